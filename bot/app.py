@@ -380,8 +380,8 @@ async def identify(client: SlackClient) -> AsyncSlackResponse:
         if kind_of(code) is not SlackErrorKind.TOKEN_REFUSED:
             raise
         raise StartError(
-            f"Slack refuses the bot's token ({code}), so the bot was not started: "
-            f"{token_advice(code)}."
+            f"Slack refuses the bot's token ({code}), so the bot was not started. "
+            f"{token_advice(code)}"
         ) from error
 
 

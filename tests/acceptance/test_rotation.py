@@ -124,7 +124,7 @@ async def test_a_bot_token_that_is_refused_or_anothers_is_not_used(stage: Stage)
     slack = stage.environment.slack
     log = await stage.reload(slack_bot_token="xoxb-other")
     assert log[REFUSED]["settings"] == ["SLACK_BOT_TOKEN"]
-    assert log[REFUSED]["problem"].startswith("Slack refuses it (invalid_auth): reinstall the app")
+    assert log[REFUSED]["problem"].startswith("Slack refuses it (invalid_auth). Reinstall the app")
     assert log[USED]["new"] == []
     for identity in ({"user_id": "U0OTHER"}, {"team_id": "T0OTHER"}):
         slack.other_apps["xoxb-other"] = identity

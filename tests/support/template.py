@@ -4,55 +4,83 @@
 the sentences.
 """
 
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
 from babel.messages import Catalog
-from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
 ROOT = Path(__file__).parents[2]
 TEMPLATE = ROOT / "bot/messages/catalogues/secmaster-bot.pot"
 FOLDERS = ("bot", "handlers")
-# Which arguments of which call are a sentence, its plural, and its context ("c").
-KEYWORDS = {
-    "N_": None,
-    "NN_": (1, 2),
-    "gettext": None,
-    "ngettext": (1, 2),
-    "pgettext": ((1, "c"), 2),
-}
+# How many of its first arguments a call has looked up: a context, a sentence, its plural.
+LOOK_UPS = {"N_": 1, "NN_": 2, "gettext": 1, "ngettext": 2, "pgettext": 2}
+NOTE = "# Translators: "  # in a line of its own above a sentence
+
 HEADER = """\
 # Sentences of secmaster-bot. `make messages` writes this file: change a sentence in the code.
 # docs/architecture.md says how a language is added."""
 STABLE_FIELDS = ("MIME-Version", "Content-Type", "Content-Transfer-Encoding")
 
-Key = str | tuple[str, ...]  # a sentence, or its singular and plural
+
+@dataclass(frozen=True, order=True)
+class Sentence:
+    """A sentence of the code: its context, or "", and its singular, with its plural if any."""
+
+    forms: tuple[str, ...]
+    context: str = ""
+
+
+def look_ups(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:
+    """Yield every call that looks a sentence up or marks it, with its name."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)) if name in LOOK_UPS:
+                yield name, node
+            case _:
+                pass
+
+
+def sentences(source: str) -> Iterator[tuple[Sentence, str]]:
+    """Yield what a module has written out to be looked up, with the note for its translators.
+
+    Unlike Babel's own extraction it looks into f-strings, whatever the version of Python.
+    """
+    lines = source.splitlines()
+    for name, call in look_ups(ast.parse(source)):
+        texts = [
+            argument.value
+            for argument in call.args[: LOOK_UPS[name]]
+            if isinstance(argument, ast.Constant)
+        ]
+        if len(texts) < LOOK_UPS[name]:
+            continue  # it was marked elsewhere
+        above = lines[call.lineno - 2].strip() if call.lineno > 1 else ""
+        note = above.removeprefix(NOTE) if above.startswith(NOTE) else ""
+        context = texts.pop(0) if name == "pgettext" else ""
+        yield Sentence(tuple(texts), context), note
 
 
 def collect() -> Catalog:
     """Return every sentence of the code, sorted by the first file that has it."""
-    files: dict[tuple[str, Key], set[str]] = {}
-    comments: dict[tuple[str, Key], list[str]] = {}
-    for folder in FOLDERS:
-        messages = extract_from_dir(
-            ROOT / folder, [("**.py", "python")], {}, KEYWORDS, ["Translators:"]
-        )
-        for file, _, key, notes, context in messages:
-            message = context or "", key
-            files.setdefault(message, set()).add(f"{folder}/{file}")
-            comments.setdefault(message, []).extend(notes)
+    files: dict[Sentence, set[str]] = {}
+    notes: dict[Sentence, set[str]] = {}
+    for path in (path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")):
+        for sentence, note in sentences(path.read_text(encoding="utf-8")):
+            files.setdefault(sentence, set()).add(path.relative_to(ROOT).as_posix())
+            notes.setdefault(sentence, set()).update([note] if note else [])
     template = Catalog(project="secmaster-bot", header_comment=HEADER, fuzzy=False)
-    for context, key in sorted(files, key=lambda message: (min(files[message]), _parts(message))):
-        locations = [(file, 0) for file in sorted(files[context, key])]
-        notes = sorted(set(comments[context, key]))
-        template.add(key, context=context or None, locations=locations, auto_comments=notes)
+    for sentence in sorted(files, key=lambda sentence: (min(files[sentence]), sentence)):
+        template.add(
+            sentence.forms if len(sentence.forms) > 1 else sentence.forms[0],
+            context=sentence.context or None,
+            locations=[(file, 0) for file in sorted(files[sentence])],
+            auto_comments=sorted(notes[sentence]),
+        )
     return template
-
-
-def _parts(message: tuple[str, Key]) -> tuple[str, ...]:
-    context, key = message
-    return (key, context) if isinstance(key, str) else (*key, context)
 
 
 def text_of(template: Catalog) -> str:
