@@ -155,7 +155,7 @@ def confirm(action: Action, render_context: RenderContext, snapshot: Snapshot) -
     """
     catalogue, words = render_context.catalogue, labels(action)
     place = catalogue.gettext(
-        "Workspace {workspace}, ID ending in {end}:",
+        "Workspace {workspace}, ID …{end}:",
         workspace=clip(render_context.workspace, 40),
         end=render_context.ref.id[-8:],
     )

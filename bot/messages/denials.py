@@ -118,7 +118,7 @@ def may_not_read(
     return text_message(f"{mark} {sentence}")
 
 
-def not_allowed(
+def not_allowed(  # noqa: PLR0913, PLR0917 - all that a refusal is made of
     catalogue: Catalogue,
     action: Action,
     ref: Ref,
@@ -141,7 +141,7 @@ def not_allowed(
     return text_message(text)
 
 
-def refusal(
+def refusal(  # noqa: PLR0913, PLR0917 - likewise
     catalogue: Catalogue,
     action: Action,
     ref: Ref,

@@ -183,11 +183,10 @@ def to_do(catalogue: Catalogue, trouble: Trouble) -> str:
     """
     match trouble.kind:
         case TroubleKind.SECMASTER:
-            if trouble.answer is None:
-                return catalogue.gettext(ADVICE_DEFAULT)
-            if trouble.answer.cause:
+            if trouble.answer and trouble.answer.cause:
                 return code(trouble.answer.cause, 300)
-            return advice(catalogue, trouble.answer)
+            answer = trouble.answer or FailedAnswer(reason=OutcomeReason.NONE)
+            return advice(catalogue, answer)
         case TroubleKind.WATCH_BEHIND:
             return catalogue.gettext(
                 "Look at the log of the replica that polled last, and restart it."

@@ -54,7 +54,7 @@ def sentences(source: str) -> Iterator[tuple[Sentence, str]]:
         texts = [
             argument.value
             for argument in call.args[: LOOK_UPS[name]]
-            if isinstance(argument, ast.Constant)
+            if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
         ]
         if len(texts) < LOOK_UPS[name]:
             continue  # it was marked elsewhere

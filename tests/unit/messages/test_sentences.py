@@ -23,13 +23,6 @@ from tests.support.template import (
     text_of,
 )
 
-LOOK_UPS = {
-    "gettext": 1,
-    "ngettext": 2,
-    "pgettext": 2,
-    "N_": 1,
-    "NN_": 2,
-}  # how many texts each is given
 CATALOGUE = ROOT / "bot/messages/catalogue.py"
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 SOURCES = [
