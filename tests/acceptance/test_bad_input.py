@@ -130,7 +130,7 @@ async def test_an_unknown_id_is_called_unknown_where_a_rule_looks_at_the_object(
     await environment.slack.until(lambda: environment.slack.ephemerals(ALICE))
     text = await environment.slack.until(lambda: last_answer(environment, ALICE, 1))
     assert "could not be asked" not in text
-    assert "SecMaster knows no" in text
+    assert "No task or run with ID" in text
     assert puts(environment) == []
 
 

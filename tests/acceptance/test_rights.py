@@ -242,7 +242,7 @@ async def test_the_first_rule_that_fits_the_object_decides(environment: BotEnvir
     await environment.slack.command(BOB, SOC, f"/task approve {seed.TASK_PLAYBOOK} why")
     await environment.ephemeral(BOB, "oncall", "can do this (rule 3)")
     await environment.slack.command(CAROL, SOC, f"/task approve {seed.TASK_PLAYBOOK}")
-    await environment.ephemeral(CAROL, "This needs a reason", "&lt;reason&gt;", "Nothing was sent.")
+    await environment.ephemeral(CAROL, "This requires a reason", "&lt;reason&gt;", "was not sent.")
     nothing_was_sent(environment)
     await environment.slack.command(ALICE, SOC, "/secmaster whoami")
     text = await environment.ephemeral(
@@ -286,7 +286,7 @@ async def test_nothing_leads_past_a_deny_nor_a_name_past_its_rule(
     await environment.ephemeral(CAROL, "Rule 1 checks a name", letter, "decide in the console")
     await environment.slack.command(CAROL, SOC, f"/{approve}")
     await environment.ephemeral(
-        CAROL, "Rule 3 (freeze) denies this for some tasks", "could not be read"
+        CAROL, "Rule 3 (freeze) may deny this", "could not be read"
     )
     nothing_was_sent(environment)
     details = [row["detail"] for row in audit(environment, "task", task)]
@@ -329,7 +329,7 @@ async def test_what_trouble_kept_from_being_checked_is_tried_again_by_a_button_a
     await environment.slack.command(BOB, SOC, f"/task approve {seed.TASK_ISOLATE} it is ours")
     text = await environment.ephemeral(BOB, "⏳ SecMaster does not accept the bot's credentials")
     assert "The approval was not sent." in text
-    assert "`APIGW.0301`" in text
+    assert "`HTTP 401 APIGW.0301`" in text
     [message] = environment.slack.ephemerals(BOB)
     await environment.secmaster.faults.clear()
     await environment.slack.press(BOB, SOC, message["ts"], "answer")
