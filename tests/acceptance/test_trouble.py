@@ -135,7 +135,7 @@ async def test_three_minutes_of_refused_credentials_are_told_once_and_once_that_
     text = await told_everybody(environment, 1)
     for part in (
         REFUSES,
-        "`APIGW.0301`",
+        "`HTTP 401 APIGW.0301`",
         "HTTP 401",
         "request `",
         "names the setting",
@@ -145,7 +145,7 @@ async def test_three_minutes_of_refused_credentials_are_told_once_and_once_that_
     assert (await read(environment, "/readyz"))[0] == 200
     assert await troubles(environment) == ["secmaster"]
     status = await environment.answer(DAVE, "/secmaster status")
-    for part in (REFUSES, "`APIGW.0301`", "Isolate web-07"):
+    for part in (REFUSES, "`HTTP 401 APIGW.0301`", "Isolate web-07"):
         assert part in status
     async with restarted(environment, database_url, RULES) as second:
         await clock.pass_time(minutes=2)
