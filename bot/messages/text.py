@@ -62,6 +62,11 @@ def without_markup(text: str) -> str:
     return text.replace("`", "").replace("*", "")
 
 
+def rule_number(title: str) -> str:
+    """Return a rule's title as sentences name it, after their word for a rule: "4 (isolation)"."""
+    return inline(title.removeprefix("rule "), 100)
+
+
 def code_block(text: str, limit: int = 800) -> str:
     """Return a passage in a code block that it cannot close."""
     return f"```{escape(text.replace('`', 'ˋ'), limit)}```"

@@ -113,7 +113,7 @@ async def test_an_id_that_secmaster_does_not_know_is_told_to_the_person(
         )
         assert all(part in text for part in expected)
     await environment.slack.command(ALICE, SOC, f"/task show {UNKNOWN}")
-    await environment.ephemeral(ALICE, "SecMaster knows nothing of that id")
+    await environment.ephemeral(ALICE, "No task or run with that ID")
     await environment.slack.command(CAROL, SOC, f"/instance retry {UNKNOWN}")
     await environment.ephemeral(CAROL, f"No run with ID `{UNKNOWN}` in this workspace.")
     assert puts(environment) == []
@@ -149,7 +149,7 @@ async def test_an_unknown_id_is_called_unknown_where_a_rule_looks_at_the_object(
     await environment.slack.until(lambda: environment.slack.ephemerals(ALICE))
     text = await environment.slack.until(lambda: last_answer(environment, ALICE, 1))
     assert "could not be asked" not in text
-    assert "SecMaster knows no" in text
+    assert "No task or run with ID" in text
     assert puts(environment) == []
 
 
@@ -296,7 +296,7 @@ async def test_a_button_from_another_version_is_not_guessed_at(environment: BotE
         text = await environment.slack.until(
             lambda before=before: last_answer(environment, ALICE, before + 1)
         )
-        assert "another version of this bot" in text
+        assert "another version of the bot" in text
         assert "nothing was sent" in text
     for value in ("2|task||8|", "1|task||x|", "1|alert||8|", "", "1"):
         before = len(environment.slack.ephemerals(ALICE))
@@ -306,7 +306,7 @@ async def test_a_button_from_another_version_is_not_guessed_at(environment: BotE
         text = await environment.slack.until(
             lambda before=before: last_answer(environment, ALICE, before + 1)
         )
-        assert "another version of this bot" in text
+        assert "another version of the bot" in text
     assert puts(environment) == []
     assert environment.buttons(ts)
 
@@ -340,7 +340,7 @@ async def test_a_button_of_an_instance_does_not_do_what_is_a_tasks(
 @pytest.mark.parametrize(
     ("channel", "why"),
     [
-        (PRIVATE, "I can't see this channel: invite me to it first"),
+        (PRIVATE, "The bot can't see this channel. Invite it first."),
         (ARCHIVED, "This channel is archived"),
         (QUIET, "This channel does not let apps post"),
     ],
@@ -375,13 +375,11 @@ async def test_a_page_of_html_in_the_place_of_an_answer_is_told(
 ) -> None:
     await environment.secmaster.faults.set(Fault(on="*", html=True))
     await environment.slack.command(ALICE, SOC, "/task list")
-    await environment.ephemeral(ALICE, "SecMaster is not answering properly. Nothing was changed")
+    await environment.ephemeral(ALICE, "SecMaster is not responding properly. Try again")
     await environment.slack.command(BOB, SOC, "/instance list failed")
-    await environment.ephemeral(BOB, "SecMaster is not answering properly. Nothing was changed")
+    await environment.ephemeral(BOB, "SecMaster is not responding properly. Try again")
     await environment.slack.command(CAROL, SOC, f"/task show {TASK}")
-    text = await environment.ephemeral(
-        CAROL, "SecMaster is not answering properly. Nothing was changed"
-    )
+    text = await environment.ephemeral(CAROL, "SecMaster is not responding properly. Try again")
     assert "html" not in text.lower()
     await environment.secmaster.faults.clear()
     await environment.secmaster.faults.set(Fault(on="*", html=True, status=200))
@@ -398,7 +396,7 @@ async def test_a_page_that_cannot_be_turned_stays_and_says_why(environment: BotE
     ts = await open_list(environment)
     await environment.secmaster.faults.set(Fault(on="ListTasks", status=500))
     await environment.slack.press(ALICE, SOC, ts, "page.next")
-    await environment.ephemeral(ALICE, "SecMaster is not answering properly")
+    await environment.ephemeral(ALICE, "SecMaster is not responding properly")
     assert "1-8 of 12 waiting tasks" in environment.slack.ephemerals(ALICE)[0]["text"]
     await environment.secmaster.faults.clear()
     await environment.slack.press(ALICE, SOC, ts, "page.next")

@@ -63,7 +63,7 @@ async def test_the_borrower_may_what_the_lender_may_and_everything_names_both(
 ) -> None:
     ts = await environment.card("task", TASK.id)
     await environment.slack.press(DAVE, SOC, ts, "task.approve")
-    await environment.ephemeral(DAVE, "rule 1 leaves it to *approver*")
+    await environment.ephemeral(DAVE, "approver", "can do this (rule 1)")
     await lend(environment, "@dave for 2h")
     assert "<@U0DAVE> may do until" in environment.slack.ephemerals(ALICE)[-1]["text"]
     assert "(roles: approver)" in environment.slack.ephemerals(ALICE)[-1]["text"]
@@ -122,7 +122,7 @@ async def test_a_borrower_may_nothing_that_the_lender_may_not(environment: BotEn
     await lend(environment, "@dave for 2h")
     ts = await environment.card("instance", seed.INSTANCE_FAILED, user=CAROL)
     await environment.slack.press(DAVE, SOC, ts, "instance.retry")
-    await environment.ephemeral(DAVE, "rule 3 leaves it to *oncall*")
+    await environment.ephemeral(DAVE, "oncall", "can do this (rule 3)")
     assert environment.secmaster.writes("UpdateWorkflowInstance") == []
 
 
@@ -145,7 +145,7 @@ async def test_what_is_taken_back_is_gone_at_once(environment: BotEnvironment) -
     )
     ts = await environment.card("task", TASK.id)
     await environment.slack.press(DAVE, SOC, ts, "task.approve")
-    await environment.ephemeral(DAVE, "rule 1 leaves it to *approver*")
+    await environment.ephemeral(DAVE, "approver", "can do this (rule 1)")
     assert [row["action"] for row in environment.app.services.store.audit.entries(DAVE)] == [
         "delegate",
         "revoke",
@@ -159,7 +159,7 @@ async def test_a_loan_ends_by_itself(environment: BotEnvironment) -> None:
     environment.clock.forward(hours=2, seconds=1)
     ts = await environment.card("task", TASK.id)
     await environment.slack.press(DAVE, SOC, ts, "task.approve")
-    await environment.ephemeral(DAVE, "rule 1 leaves it to *approver*")
+    await environment.ephemeral(DAVE, "approver", "can do this (rule 1)")
     await environment.slack.command(DAVE, SOC, "/secmaster delegations")
     await environment.ephemeral(DAVE, "nobody lends you theirs")
 
@@ -173,7 +173,7 @@ async def test_a_form_opened_by_a_lent_right_is_not_sent_once_that_is_gone(
     [view] = environment.slack.views(DAVE)
     await environment.slack.command(ALICE, SOC, "/secmaster revoke @dave")
     await environment.slack.submit(DAVE, view["id"], {"reason": "a decoy"})
-    assert "leaves it to *approver*" in json.dumps(environment.slack.views(DAVE)[-1])
+    assert "can do this (rule" in json.dumps(environment.slack.views(DAVE)[-1])
     assert environment.secmaster.writes("UpdateTask") == []
     await environment.ephemeral(ALICE, "<@U0DAVE> has your rights no longer")
     await environment.posted("D0DAVE", "<@U0ALICE> has taken their rights back")
@@ -230,7 +230,7 @@ async def test_a_loan_of_a_borrower_does_not_carry_what_they_were_lent(
     await lent(environment, CAROL, DAVE)
     ts = await environment.card("task", TASK.id)
     await environment.slack.press(DAVE, SOC, ts, "task.approve")
-    await environment.ephemeral(DAVE, "rule 1 leaves it to *approver*")
+    await environment.ephemeral(DAVE, "approver", "can do this (rule 1)")
     assert environment.secmaster.writes("UpdateTask") == []
 
 
@@ -241,7 +241,7 @@ async def test_a_lender_who_lost_the_role_lends_nothing_any_more(
     await lent(environment, ALICE, DAVE)
     ts = await environment.card("task", TASK.id, user=BOB)
     await environment.slack.press(DAVE, SOC, ts, "task.approve")
-    await environment.ephemeral(DAVE, "rule 1 leaves it to *approver*")
+    await environment.ephemeral(DAVE, "approver", "can do this (rule 1)")
     assert environment.secmaster.writes("UpdateTask") == []
 
 
@@ -281,7 +281,7 @@ async def test_breaking_the_glass_is_not_lent(environment: BotEnvironment) -> No
     await lend(environment, "@dave for 2h")
     await environment.card("task", TASK.id)
     await environment.slack.command(DAVE, SOC, f"/secmaster break-glass task approve {TASK.id} now")
-    await environment.ephemeral(DAVE, "You may not break the glass")
+    await environment.ephemeral(DAVE, "can use the emergency override")
     assert environment.secmaster.writes("UpdateTask") == []
 
 

@@ -78,8 +78,8 @@ async def test_while_slack_is_in_trouble_the_file_waits(
     await environment.slack.faults.set(Fault(on=fault, status=status, retry_after=1, times=1))
     await attach(environment, ts, "a.txt")
     text, reply = await environment.replies(ts, 2)
-    assert "Slack does not hand out the file at the moment." in text
-    assert "*File attached*" in reply
+    assert "Slack does not deliver the file at the moment." in text
+    assert "*File attached" in reply
     assert attached(environment) == {"a.txt": CONTENT}
 
 
@@ -175,7 +175,7 @@ async def test_what_secmaster_says_no_to_is_told_in_its_words(environment: BotEn
 async def test_the_right_to_attach_is_asked_for(environment: BotEnvironment) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await environment.slack.shortcut(DAVE, "task.attach", SOC, ts)
-    await environment.ephemeral(DAVE, "leaves it to")
+    await environment.ephemeral(DAVE, "can do this (rule")
     assert environment.slack.views(DAVE) == []
 
 

@@ -112,7 +112,7 @@ async def test_a_home_that_slack_could_not_be_asked_about_is_drawn_once_it_can(
     await open_home(environment, ALICE)
     environment.clock.forward(minutes=11)  # what is known of Alice is too old by then
     await environment.slack.faults.set(Fault(on="users.info", status=500))
-    assert "could not be asked who you are" in view_text(await open_home(environment, ALICE))
+    assert "could not confirm who you are" in view_text(await open_home(environment, ALICE))
     await environment.slack.faults.clear()
     await environment.slack.until(
         lambda: "*12* waiting for you" in view_text(environment.slack.home(ALICE))
@@ -132,7 +132,7 @@ async def test_a_home_still_being_drawn_when_a_failure_is_shown_in_it_is_drawn_a
     await environment.polls(3)
     await environment.slack.faults.clear("views.publish")
     await environment.slack.until(
-        lambda: holding(environment, ALICE, "could not be asked who you are")
+        lambda: holding(environment, ALICE, "could not confirm who you are")
     )
     await environment.slack.faults.clear()
     await environment.slack.until(lambda: holding(environment, ALICE, "*12* waiting for you"))
@@ -319,7 +319,7 @@ async def test_a_home_of_somebody_whom_slack_does_not_tell_says_so_and_is_drawn_
     await first_poll_finished(environment)
     await environment.slack.faults.set(Fault(on="users.info", status=500))
     home = await open_home(environment, ALICE)
-    assert "Slack could not be asked who you are" in view_text(home)
+    assert "Slack could not confirm who you are" in view_text(home)
     await environment.slack.faults.clear()
     await environment.slack.press_in_view(ALICE, home["id"], "home")
     await environment.slack.until(

@@ -280,7 +280,7 @@ async def test_whoever_only_reads_is_refused_for_each_of_them_and_it_is_on_recor
     question = await choose(environment, DAVE, view, "task.terminate", THREE)
     assert question["title"]["text"] == "Select several"
     text = json.dumps(question["blocks"])
-    assert text.count("rule 1 leaves it to *approver*") == 3
+    assert text.count("can do this (rule 1)") == 3
     assert question["submit"] is None
     assert puts(environment) == []
     for each in THREE:
@@ -460,7 +460,9 @@ async def test_a_newer_button_is_told_and_trouble_while_listing_too(
     await environment.secmaster.faults.set(Fault(on="ListTasks", status=503))
     await environment.slack.press(ALICE, SOC, ts, "several")
     await environment.slack.until(
-        lambda: "not answering properly" in json.dumps(environment.slack.views(ALICE)[-1]["blocks"])
+        lambda: (
+            "not responding properly" in json.dumps(environment.slack.views(ALICE)[-1]["blocks"])
+        )
     )
 
 

@@ -37,12 +37,12 @@ async def test_a_refused_or_wrong_mention_is_told_where_it_was_made(
 ) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await environment.slack.say(DAVE, SOC, "@secmaster approve", ts)
-    await environment.ephemeral(DAVE, "rule 1 leaves it to *approver*")
+    await environment.ephemeral(DAVE, "approver", "can do this (rule 1)")
     await environment.slack.say(DAVE, SOC, "@secmaster aprove", ts)
     await environment.ephemeral(DAVE, "Did you mean `@SecMaster task approve`?")
     assert [one["thread_ts"] for one in environment.slack.ephemerals(DAVE)] == [ts, ts]
     await environment.slack.say(GUEST, SOC, f"@secmaster task approve {seed.TASK_ISOLATE}")
-    await environment.ephemeral(GUEST, "Guests may not read or change anything here.")
+    await environment.ephemeral(GUEST, "Guests can't read or change anything here.")
     assert [one for one in environment.secmaster.requests if one.method == "PUT"] == []
 
 

@@ -212,11 +212,11 @@ async def test_details_say_when_secmaster_cannot_be_read(environment: BotEnviron
     await environment.secmaster.faults.set(Fault(on="ShowTask", html=True, times=1))
     await press_in_menu(environment, BOB, ts, "details")
     details = await environment.slack.until(lambda: filled(environment, BOB))
-    assert "SecMaster is not answering properly. Nothing was changed" in details
+    assert "SecMaster is not responding properly. Try again" in details
     del environment.secmaster.world.tasks[seed.TASK_ISOLATE]
     await press_in_menu(environment, BOB, ts, "details")
     details = await environment.slack.until(lambda: filled(environment, BOB))
-    assert "SecMaster knows nothing of that id" in details
+    assert "No task or run with that ID" in details
 
 
 async def test_refresh_shows_what_was_decided_in_the_console(environment: BotEnvironment) -> None:

@@ -121,11 +121,11 @@ async def test_without_a_rule_nobody_may_do_anything(environment: BotEnvironment
 @pytest.mark.parametrize(
     ("user", "why"),
     [
-        (GUEST, "Guests may not read or change anything here."),
-        (SOLO, "Guests may not read or change anything here."),
+        (GUEST, "Guests can't read or change anything here."),
+        (SOLO, "Guests can't read or change anything here."),
         (
             OUTSIDER,
-            "People of other organisations or workspaces may not read or change anything here.",
+            "People from other organisations or workspaces can't read or change anything here.",
         ),
     ],
 )
@@ -165,16 +165,18 @@ async def test_a_refusal_names_the_rule_and_who_may_and_is_in_the_audit(
 ) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await environment.slack.press(DAVE, SOC, ts, "task.approve")
-    text = await environment.ephemeral(DAVE, "rule 1 leaves it to *approver*")
+    text = await environment.ephemeral(DAVE, "approver", "can do this (rule 1)")
     assert "<!subteam^S0SOC>" in text
     assert "The approval was not sent." in text
     await environment.slack.command(CAROL, SOC, f"/task terminate {seed.TASK_ISOLATE} no")
-    await environment.ephemeral(CAROL, "rule 1 leaves it to *approver*", "termination was not sent")
+    await environment.ephemeral(
+        CAROL, "approver", "can do this (rule 1)", "termination was not sent"
+    )
     await environment.slack.press(DAVE, SOC, ts, "task.comment")
-    await environment.ephemeral(DAVE, "rule 2 leaves it to *approver*", "or *oncall*")
+    await environment.ephemeral(DAVE, "approver", "can do this (rule 2)", "or *oncall*")
     assert environment.slack.views(DAVE) == []
     await environment.slack.command(ALICE, SOC, f"/instance retry {seed.INSTANCE_FAILED}")
-    await environment.ephemeral(ALICE, "rule 3 leaves it to *oncall*", "<!subteam^S0ONCALL>")
+    await environment.ephemeral(ALICE, "oncall", "can do this (rule 3)", "<!subteam^S0ONCALL>")
     nothing_was_sent(environment)
     assert environment.buttons(ts) == [*on_card("task", "waiting"), "more"]
     assert environment.slack.thread(SOC, ts)[1:] == []
@@ -213,7 +215,7 @@ async def test_when_slack_cannot_say_who_somebody_is_they_are_refused(
             lambda before=before: len(environment.slack.ephemerals(ALICE)) == before + 1
         )
         text = environment.slack.ephemerals(ALICE)[-1]["text"]
-        assert "Slack could not be asked who you are, so nothing may be allowed." in text
+        assert "Slack could not confirm who you are." in text
         assert "The approval was not sent." in text
         await environment.slack.faults.clear()
     nothing_was_sent(environment)
@@ -241,20 +243,20 @@ async def test_when_slack_is_slow_to_say_who_somebody_is_they_are_refused_in_tim
     delivered = await environment.slack.press(ALICE, SOC, ts, "task.approve")
     assert (delivered.status, delivered.error) == (200, "")
     await environment.slack.faults.clear()
-    await environment.ephemeral(ALICE, "Slack could not be asked who you are")
+    await environment.ephemeral(ALICE, "Slack could not confirm who you are")
     nothing_was_sent(environment)
 
 
 @pytest.mark.parametrize("rules", [BY_OBJECT], indirect=True, ids=["when"])
 async def test_the_first_rule_that_fits_the_object_decides(environment: BotEnvironment) -> None:
     await environment.slack.command(ALICE, SOC, f"/task approve {seed.TASK_ISOLATE}")
-    await environment.ephemeral(ALICE, "rule 1 leaves it to *lead* (<@U0BOB>)")
+    await environment.ephemeral(ALICE, "*lead* (<@U0BOB>) can do this (rule 1)")
     await environment.slack.command(CAROL, SOC, f"/task approve {seed.TASK_BLOCK_IP} why")
-    await environment.ephemeral(CAROL, "rule 2 leaves it to *approver*")
+    await environment.ephemeral(CAROL, "approver", "can do this (rule 2)")
     await environment.slack.command(BOB, SOC, f"/task approve {seed.TASK_PLAYBOOK} why")
-    await environment.ephemeral(BOB, "rule 3 leaves it to *oncall*")
+    await environment.ephemeral(BOB, "oncall", "can do this (rule 3)")
     await environment.slack.command(CAROL, SOC, f"/task approve {seed.TASK_PLAYBOOK}")
-    await environment.ephemeral(CAROL, "This needs a reason", "&lt;reason&gt;", "Nothing was sent.")
+    await environment.ephemeral(CAROL, "This requires a reason", "&lt;reason&gt;", "was not sent.")
     nothing_was_sent(environment)
     await environment.slack.command(ALICE, SOC, "/secmaster whoami")
     text = await environment.ephemeral(
@@ -279,7 +281,7 @@ async def test_nothing_leads_past_a_deny_nor_a_name_past_its_rule(
 ) -> None:
     task, world = seed.TASK_ISOLATE, environment.secmaster.world
     approve, terminate = f"task approve {task} now", f"task terminate {task} now"
-    denied = "Rule 3 (freeze) denies this, whatever another rule allows."
+    denied = "Rule 3 (freeze) denies this. No other rule can allow it."
     await environment.slack.command(ALICE, SOC, f"/{approve}")
     await environment.ephemeral(ALICE, denied, "The approval was not sent.")
     await environment.slack.command(CAROL, SOC, f"/secmaster break-glass {approve}")
@@ -291,15 +293,13 @@ async def test_nothing_leads_past_a_deny_nor_a_name_past_its_rule(
     await environment.ephemeral(DAVE, denied)
     world.task(task)["name"] = "Please\nＩｓｏｌａｔｅ host"
     await environment.slack.command(CAROL, SOC, f"/{terminate}")
-    await environment.ephemeral(CAROL, "rule 1 leaves it to *approver*")
+    await environment.ephemeral(CAROL, "approver", "can do this (rule 1)")
     world.task(task)["name"] = "Isоlate host"
     await environment.slack.command(CAROL, SOC, f"/{terminate}")
-    letter = "letters that look like others: о is Cyrillic small letter o. Have it renamed"
-    await environment.ephemeral(CAROL, "Rule 1 asks for a name", letter, "decide it in SecMaster")
+    letter = "letters that look like others: о is Cyrillic small letter o. Rename it"
+    await environment.ephemeral(CAROL, "Rule 1 checks a name", letter, "decide in the console")
     await environment.slack.command(CAROL, SOC, f"/{approve}")
-    await environment.ephemeral(
-        CAROL, "Rule 3 (freeze) denies this for some tasks", "could not be read"
-    )
+    await environment.ephemeral(CAROL, "Rule 3 (freeze) may deny this", "could not be read")
     nothing_was_sent(environment)
     details = [row["detail"] for row in audit(environment, "task", task)]
     assert details == ["denied"] * 3 + ["rule", "look-alike", "denied-unread"]
@@ -320,12 +320,12 @@ async def test_an_object_that_cannot_be_read_lets_no_rule_allow_it(
     approve = f"/task approve {seed.TASK_ISOLATE}"
     await environment.secmaster.faults.set(Fault(on="ShowTask", html=True))
     await environment.slack.command(BOB, SOC, approve)
-    await environment.ephemeral(BOB, "⏳ SecMaster is not answering properly", "was not sent")
+    await environment.ephemeral(BOB, "⏳ SecMaster is not responding properly", "was not sent")
     await environment.secmaster.faults.clear()
     await environment.secmaster.faults.set(Fault(on="ShowTask", hold=True))
     delivered = await environment.slack.command(BOB, SOC, approve)
     assert (delivered.status, delivered.error) == (200, "")
-    await environment.ephemeral(BOB, "⏳ SecMaster is not answering properly", "was not sent")
+    await environment.ephemeral(BOB, "⏳ SecMaster is not responding properly", "was not sent")
     await environment.secmaster.faults.clear()
     nothing_was_sent(environment)
     assert [row["detail"] for row in audit(environment, "task", seed.TASK_ISOLATE)] == [
@@ -341,7 +341,7 @@ async def test_what_trouble_kept_from_being_checked_is_tried_again_by_a_button_a
     await environment.slack.command(BOB, SOC, f"/task approve {seed.TASK_ISOLATE} it is ours")
     text = await environment.ephemeral(BOB, "⏳ SecMaster does not accept the bot's credentials")
     assert "The approval was not sent." in text
-    assert "`APIGW.0301`" in text
+    assert "`HTTP 401 APIGW.0301`" in text
     [message] = environment.slack.ephemerals(BOB)
     await environment.secmaster.faults.clear()
     await environment.slack.press(BOB, SOC, message["ts"], "try-again")

@@ -253,7 +253,7 @@ async def test_guests_neither_say_yes_nor_refuse(environment: BotEnvironment) ->
     messages = await environment.slack.until(
         lambda: guest(environment) if environment.slack.ephemerals(GUEST)[1:] else None
     )
-    assert all("Guests may not read or change anything here." in each for each in messages)
+    assert all("Guests can't read or change anything here." in each for each in messages)
     assert "Approvals to approve: 1 of 2" in texts(environment, ts)
     assert decisions(environment) == []
 
@@ -397,7 +397,7 @@ async def test_by_command_and_by_mention_in_the_thread(environment: BotEnvironme
 async def test_taking_back_and_refusing_by_command(environment: BotEnvironment) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await environment.slack.command(ALICE, SOC, f"/task withdraw {seed.TASK_ISOLATE}")
-    assert await environment.ephemeral(ALICE, "Nothing about task", "waits for more people")
+    assert await environment.ephemeral(ALICE, "No pending approval on this task.")
     await say_yes(environment, ALICE, ts, 1)
     await environment.slack.command(ALICE, SOC, f"/task withdraw {seed.TASK_ISOLATE}")
     assert "<@U0ALICE> withdrew their approval. 0 of 2." in (await environment.replies(ts, 2))[-1]

@@ -70,7 +70,7 @@ async def test_what_was_given_by_one_id_is_withdrawn_by_the_other(grid: BotEnvir
     await grid.slack.faults.set(Fault(on="users.info", status=500))
     grid.clock.forward(minutes=11)
     await grid.slack.command(ALICE, SOC, f"/task withdraw {TASK.id}")
-    await grid.ephemeral(ALICE, "Slack could not be asked who you are")
+    await grid.ephemeral(ALICE, "Slack could not confirm who you are")
     await grid.slack.faults.clear()
     await grid.slack.press(ALICE, SOC, ts, "withdraw")
     assert f"<@{ALICE_W}> withdrew their approval. 0 of 2." in (await grid.replies(ts, 2))[-1]

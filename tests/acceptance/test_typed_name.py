@@ -81,7 +81,7 @@ async def test_by_words_the_button_is_pointed_at_and_nothing_is_sent(
 ) -> None:
     ts = await environment.card("task", TASK.id)
     await environment.slack.command(ALICE, SOC, f"/task approve {TASK.id} {NAME}")
-    await environment.ephemeral(ALICE, "This asks for the task's name to be typed: press *Approve*")
+    await environment.ephemeral(ALICE, "This requires the name to be typed. Press *Approve*")
     await environment.slack.say(ALICE, SOC, "@secmaster approve", ts)
     await environment.slack.until(lambda: len(environment.slack.ephemerals(ALICE)) == 2)
     assert "Nothing was sent." in environment.slack.ephemerals(ALICE)[-1]["text"]

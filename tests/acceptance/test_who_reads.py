@@ -117,7 +117,7 @@ REFUSALS = {
     "guest": "Guests may not read",
     "single": "Guests may not read",
     "outsider": "People of other organisations or workspaces may not read",
-    "unknown": "Slack could not be asked who you are",
+    "unknown": "Slack could not confirm who you are",
 }
 # sees: the door opens. no: it is refused as reading. right, write: it asks for another right, and
 # is refused as that. open: an answer that has nothing of SecMaster.

@@ -83,7 +83,7 @@ async def test_why_answers_by_the_object_and_not_in_general(environment: BotEnvi
 
 async def test_why_tells_a_guest_nothing_of_a_task(environment: BotEnvironment) -> None:
     await environment.slack.command(GUEST, SOC, f"/secmaster why {TASK.id}")
-    await environment.ephemeral(GUEST, "Guests may not read or change anything here.")
+    await environment.ephemeral(GUEST, "Guests can't read or change anything here.")
 
 
 async def test_why_needs_no_id_in_a_cards_thread(environment: BotEnvironment) -> None:
@@ -133,7 +133,7 @@ async def test_the_story_of_a_task_is_whole_and_read_by_those_who_may(
 ) -> None:
     ts = await environment.card("task", TASK.id)
     await environment.slack.press(DAVE, SOC, ts, "task.approve")
-    await environment.ephemeral(DAVE, "leaves it to *approver*")
+    await environment.ephemeral(DAVE, "approver", "can do this")
     await environment.slack.command(ALICE, SOC, f"/task approve {TASK.id} the shells are real")
     await environment.replies(ts)
     await environment.slack.press(BOB, SOC, ts, "task.approve")
@@ -253,7 +253,7 @@ async def test_no_record_can_answer_in_our_name(environment: BotEnvironment) -> 
     assert "_hooks" not in records
     assert "response_url" not in records
     assert "xoxb" not in records
-    await environment.ephemeral(CAROL, "leaves it to *approver*")
+    await environment.ephemeral(CAROL, "approver", "can do this")
     await lent_to_dave(environment)
     await environment.ephemeral(ALICE, "<@U0DAVE> has your rights no longer")
     await environment.posted("D0DAVE", "<@U0ALICE> has taken their rights back")

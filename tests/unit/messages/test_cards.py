@@ -265,7 +265,7 @@ def test_a_confirmation_is_our_own_words_first_and_then_the_name_on_one_line(
     first, second, *failure, last = confirmation(snapshot).splitlines()
     action = BY_NAME["task.approve" if kind == "task" else "instance.retry"]
     assert first == consequence(ENGLISH, action, snapshot)
-    assert second == f"Workspace soc-east, {kind[0]}-1:"
+    assert second == f"Workspace soc-east, ID …{kind[0]}-1:"
     assert last.startswith("“")
     assert last.endswith("”")
     assert failure == ([] if kind == "task" else ["Failed at Block sender: timed out"])
