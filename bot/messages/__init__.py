@@ -20,6 +20,7 @@ from bot.messages import (
     permissions,
     troubles,
     watch,
+    whoami,
 )
 from bot.messages.blocks import Message, RenderContext, text_message
 from bot.messages.cards import card, vanished_card
@@ -67,4 +68,5 @@ __all__ = [
     "troubles",
     "vanished_card",
     "watch",
+    "whoami",
 ]

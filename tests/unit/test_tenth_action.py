@@ -273,13 +273,17 @@ def test_the_policy_takes_its_name_and_decides_about_it(code: Code) -> None:
     )
     assert isinstance(decision, policy.Allowed)
     assert decision.approvals == 2
-    why = code("bot.messages").permissions.why(
-        samples.ENGLISH, samples.TASK, [(defer, decision, False)], {}
+    permissions, whoami = code("bot.messages").permissions, code("bot.messages").whoami
+    explained = permissions.Explained(samples.TASK, samples.WAITING, (), "U0ALICE")
+    forecast = permissions.ActionForecast(
+        defer, decision, accepted=True, terms=code("bot.domain.operations").PolicyTerms()
     )
-    assert "`task.defer` rule 1: 2 people" in read(code, why)
-    whoami = code("bot.messages").command_help.whoami(samples.ENGLISH, alice, "Alice", config).text
-    assert "✅ `task.defer` yes with a reason and 2 people by rule 1" in whoami
-    assert "▫️ `task.cite` no: no rule allows it" in whoami
+    why = permissions.why(samples.ENGLISH, explained, decision, [forecast], {})
+    assert "✅ *Defer*" in read(code, why)
+    assert "Needs 2 approvals within 1 hr." in read(code, why)
+    text = whoami.whoami(samples.ENGLISH, whoami.Person(alice, "Alice"), config).text
+    assert "✅ *Defer tasks*: yes · 2 approvals · with a reason" in text
+    assert "▫️ *Cite tasks*: no, no rule allows it to anybody" in text
     with pytest.raises(code("bot.policy.config").ConfigError, match=r"can't share task\.cite"):
         code("bot.policy.config").parse(POLICY.replace('"task.defer"', '"task.cite"'))
 

@@ -1,4 +1,4 @@
-"""Help, usage and whoami."""
+"""Help and usage."""
 
 import pytest
 from hypothesis import given
@@ -8,14 +8,11 @@ from bot.domain.actions import BY_NAME
 from bot.domain.objects import OBJECT_KINDS, ObjectKind
 from bot.domain.slack import SlackFile
 from bot.messages import Message, command_help, text_message
-from bot.policy.config import parse
-from bot.policy.decide import Principal
-from bot.policy.rules import Rule
 from handlers.command_table import help_lines
 from tests.support.rendered import read
 from tests.support.samples import ENGLISH
 from tests.support.slack_limits import assert_slack_takes
-from tests.support.strategies import FEW, principals, rules, words
+from tests.support.strategies import FEW, words
 
 # A failing example may be megabytes long; saying so must not hide what failed.
 pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
@@ -26,46 +23,6 @@ roots = st.sampled_from(["/secmaster", "@bot", "/" + "a" * 31])
 def help_message(root: str, short_commands: dict[ObjectKind, str]) -> Message:
     object_lines = {kind: help_lines(kind) for kind in OBJECT_KINDS}
     return command_help.help_message(ENGLISH, root, short_commands, object_lines, help_lines(None))
-
-
-def test_whoami_tells_what_each_role_allows() -> None:
-    config = parse(
-        "[roles.approver]\n[roles.oncall]\n"
-        "[[rules]]\nactions = ['task.approve']\nroles = ['approver']\nwhen = { name = 'x' }\n"
-        "[[rules]]\nactions = ['task.*']\nroles = ['approver']\nreason = 'required'\n"
-        "[[rules]]\nactions = ['instance.retry']\nroles = ['oncall']\n"
-    )
-    text = command_help.whoami(
-        ENGLISH, Principal("U0ALICE", frozenset({"approver"})), "Alice", config
-    ).text
-    assert "roles: *approver*" in text
-    assert (
-        "✅ `task.approve` yes by rule 1 where its conditions fit, "
-        "otherwise yes with a reason by rule 2"
-    ) in text.splitlines()
-    assert "▫️ `instance.retry` no by rule 3" in text
-    assert "▫️ `instance.debug` no: no rule allows it" in text
-    guest = command_help.whoami(ENGLISH, Principal("U0GUEST", guest=True), "Guest", config).text
-    assert "A guest may not read or change anything." in guest
-    assert "✅" not in guest
-
-
-def test_whoami_names_first_what_is_denied() -> None:
-    config = parse(
-        "[roles.approver]\n[roles.oncall]\n"
-        "[[rules]]\nactions = ['*']\nroles = ['approver']\n"
-        "[[rules]]\neffect = 'deny'\nactions = ['task.terminate', 'instance.debug']\n"
-        "[[rules]]\neffect = 'deny'\nactions = ['task.approve']\nwhen = { name = 'x' }\n"
-        "[[rules]]\neffect = 'deny'\nactions = ['task.comment']\nroles = ['oncall']\n"
-    )
-    lines = command_help.whoami(
-        ENGLISH, Principal("U0ALICE", frozenset({"approver"})), "Alice", config
-    ).text.splitlines()
-    assert "▫️ `task.terminate` no by rule 2" in lines
-    assert (
-        "✅ `task.approve` no by rule 3 where its conditions fit, otherwise yes by rule 1" in lines
-    )
-    assert "✅ `task.comment` yes by rule 1" in lines
 
 
 def test_help_lists_every_command_with_its_aliases() -> None:
@@ -88,15 +45,6 @@ def test_help_is_one_that_slack_takes(root: str, short: str) -> None:
 @given(words, words, roots)
 def test_whatever_was_not_understood_can_be_told(problem: str, usage: str, root: str) -> None:
     assert_slack_takes(command_help.not_understood(ENGLISH, problem, usage, usage, root))
-
-
-@FEW
-@given(principals, words, st.lists(rules, max_size=5) | st.builds(lambda rule: [rule] * 200, rules))
-def test_anybody_can_be_told_who_they_are(
-    principal: Principal, name: str, policy_rules: list[Rule]
-) -> None:
-    config = parse("").model_copy(update={"rules": tuple(policy_rules)})
-    assert_slack_takes(command_help.whoami(ENGLISH, principal, name, config))
 
 
 def test_of_many_files_three_are_named_and_the_others_counted() -> None:
