@@ -12,8 +12,8 @@ from bot.domain.approvals import ApprovalIntent
 from bot.domain.batches import BatchQuery
 from bot.domain.cards import ButtonValue
 from bot.domain.slack import Requester
-from bot.messages import denials, modals, private_cards
-from handlers import batch, forms, home, operations, queries, questions, watch
+from bot.messages import audit_history, denials, modals, private_cards
+from handlers import audit, batch, forms, home, operations, queries, questions, watch
 from handlers.context import Recorder
 from handlers.errors import UserError, run_after_ack
 from handlers.payloads import Press, Submission
@@ -45,6 +45,8 @@ async def press(ack: AsyncAck, slack_payload: Press, recorder: Recorder) -> None
     elif name.partition(".")[0] == "home":
         await home.record_options(recorder, requester.actor, value)
         run_after_ack(app, home.opened(app, requester.actor), requester)
+    elif name == audit_history.OLDER:
+        run_after_ack(app, audit.turn_page(app, value, requester, trigger_id), requester)
     elif name == private_cards.ANSWER:
         await questions.answered(recorder, value, requester, trigger_id)
     elif name == "several":

@@ -10,7 +10,7 @@ from bot.domain.delegations import Delegation
 from bot.domain.objects import OBJECT_KINDS, ObjectId, ObjectKind, Ref
 from bot.domain.slack import Actor, Requester
 from bot.domain.snapshots import Snapshot
-from bot.messages import Message, audit_history, command_help
+from bot.messages import Message, command_help
 from bot.messages import permissions as permission_messages
 from bot.messages import whoami as whoami_messages
 from bot.notifications.kinds import DelegationNotification
@@ -24,6 +24,7 @@ from bot.policy.decide import decide_read
 from bot.policy.rules import covers
 from bot.services import Services
 from bot.slack.directory import require_identified
+from handlers import audit
 from handlers.command_row import (
     AnswersLater,
     AnyCommand,
@@ -48,14 +49,6 @@ class ExplainPolicy:
 
     Where the command names no kind, the id may be that of either.
     """
-
-    id: ObjectId
-    kinds: tuple[ObjectKind, ...] = OBJECT_KINDS
-
-
-@dataclass(frozen=True, slots=True)
-class ShowAudit:
-    """Show the audit history of one object."""
 
     id: ObjectId
     kinds: tuple[ObjectKind, ...] = OBJECT_KINDS
@@ -93,10 +86,6 @@ class ReloadPolicy:
 
 def parse_why(arguments: Arguments) -> ExplainPolicy:
     return ExplainPolicy(*read_object(arguments))
-
-
-def parse_audit(arguments: Arguments) -> ShowAudit:
-    return ShowAudit(*read_object(arguments))
 
 
 def read_object(arguments: Arguments) -> tuple[ObjectId, tuple[ObjectKind, ...]]:
@@ -177,23 +166,6 @@ async def whoami(app: AppContext, _request: Whoami, delivery: Delivery) -> Messa
     helpful = [each for each in received if each.delegator in delegators]
     person = whoami_messages.Person(principal, name, helpful)
     return whoami_messages.whoami(app.catalogue, person, config)
-
-
-async def audit(app: AppContext, request: ShowAudit, delivery: Delivery) -> Message:
-    """Return the history of one object, for whoever may read the audit and that object."""
-    attempt = attempt_id(delivery.dedupe_key)
-    await authorization.require_right(
-        app.services, delivery.requester, Right.AUDIT, attempt_id=attempt
-    )
-    reader = await open_reader(app.services, delivery.requester.actor)
-    reader.require(*request.kinds)
-    store = app.services.store
-    for kind in request.kinds:
-        ref = Ref(kind=kind, id=request.id, workspace=app.workspace)
-        if entries := await asyncio.to_thread(store.audit.entries, ref):
-            await reader.require_object(ref)
-            return audit_history.history(app.catalogue, ref, entries)
-    return permission_messages.no_history(app.catalogue, request.id)
 
 
 async def reload(recorder: Recorder, _request: ReloadPolicy, delivery: Delivery) -> Message:
@@ -316,13 +288,7 @@ COMMANDS: tuple[AnyCommand, ...] = (
         parse=complete(ListDelegations()),
         handler=AnswersLater(list_delegations),
     ),
-    Command(
-        name="audit",
-        usage="audit <id>",
-        help=command_help.AUDIT,
-        parse=parse_audit,
-        handler=AnswersLater(audit),
-    ),
+    audit.COMMAND,
 )
 RELOAD = Command(
     name="reload",

@@ -28,7 +28,9 @@ class ActionLabels:
     was not sent yet, ``not_sent`` that it will not be, ``refused`` that SecMaster refused it,
     ``interrupted`` that the bot ended in the middle of it. ``in_doubt`` says that its effect will
     be known, ``unknown`` that it won't, ``perhaps`` that it explains what SecMaster shows.
-    ``tally``, ``withdrawn``, ``declined`` and ``expired`` speak of the request for approvals of it.
+    ``tally``, ``withdrawn``, ``declined`` and ``expired`` speak of the request for approvals of it,
+    and ``counted`` says that an approval was one of several. ``denied`` says that the policy
+    refused it, ``decline_denied`` that it did not let somebody decline such a request.
     """
 
     button: str
@@ -59,6 +61,9 @@ class ActionLabels:
     batch: tuple[str, str] = ("", "")
     noun: str = ""
     doing: str = ""
+    denied: str = ""
+    decline_denied: str = ""
+    counted: str = ""
 
 
 LABELS = {
@@ -93,6 +98,9 @@ LABELS = {
         ),
         noun="approval",
         doing="approving",
+        denied=N_("{actor} was not allowed to approve {object}."),
+        decline_denied=N_("{actor} was not allowed to decline the request to approve {object}."),
+        counted=N_("{actor} approved {object}; more approvals are needed."),
     ),
     "task.terminate": ActionLabels(
         button=N_("Terminate"),
@@ -125,6 +133,9 @@ LABELS = {
         ),
         noun="termination",
         doing="terminating",
+        denied=N_("{actor} was not allowed to terminate {object}."),
+        decline_denied=N_("{actor} was not allowed to decline the request to terminate {object}."),
+        counted=N_("{actor} agreed to terminate {object}; more approvals are needed."),
     ),
     "task.comment": ActionLabels(
         button=N_("Comment"),
@@ -153,6 +164,9 @@ LABELS = {
         title=N_("Comment on task"),
         noun="comment",
         doing="commenting on",
+        denied=N_("{actor} was not allowed to comment on {object}."),
+        decline_denied=N_("{actor} was not allowed to decline the request to comment on {object}."),
+        counted=N_("{actor} agreed to comment on {object}; more approvals are needed."),
     ),
     "task.uncomment": ActionLabels(
         button=N_("Delete comment"),
@@ -182,6 +196,11 @@ LABELS = {
         past=N_("{actor} deleted a comment on {object}."),
         noun="deletion of the comment",
         doing="deleting a comment of",
+        denied=N_("{actor} was not allowed to delete a comment on {object}."),
+        decline_denied=N_(
+            "{actor} was not allowed to decline the request to delete a comment on {object}."
+        ),
+        counted=N_("{actor} agreed to delete a comment on {object}; more approvals are needed."),
     ),
     "task.attach": ActionLabels(
         button=N_("Attach"),
@@ -210,6 +229,11 @@ LABELS = {
         title=N_("Attach to task"),
         noun="attachment",
         doing="attaching a file to",
+        denied=N_("{actor} was not allowed to attach a file to {object}."),
+        decline_denied=N_(
+            "{actor} was not allowed to decline the request to attach a file to {object}."
+        ),
+        counted=N_("{actor} agreed to attach a file to {object}; more approvals are needed."),
     ),
     "task.detach": ActionLabels(
         button=N_("Detach"),
@@ -239,6 +263,11 @@ LABELS = {
         past=N_("{actor} detached a file from {object}."),
         noun="removal of the attachment",
         doing="detaching a file from",
+        denied=N_("{actor} was not allowed to detach a file from {object}."),
+        decline_denied=N_(
+            "{actor} was not allowed to decline the request to detach a file from {object}."
+        ),
+        counted=N_("{actor} agreed to detach a file from {object}; more approvals are needed."),
     ),
     "instance.retry": ActionLabels(
         button=N_("Retry"),
@@ -267,6 +296,9 @@ LABELS = {
         batch=("{actor} retried {done} of {count} run.", "{actor} retried {done} of {count} runs."),
         noun="retry",
         doing="retrying",
+        denied=N_("{actor} was not allowed to retry {object}."),
+        decline_denied=N_("{actor} was not allowed to decline the request to retry {object}."),
+        counted=N_("{actor} agreed to retry {object}; more approvals are needed."),
     ),
     "instance.terminate": ActionLabels(
         button=N_("Terminate"),
@@ -298,6 +330,9 @@ LABELS = {
         ),
         noun="termination",
         doing="terminating",
+        denied=N_("{actor} was not allowed to terminate {object}."),
+        decline_denied=N_("{actor} was not allowed to decline the request to terminate {object}."),
+        counted=N_("{actor} agreed to terminate {object}; more approvals are needed."),
     ),
     "instance.debug": ActionLabels(
         button=N_("Debug"),
@@ -325,6 +360,9 @@ LABELS = {
         past=N_("{actor} debugged {object}."),
         noun="debug command",
         doing="debugging",
+        denied=N_("{actor} was not allowed to debug {object}."),
+        decline_denied=N_("{actor} was not allowed to decline the request to debug {object}."),
+        counted=N_("{actor} agreed to debug {object}; more approvals are needed."),
     ),
 }
 

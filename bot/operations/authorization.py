@@ -18,7 +18,7 @@ from bot.domain.objects import Ref
 from bot.domain.operations import Operation, PolicyRefusal, PolicyTerms
 from bot.domain.reasons import RefusalReason
 from bot.domain.slack import Actor, Requester
-from bot.domain.snapshots import Snapshot
+from bot.domain.snapshots import Snapshot, StoredSnapshot, stored
 from bot.domain.tracking import failure_group
 from bot.domain.watch_status import FailedAnswer
 from bot.policy.config import Config
@@ -202,7 +202,13 @@ async def authorize(  # noqa: PLR0913 - who asks for what, on what they saw, and
         delivery=requester.trace.kind,
         accepted_at=now,
     )
-    await asyncio.to_thread(services.store.audit.record_refusal, attempt, decision.reason, now)
+    refusal, found = PolicyRefusal(**asdict(decision)), StoredSnapshot()
+    if answer.snapshot is not None:
+        found = stored(answer.snapshot)
+        if not decision_fingerprint:
+            attempt = attempt.model_copy(update={"decision_fingerprint": found.fingerprint})
+    record_refusal = services.store.audit.record_refusal
+    await asyncio.to_thread(record_refusal, attempt, refusal, now, found)
     raise NotAllowed(action, ref, decision, attempt_id, answer.failure)
 
 

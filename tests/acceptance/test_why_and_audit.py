@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -142,20 +143,24 @@ async def test_the_story_of_a_task_is_whole_and_read_by_those_who_may(
     assert "*Approved*" in reply
     await environment.slack.until(lambda: not environment.buttons(ts))
     await environment.slack.command(BOB, SOC, f"/secmaster audit {TASK.id}")
-    await environment.ephemeral(BOB, f"What the audit has of task {TASK.id}")
+    await environment.ephemeral(BOB, f"Audit records of *{TASK_NAME}*\n`{TASK.id}`")
     story = json.dumps(environment.slack.ephemerals(BOB)[-1], ensure_ascii=False)
     done = record(environment, "done")
     for part in (
-        "🚫 refused: approval by <@U0DAVE>",
-        "🗳️ said yes: approval by <@U0ALICE> (alice@example.com in SecMaster)",
-        "✅ done: approval by <@U0BOB>",
-        "rule 1 (grave)",
+        f"<@U0DAVE> was not allowed to approve *{TASK_NAME}*. Only approver can do this (rule 1,",
+        f"<@U0ALICE> approved *{TASK_NAME}*; more approvals are needed. Approvals to approve: 1 of",
+        "Person: <@U0ALICE> · alice@example.com in SecMaster",
+        f"<@U0BOB> approved *{TASK_NAME}*.",
+        "Approved with: <@U0ALICE> · <!date^",
+        "“the shells are real”",
+        "Rule: rule 1, grave",
         "> the shells are real",
         "waiting → finished",
         "HTTP 200",
         f"request `{done['request_id']}`",
-        f"saw `{done['decision_fingerprint'][:12]}`",
-        f"ref `{done['operation_id'][:6]}`",
+        f"Record: #{done['number']} · `{done['operation_id'][:6]}`",
+        f"Later: <!date^{int(datetime.fromisoformat(done['at']).timestamp())}^",
+        "Due: <!date^",  # of the card that each of them saw
     ):
         assert part in story
     verified = await asyncio.to_thread(audit_log.verify, environment.app.engine)
@@ -221,7 +226,7 @@ async def test_the_story_is_told_in_a_cards_thread_without_an_id(
     await environment.slack.press(CAROL, SOC, ts, "instance.retry")
     await environment.replies(ts)
     await environment.slack.say(ALICE, SOC, "@secmaster audit", ts)
-    await environment.ephemeral(ALICE, f"What the audit has of instance {RUN.id}")
+    await environment.ephemeral(ALICE, f"`{RUN.id}`")
 
 
 async def test_a_hostile_reason_stays_a_quotation_in_the_story(environment: BotEnvironment) -> None:
@@ -232,7 +237,7 @@ async def test_a_hostile_reason_stays_a_quotation_in_the_story(environment: BotE
     await environment.slack.submit(ALICE, view["id"], {"reason": reason})
     await environment.replies(ts)
     await environment.slack.command(ALICE, SOC, f"/secmaster audit {seed.TASK_BLOCK_IP}")
-    await environment.ephemeral(ALICE, "What the audit has of")
+    await environment.ephemeral(ALICE, "Audit records of")
     story = json.dumps(environment.slack.ephemerals(ALICE)[-1], ensure_ascii=False)
     assert "> ✅ done: approval by &lt;@U0BOB&gt; &lt;!channel&gt;" in story
     assert "<@U0BOB>" not in story

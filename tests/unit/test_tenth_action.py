@@ -78,6 +78,9 @@ WORDS: dict[str, dict[str, Any]] = {
         ),
         "noun": "deferral",
         "doing": "deferring",
+        "denied": "{actor} was not allowed to defer {object}.",
+        "decline_denied": "{actor} was not allowed to decline the request to defer {object}.",
+        "counted": "{actor} agreed to defer {object}; more are needed.",
     },
     "task.cite": {
         "button": "Cite",
@@ -105,6 +108,9 @@ WORDS: dict[str, dict[str, Any]] = {
         "past": "{actor} cited {object}.",
         "noun": "citation",
         "doing": "citing",
+        "denied": "{actor} was not allowed to cite {object}.",
+        "decline_denied": "{actor} was not allowed to decline the request to cite {object}.",
+        "counted": "{actor} agreed to cite {object}; more are needed.",
     },
     "instance.rerun": {
         "button": "Rerun",
@@ -133,6 +139,9 @@ WORDS: dict[str, dict[str, Any]] = {
         "batch": ("{actor} reran {done} of {count} run.", "{actor} reran {done} of {count} runs."),
         "noun": "immediate rerun",
         "doing": "rerunning",
+        "denied": "{actor} was not allowed to rerun {object}.",
+        "decline_denied": "{actor} was not allowed to decline the request to rerun {object}.",
+        "counted": "{actor} agreed to rerun {object}; more are needed.",
     },
 }
 OTHER_DECISIONS = re.compile("approv|terminat", re.IGNORECASE)
@@ -441,8 +450,10 @@ def test_a_third_decision_is_named_by_its_own_word_in_the_audit_on_home_and_in_t
         until=samples.NOW,
         deciders=code("bot.notifications.digests").count_deciders([audited]),
     )
-    history = code("bot.messages.audit_history").history(samples.ENGLISH, samples.TASK, [entry])
-    assert "✅ done: deferral by <@U0ALICE>" in read(code, history)
+    audit_history = code("bot.messages.audit_history")
+    audited = audit_history.AuditedRecord({**entry, "object_name": "Isolate host"})
+    history = audit_history.history(samples.ENGLISH, "Audit", [audited])
+    assert "<@U0ALICE> deferred *Isolate host*." in read(code, history)
     assert "Deferred: *Isolate host*" in read(code, view)
     assert (
         "1 task was decided here: Alice deferred 1."

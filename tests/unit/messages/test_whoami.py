@@ -71,8 +71,8 @@ def test_each_right_is_a_line_with_what_differs_below_it() -> None:
         "      • accounts (An approval in a playbook · name `Disable IAM.*`): yes · 2 approvals",
         "☑️ *Terminate tasks*: only in some cases",
         (
-            "      • own (overdue): yes · with a reason · name typed to confirm · not for tasks you "
-            "created"
+            "      • own (overdue): yes · with a reason · name typed to confirm · not for tasks "
+            "you created"
         ),
         "      • otherwise: no, only *oncall* (<!subteam^S0ONCALL>)",
         "✅ *Comment on tasks*: yes",

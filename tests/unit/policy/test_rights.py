@@ -67,7 +67,9 @@ def test_the_first_case_that_holds_is_what_the_policy_decides(person: str) -> No
             assert (case.title, case.delegator) == (decision.rule, decision.delegator)
 
 
-@pytest.mark.parametrize("field", ["guest", "outsider"])
-def test_guests_and_outsiders_have_no_cases(field: str) -> None:
-    principal = replace(PEOPLE["approver"], **{field: True})
+@pytest.mark.parametrize(
+    "principal",
+    [replace(PEOPLE["approver"], guest=True), replace(PEOPLE["approver"], outsider=True)],
+)
+def test_guests_and_outsiders_have_no_cases(principal: Principal) -> None:
     assert cases(policy_of(RULES[-1:]).rules, principal, BY_NAME["task.approve"]) == ()
