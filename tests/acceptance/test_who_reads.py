@@ -249,7 +249,7 @@ READ_AND_FILTERED = {
 }
 HOME_DOORS = ("home", "app_home_opened")
 # What those read who are refused for another reason than reading.
-OTHER_REFUSALS = {"right": "is for ", "write": "was not sent"}
+OTHER_REFUSALS = {"right": "🚫 Only ", "write": "was not sent"}
 COMMANDS = {
     "task list": "",
     "instance list": "",
