@@ -180,12 +180,12 @@ def write_report(records: Iterable[AuditedRecord], file: TextIO, heading: Headin
 
 def markdown_section(told: Story, markup: MarkdownMarkup) -> str:
     """Return one decision in Markdown."""
-    (_label, when), *facts = told.facts
-    lines = ["", f"## {when}", "", f"{told.sign} {told.headline}", ""]
+    title = " · ".join(filter(None, (told.when, told.object_name)))
+    lines = ["", f"## {title}", "", f"{told.sign} {told.headline}", ""]
     if told.reason:
         lines += [f"> {markup.text(line, MAX_REASON)}" for line in plain_lines(told.reason)]
         lines.append("")
-    lines += [f"- {label}: {value}" for label, value in facts]
+    lines += [f"- {label}: {value}" for label, value in told.facts]
     if told.card:
         lines.append(f"- {CATALOGUE.gettext('The card showed')}:")
         lines += [f"  - {label}: {value}" for label, value in told.card]
@@ -241,12 +241,12 @@ def write_html(records: Iterable[AuditedRecord], file: TextIO, heading: Heading)
 
 def html_article(told: Story) -> str:
     """Return one decision in HTML."""
-    (_label, when), *facts = told.facts
-    parts = [f"<article>\n<h2>{when}</h2>\n<p>{told.sign} {told.headline}</p>\n"]
+    title = " · ".join(filter(None, (told.when, told.object_name)))
+    parts = [f"<article>\n<h2>{title}</h2>\n<p>{told.sign} {told.headline}</p>\n"]
     if told.reason:
         reason = "\n".join(html.escape(line) for line in plain_lines(told.reason))
         parts.append(f"<blockquote>{reason}</blockquote>\n")
-    parts.append(definitions(facts))
+    parts.append(definitions(told.facts))
     if told.card:
         title = html.escape(CATALOGUE.gettext("The card showed"))
         parts.append(

@@ -4,7 +4,6 @@ The codes of a record are translated here and nowhere else. What a record is mad
 ``bot.store.audit``; one may be of another version, so what is missing or unknown is left out.
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -23,14 +22,13 @@ from bot.messages.blocks import Message, actions, context, new_message, section,
 from bot.messages.catalogue import N_, Catalogue
 from bot.messages.fields import WORDS, laid_out
 from bot.messages.labels import labels
-from bot.messages.markup import Markup, SlackMarkup
+from bot.messages.markup import PERSON_ID, Markup, SlackMarkup
 from bot.messages.permissions import REFUSAL_TEXTS, rule_title
 from bot.messages.text import clip, quote
 from bot.secmaster import DueHandle, Task, TaskStatus
 
 OLDER = "audit.older"  # the button's action id
 PAGE = 10  # stories in a message
-PERSON_ID = re.compile(r"[UW][A-Z0-9]+$")
 
 SIGNS = {
     AuditOutcome.ALLOWED: "⏳",
@@ -123,12 +121,14 @@ class AuditedRecord:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """What one record tells, in a markup: its headline, its facts with their labels, and texts.
+    """What one record tells, in a markup: when, about what, its headline, and labelled facts.
 
-    ``card`` are the fields of the card as the person saw it, ``reason`` is what they wrote, as it
+    ``object_name`` is "" for what is about no object; ``card`` are the fields of the card as the person saw it, ``reason`` is what they wrote, as it
     is.
     """
 
+    when: str
+    object_name: str
     sign: str
     headline: str
     facts: Sequence[tuple[str, str]]
@@ -184,7 +184,10 @@ def story(catalogue: Catalogue, markup: Markup, audited: AuditedRecord) -> Story
         audited.record.get("decision_fingerprint") or audited.record.get("preflight_fingerprint")
     ):
         note = catalogue.gettext("What the card showed is no longer kept.")
+    is_about_object = bool(writer.action or audited.record.get("object_name"))
     return Story(
+        writer.time(audited.record.get("at")),
+        writer.object_name if is_about_object else "",
         SIGNS[outcome] if outcome else "▫️",
         " ".join([*_headline(writer), *_at_due_date(catalogue, audited)]),
         [*_facts(writer, audited)],
@@ -292,7 +295,7 @@ def _other_record(writer: _Writer) -> str:
         sentence,
         actor=writer.actor,
         object=writer.object_name,
-        target=writer.person({"id": target}) if PERSON_ID.match(target) else code,
+        target=writer.person({"id": target}) if PERSON_ID.fullmatch(target) else code,
         until=writer.time(until) if until else "—",
     )
 
@@ -365,7 +368,6 @@ def _facts(writer: _Writer, audited: AuditedRecord) -> Iterator[tuple[str, str]]
     """Yield what else a record says, each with its label."""
     catalogue, markup, record = writer.catalogue, writer.markup, writer.record
     terms, location = record.get("terms") or {}, record.get("location") or {}
-    yield catalogue.gettext("When"), writer.time(record.get("at"))
     if writer.action or record.get("object_name"):
         yield (
             catalogue.gettext("Object"),
@@ -375,7 +377,8 @@ def _facts(writer: _Writer, audited: AuditedRecord) -> Iterator[tuple[str, str]]
     if identity := terms.get("identity"):
         in_secmaster = catalogue.gettext("{name} in SecMaster", name=markup.text(str(identity)))
         person = f"{person} · {in_secmaster}"
-    yield catalogue.gettext("Person"), person
+    is_request = record.get("outcome") == AuditOutcome.LAPSED
+    yield catalogue.gettext("Requested by") if is_request else catalogue.gettext("Person"), person
     if rule := record.get("rule"):
         yield catalogue.gettext("Rule"), markup.text(rule_title(str(rule)))
     for label, approvals in _approvals(catalogue, record):
@@ -481,9 +484,8 @@ def history(
     blocks = [section(heading)]
     for audited in records:
         told = story(catalogue, markup, audited)
-        head, *facts = told.facts
-        lines = [f"{told.sign} {head[1]}", told.headline]
-        lines += [f"{label}: {value}" for label, value in facts]
+        lines = [f"{told.sign} {told.when}", told.headline]
+        lines += [f"{label}: {value}" for label, value in told.facts]
         reason = f"\n{quote(told.reason, 300)}" if told.reason else ""
         blocks.append(section("\n".join(lines) + reason))
         seen = " · ".join(f"{label}: {value}" for label, value in told.card)

@@ -14,6 +14,7 @@ from bot.domain.objects import visible
 from bot.messages import text as slack
 
 MAX_TEXT = 300  # characters of a name or a value
+PERSON_ID = re.compile(r"[UW][A-Z0-9]{1,38}")
 INVISIBLE = {"\u200d"}  # what emoji are joined with is no text that hides
 
 
@@ -49,7 +50,8 @@ class SlackMarkup:
         return slack.code(text)
 
     def person(self, id_: str, name: str) -> str:
-        return slack.mention_user(id_) if id_ else slack.inline(name)
+        is_id = PERSON_ID.fullmatch(id_)  # a record may be of another version
+        return slack.mention_user(id_) if is_id else slack.inline(name or id_) or "—"
 
     def time(self, at: datetime) -> str:
         return slack.date_token(at)
