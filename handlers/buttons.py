@@ -12,8 +12,9 @@ from bot.domain.approvals import ApprovalIntent
 from bot.domain.batches import BatchQuery
 from bot.domain.cards import ButtonValue
 from bot.domain.slack import Requester
-from bot.messages import denials, modals, private_cards
+from bot.messages import audit_history, denials, modals, private_cards
 from handlers import (
+    audit,
     batch,
     commands,
     forms,
@@ -60,6 +61,8 @@ async def press(ack: AsyncAck, slack_payload: Press, recorder: Recorder) -> None
     elif name == "calls":
         await preferences.chosen_on_home(recorder, requester, value, trigger_id)
         run_after_ack(app, home.opened(app, requester.actor), requester)
+    elif name == audit_history.OLDER:
+        run_after_ack(app, audit.turn_page(app, value, requester, trigger_id), requester)
     elif name.startswith("start."):
         commands.answer_button(app, name, requester, trigger_id)
     elif name in (private_cards.ANSWER, private_cards.TRY_AGAIN):

@@ -22,6 +22,7 @@ from bot.messages import (
     permissions,
     troubles,
     watch,
+    whoami,
 )
 from bot.messages.blocks import Message, RenderContext, text_message
 from bot.messages.cards import card, vanished_card
@@ -71,4 +72,5 @@ __all__ = [
     "troubles",
     "vanished_card",
     "watch",
+    "whoami",
 ]

@@ -85,6 +85,21 @@ def search_instead(kind: ObjectKind | None, words: str) -> Sentence:
     return Sentence(N_("Expected one ID. To search: {command}"), {"command": command})
 
 
+def date_missing(word: str) -> Sentence:
+    """Say that a date must follow a word."""
+    return Sentence(
+        N_("Expected a date after “{word}”, such as 2026-03-01 or 7d."), {"word": word[:QUOTED]}
+    )
+
+
+def not_a_date(text: str) -> Sentence:
+    """Say that something is no date, and how one is written."""
+    return Sentence(
+        N_("“{text}” is not a date. Write 2026-03-01, 2026-03-01 08:00, or 7d."),
+        {"text": text[:QUOTED]},
+    )
+
+
 def missing(param: Param) -> Sentence:
     """Return that a parameter is missing, as the usage writes it."""
     return Sentence(N_("“{param}” is missing."), {"param": f"<{param.label}>"})

@@ -29,8 +29,9 @@ class ActionLabels:
     it, ``interrupted`` that the bot ended in the middle of it. ``in_doubt`` says that its effect will
     be known, ``unknown`` that it won't, ``perhaps`` that it explains what SecMaster shows.
     ``tally``, ``withdrawn``, ``declined``, ``expired`` and ``request_ended`` speak of the request
-    for approvals of it, which ``{names}`` had agreed to. ``failed_again`` says of a retry that the
-    run has failed since.
+    for approvals of it, which ``{names}`` had agreed to, and ``counted`` says that an approval was
+    one of several. ``failed_again`` says of a retry that the run has failed since. ``denied`` says
+    that the policy refused it, ``decline_denied`` that it did not let somebody decline a request.
     """
 
     button: str
@@ -66,6 +67,9 @@ class ActionLabels:
     doing: str = ""
     failed_again: str = ""
     playbook_consequence: str = ""
+    denied: str = ""
+    decline_denied: str = ""
+    counted: str = ""
 
 
 LABELS = {
@@ -107,6 +111,9 @@ LABELS = {
             "{actor} is approving {count} task: {done} done.",
             "{actor} is approving {count} tasks: {done} done.",
         ),
+        denied=N_("{actor} was not allowed to approve {object}."),
+        decline_denied=N_("{actor} was not allowed to decline the request to approve {object}."),
+        counted=N_("{actor} approved {object}; more approvals are needed."),
     ),
     "task.terminate": ActionLabels(
         button=N_("Terminate"),
@@ -145,6 +152,9 @@ LABELS = {
             "{actor} is terminating {count} task: {done} done.",
             "{actor} is terminating {count} tasks: {done} done.",
         ),
+        denied=N_("{actor} was not allowed to terminate {object}."),
+        decline_denied=N_("{actor} was not allowed to decline the request to terminate {object}."),
+        counted=N_("{actor} agreed to terminate {object}; more approvals are needed."),
     ),
     "task.comment": ActionLabels(
         button=N_("Comment"),
@@ -174,6 +184,9 @@ LABELS = {
         noun="comment",
         doing="commenting on",
         request_ended=N_("This cancelled the request to comment, which {names} had agreed to."),
+        denied=N_("{actor} was not allowed to comment on {object}."),
+        decline_denied=N_("{actor} was not allowed to decline the request to comment on {object}."),
+        counted=N_("{actor} agreed to comment on {object}; more approvals are needed."),
     ),
     "task.uncomment": ActionLabels(
         button=N_("Delete comment"),
@@ -206,6 +219,11 @@ LABELS = {
         request_ended=N_(
             "This cancelled the request to delete the comment, which {names} had agreed to."
         ),
+        denied=N_("{actor} was not allowed to delete a comment on {object}."),
+        decline_denied=N_(
+            "{actor} was not allowed to decline the request to delete a comment on {object}."
+        ),
+        counted=N_("{actor} agreed to delete a comment on {object}; more approvals are needed."),
     ),
     "task.attach": ActionLabels(
         button=N_("Attach"),
@@ -237,6 +255,11 @@ LABELS = {
         request_ended=N_(
             "This cancelled the request to attach the file, which {names} had agreed to."
         ),
+        denied=N_("{actor} was not allowed to attach a file to {object}."),
+        decline_denied=N_(
+            "{actor} was not allowed to decline the request to attach a file to {object}."
+        ),
+        counted=N_("{actor} agreed to attach a file to {object}; more approvals are needed."),
     ),
     "task.detach": ActionLabels(
         button=N_("Detach"),
@@ -269,6 +292,11 @@ LABELS = {
         request_ended=N_(
             "This cancelled the request to detach the file, which {names} had agreed to."
         ),
+        denied=N_("{actor} was not allowed to detach a file from {object}."),
+        decline_denied=N_(
+            "{actor} was not allowed to decline the request to detach a file from {object}."
+        ),
+        counted=N_("{actor} agreed to detach a file from {object}; more approvals are needed."),
     ),
     "instance.retry": ActionLabels(
         button=N_("Retry"),
@@ -306,6 +334,9 @@ LABELS = {
             "{actor} is retrying {count} run: {done} done.",
             "{actor} is retrying {count} runs: {done} done.",
         ),
+        denied=N_("{actor} was not allowed to retry {object}."),
+        decline_denied=N_("{actor} was not allowed to decline the request to retry {object}."),
+        counted=N_("{actor} agreed to retry {object}; more approvals are needed."),
     ),
     "instance.terminate": ActionLabels(
         button=N_("Terminate"),
@@ -345,6 +376,9 @@ LABELS = {
             "{actor} is terminating {count} run: {done} done.",
             "{actor} is terminating {count} runs: {done} done.",
         ),
+        denied=N_("{actor} was not allowed to terminate {object}."),
+        decline_denied=N_("{actor} was not allowed to decline the request to terminate {object}."),
+        counted=N_("{actor} agreed to terminate {object}; more approvals are needed."),
     ),
     "instance.debug": ActionLabels(
         button=N_("Debug"),
@@ -373,6 +407,9 @@ LABELS = {
         noun="debug command",
         doing="debugging",
         request_ended=N_("This cancelled the request to debug, which {names} had agreed to."),
+        denied=N_("{actor} was not allowed to debug {object}."),
+        decline_denied=N_("{actor} was not allowed to decline the request to debug {object}."),
+        counted=N_("{actor} agreed to debug {object}; more approvals are needed."),
     ),
 }
 

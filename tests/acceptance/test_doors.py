@@ -216,7 +216,10 @@ async def test_each_command_that_records_survives_at_every_door(
         assert channels == set(WATCHED.values())
         lent = {row.delegate for row in ends if row.delegator == ALICE and row.until > row.at}
         assert lent == set(PEOPLE.values())
-        announced = {DAVE: "<@U0ALICE> lends you", CAROL: "<@U0BOB> has taken their rights back"}
+        announced = {
+            DAVE: "You have <@U0ALICE>'s permissions",
+            CAROL: "You no longer have <@U0BOB>'s permissions",
+        }
         for user, text in announced.items():
             await slack.until(
                 lambda user=user, text=text: (

@@ -254,7 +254,7 @@ async def test_a_command_that_takes_no_file_is_carried_out_and_says_that_it_took
     environment: BotEnvironment,
 ) -> None:
     await say_with_file(environment, "whoami", "host.png")
-    await environment.posted(DM, "roles: *oncall*")
+    await environment.posted(DM, "Roles: *oncall*")
     assert "`host.png` was not attached" in shown_in(environment)[-1]
     await say_with_file(environment, f"task comment {seed.TASK_ISOLATE} see the picture", "b.png")
     await environment.posted(DM, "`b.png` was not attached to any task.")
@@ -287,10 +287,10 @@ async def test_whatever_a_person_writes_to_us_is_answered_once(
     environment: BotEnvironment,
 ) -> None:
     message = await environment.slack.say(CAROL, DM, "whoami")
-    await environment.posted(DM, "roles: *oncall*")
+    await environment.posted(DM, "Roles: *oncall*")
     await environment.slack.say(CAROL, DM, "delegations", message["ts"], broadcast=True)
     answer = (await environment.replies(message["ts"], 2, channel=DM))[1]
-    assert "You lend nobody your rights" in answer
+    assert "You delegate to nobody" in answer
     now = environment.clock.now().timestamp()
     chat = {"type": "message", "channel": DM, "channel_type": "im", "text": "whoami"}
     mine = chat | {"subtype": "me_message", "user": CAROL, "ts": f"{now:.6f}"}
@@ -299,7 +299,7 @@ async def test_whatever_a_person_writes_to_us_is_answered_once(
     # Our own file in a chat comes without a bot's id, as a person's does.
     ours = chat | {"subtype": "file_share", "user": BOT, "ts": f"{now + 1:.6f}"}
     await environment.slack.delivery.event(ours)
-    await environment.posted(DM, "roles: *oncall*")
+    await environment.posted(DM, "Roles: *oncall*")
 
 
 async def say_with_file(

@@ -27,7 +27,7 @@ async def test_a_mention_takes_the_same_words_as_the_command(environment: BotEnv
     await environment.slack.say(DAVE, SOC, "@secmaster task list handled")
     await environment.ephemeral(DAVE, "of 4 handled tasks")
     await environment.slack.say(DAVE, SOC, "@secmaster whoami")
-    await environment.ephemeral(DAVE, "roles: *reader*")
+    await environment.ephemeral(DAVE, "Roles: *reader*")
     await environment.slack.say(DAVE, SOC, "@secmaster")
     await environment.ephemeral(DAVE, "How to use /secmaster")
 

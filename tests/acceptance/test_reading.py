@@ -75,19 +75,19 @@ async def test_whoami_tells_everybody_their_roles_and_what_they_may(
     for user in (ALICE, CAROL, DAVE, GUEST, SOLO, OUTSIDER):
         await environment.slack.command(user, SOC, "/secmaster whoami")
         answers[user] = await environment.ephemeral(user, f"<@{user}>")
-    assert "(Alice), roles: *approver*" in answers[ALICE]
-    assert "✅ `task.approve` yes by rule 1" in answers[ALICE]
-    assert "✅ `task.comment` yes by rule 2" in answers[ALICE]
-    assert "▫️ `instance.retry` no by rule 3" in answers[ALICE]
-    assert "(Carol), roles: *oncall*" in answers[CAROL]
-    assert "▫️ `task.approve` no by rule 1" in answers[CAROL]
-    assert "✅ `instance.debug` yes by rule 3" in answers[CAROL]
-    assert "roles: *reader*" in answers[DAVE]
-    reads = ["✅ `task.read` yes by rule 4", "✅ `instance.read` yes by rule 4"]
+    assert "*Alice* · <@U0ALICE> · `U0ALICE`\nRoles: *approver*" in answers[ALICE]
+    assert "✅ *Approve tasks*: yes" in answers[ALICE]
+    assert "✅ *Comment on tasks*: yes" in answers[ALICE]
+    assert "▫️ *Retry runs*: no, only *oncall* (<!subteam^S0ONCALL>)" in answers[ALICE]
+    assert "Roles: *oncall*" in answers[CAROL]
+    assert "▫️ *Approve tasks*: no, only *approver* (<!subteam^S0SOC>)" in answers[CAROL]
+    assert "✅ *Debug runs*: yes" in answers[CAROL]
+    assert "Roles: *reader*" in answers[DAVE]
+    reads = ["✅ *Read tasks*: yes", "✅ *Read runs*: yes"]
     assert [line for line in answers[DAVE].splitlines() if "✅" in line] == reads
-    assert "A guest may not read or change anything." in answers[GUEST]
-    assert "A guest may not read or change anything." in answers[SOLO]
-    assert "A person of another organisation or workspace may not" in answers[OUTSIDER]
+    assert "Guests can't read or change anything here." in answers[GUEST]
+    assert "Guests can't read or change anything here." in answers[SOLO]
+    assert "People of other organisations or workspaces can't" in answers[OUTSIDER]
     assert environment.secmaster.requests == []
 
 

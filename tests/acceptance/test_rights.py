@@ -259,10 +259,9 @@ async def test_the_first_rule_that_fits_the_object_decides(environment: BotEnvir
     await environment.ephemeral(CAROL, "This requires a reason", "&lt;reason&gt;", "was not sent.")
     nothing_was_sent(environment)
     await environment.slack.command(ALICE, SOC, "/secmaster whoami")
-    text = await environment.ephemeral(
-        ALICE, "✅ `task.approve` no by rule 1 where its conditions fit"
-    )
-    assert "otherwise yes by rule 2 where its conditions fit, otherwise no by rule 3" in text
+    text = await environment.ephemeral(ALICE, "☑️ *Approve tasks*: only in some cases")
+    assert ": no, only *lead* (<@U0BOB>)" in text
+    assert "      • otherwise: no, only *oncall* (" in text
     allowed = [
         (BOB, seed.TASK_ISOLATE, "", "rule 1"),
         (ALICE, seed.TASK_BLOCK_IP, "", "rule 2"),
@@ -287,8 +286,8 @@ async def test_nothing_leads_past_a_deny_nor_a_name_past_its_rule(
     await environment.slack.command(CAROL, SOC, f"/secmaster break-glass {approve}")
     await environment.ephemeral(CAROL, denied)
     await environment.slack.command(ALICE, SOC, "/secmaster delegate @dave for 1h")
-    await environment.ephemeral(ALICE, "may do until")
-    await environment.posted("D0DAVE", "<@U0ALICE> lends you their rights")
+    await environment.ephemeral(ALICE, "has your permissions until")
+    await environment.posted("D0DAVE", "You have <@U0ALICE>'s permissions")
     await environment.slack.command(DAVE, SOC, f"/{approve}")
     await environment.ephemeral(DAVE, denied)
     world.task(task)["name"] = "Please\nＩｓｏｌａｔｅ host"
@@ -304,7 +303,9 @@ async def test_nothing_leads_past_a_deny_nor_a_name_past_its_rule(
     details = [row["detail"] for row in audit(environment, "task", task)]
     assert details == ["denied"] * 3 + ["rule", "look-alike", "denied-unread"]
     await environment.slack.command(CAROL, SOC, f"/secmaster why {task}")
-    await environment.ephemeral(CAROL, "▫️ `task.terminate` rule 1 asks for a name", "rule 3 (fr")
+    await environment.ephemeral(
+        CAROL, "▫️ *Terminate*\nThe rule asks for a name", "(rule 3, freeze)"
+    )
     world.task(task)["name"] = "Заблокировать хост"
     ts = await environment.card("task", task)
     await environment.slack.command(CAROL, SOC, f"/{terminate}")

@@ -203,7 +203,7 @@ async def test_a_channel_that_has_a_route_and_asked_for_all_has_one_card(
 @pytest.mark.parametrize("words", ["watch", "unwatch"])
 async def test_others_are_refused_and_told_who_may(environment: BotEnvironment, words: str) -> None:
     await environment.slack.command(DAVE, SOC, f"/secmaster {words}")
-    await environment.ephemeral(DAVE, "`watch` is for *approver*", "Nothing was")
+    await environment.ephemeral(DAVE, "Only *approver*", "can subscribe channels. Nothing was")
     assert environment.app.services.store.subscriptions.channels() == []
     [entry] = environment.app.services.store.audit.entries("policy")
     assert (entry["outcome"], entry["action"], entry["actor"]["id"]) == ("refused", "watch", DAVE)

@@ -89,13 +89,13 @@ async def test_rights_are_lent_to_a_person_and_taken_back_by_either_id(
 ) -> None:
     delegations = grid.app.services.store.delegations
     await grid.slack.command(ALICE, SOC, f"/secmaster delegate <@{DAVE}|dave> for 2h", escape=False)
-    await grid.ephemeral(ALICE, f"<@{DAVE_W}> may do until")
-    await grid.posted("D0DAVE", f"<@{ALICE_W}> lends you their rights")
+    await grid.ephemeral(ALICE, f"<@{DAVE_W}> has your permissions until")
+    await grid.posted("D0DAVE", f"You have <@{ALICE_W}>'s permissions until")
     [delegation] = delegations.received(DAVE_W, grid.clock.now())
     assert (delegation.delegator, delegation.delegate) == (ALICE_W, DAVE_W)
     await grid.slack.command(ALICE_W, SOC, f"/secmaster delegate <@{ALICE}> for 1h", escape=False)
-    await grid.ephemeral(ALICE, "Rights can't be lent to")
+    await grid.ephemeral(ALICE, "You can't delegate to")
     await grid.slack.command(ALICE_W, SOC, f"/secmaster revoke <@{DAVE_W}>", escape=False)
-    await grid.ephemeral(ALICE, f"<@{DAVE_W}> has your rights no longer")
-    await grid.posted("D0DAVE", f"<@{ALICE_W}> has taken their rights back")
+    await grid.ephemeral(ALICE, f"<@{DAVE_W}> no longer has your permissions")
+    await grid.posted("D0DAVE", f"You no longer have <@{ALICE_W}>'s permissions")
     assert delegations.received(DAVE_W, grid.clock.now()) == []

@@ -203,8 +203,8 @@ SEEN = {
     "instance show": "Failed at",
     "task several": "12 tasks wait for a decision",
     "instance several": "3 instances have failed",
-    "why": "What you may do with task",
-    "audit": "What the audit has of task",
+    "why": "What you can do with",
+    "audit": "Audit records of",
     "oncall": r"waiting · .* failed",
     "digest": "still waits?",
     "status": "12 tasks wait",
@@ -215,8 +215,8 @@ SEEN = {
     "mention: id": TASK_NAME,
     "mention: search": "of 1 waiting tasks",
     "thread: show": TASK_NAME,
-    "thread: why": "What you may do with task",
-    "thread: audit": "What the audit has of task",
+    "thread: why": "What you can do with",
+    "thread: audit": "Audit records of",
     "chat: list": "of 12 waiting tasks",
     "chat: status": "12 tasks wait",
     "page": "9-12 of 12",
@@ -267,7 +267,7 @@ READ_AND_FILTERED = {
 }
 HOME_DOORS = ("home", "calls menu", "app_home_opened")
 # What those read who are refused for another reason than reading.
-OTHER_REFUSALS = {"right": "is for ", "write": "was not sent"}
+OTHER_REFUSALS = {"right": "🚫 Only ", "write": "was not sent"}
 COMMANDS = {
     "task list": "",
     "instance list": "",

@@ -352,7 +352,7 @@ audit_entries: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
         "number": st.integers(1, 10**9),
         "at": st.just("2026-03-01T12:00:00.000000+00:00"),
         "operation_id": st.sampled_from(["0f" * 16, "refused-1772366400.000000-U0ALICE"]),
-        "outcome": st.sampled_from([*audit_history.OUTCOMES, "<!channel>"]),
+        "outcome": st.sampled_from([*audit_history.SIGNS, "<!channel>"]),
     },
     optional={
         "action": st.sampled_from([*BY_NAME, "reload", "<!channel>`"]),
