@@ -18,6 +18,7 @@ from bot.messages import (
     oncall,
     operation_results,
     permissions,
+    task_groups,
     troubles,
     watch,
 )
@@ -63,6 +64,7 @@ __all__ = [
     "outcome",
     "permissions",
     "still_trying",
+    "task_groups",
     "text_message",
     "troubles",
     "vanished_card",

@@ -15,7 +15,7 @@ from bot.domain.operations import Operation, Outcome
 from bot.domain.shift_digest import ShiftSummary
 from bot.domain.slack import Destination
 from bot.domain.snapshots import Snapshot
-from bot.domain.tracking import FollowedRetry, RetryResult, TrackedObject, failure_group
+from bot.domain.tracking import FollowedRetry, RetryResult, TrackedObject
 from bot.domain.troubles import DueTasks, Trouble
 from bot.messages import Message
 from bot.messages.catalogue import Catalogue
@@ -53,7 +53,6 @@ class SnoozeEndedNotification(RoutedNotification):
             ref=tracked.ref,
             mentions=route.mention,
             route=route.name,
-            failure_group=failure_group(tracked.snapshot),
             snoozed_by=tracked.snoozed_by,
         )
         return [ScheduledNotification(at, route, notification, notification.timed_key(at))]

@@ -199,13 +199,13 @@ class RoutedNotification(Notification):
     """A kind about an object that waits for people, posted where a route of the policy leads.
 
     ``mentions`` are the ids of people and user groups to be called; ``route`` is the route's name,
-    "" for a subscription; ``failure_group`` names the failures that may share its card.
+    "" for a subscription; ``card_group`` names the objects that may share its card.
     """
 
     ref: Ref
     mentions: tuple[str, ...] = ()
     route: str = ""
-    failure_group: str = ""
+    card_group: str = ""
 
     @classmethod
     @abstractmethod

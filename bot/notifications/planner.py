@@ -11,8 +11,9 @@ from bot.domain.notifications import OutboxEntry
 from bot.domain.objects import Ref
 from bot.domain.slack import Destination
 from bot.domain.snapshots import Snapshot
-from bot.domain.tracking import TrackedObject, failure_group
+from bot.domain.tracking import TrackedObject
 from bot.notifications.card import CardNotification
+from bot.notifications.grouping import card_group
 from bot.notifications.kinds import KINDS
 from bot.notifications.notification import RoutedNotification, ScheduledNotification
 from bot.policy.channels import named_channels
@@ -46,17 +47,21 @@ def card_entries(
     services: Services, ref: Ref, snapshot: Snapshot, now: datetime, subscriptions: Sequence[str]
 ) -> list[OutboxEntry]:
     """Return the cards of a new object: by its routes, and for the subscribed channels."""
-    entries, group = [], failure_group(snapshot)
+    entries = []
     for route in routes_of(services, ref, snapshot):
         notification = CardNotification(
-            ref=ref, mentions=route.mention, route=route.name, failure_group=group
+            ref=ref,
+            mentions=route.mention,
+            route=route.name,
+            card_group=card_group(route, ref, snapshot),
+            group_window=route.group_window,
         )
         entries.append(routed_entry(f"card:{ref}", route, notification, snapshot, now))
     entries += [
         OutboxEntry(
             dedupe_key=f"card:{ref}:{channel}",
             destination=Destination.parse(channel),
-            notification=CardNotification(ref=ref, failure_group=group),
+            notification=CardNotification(ref=ref, card_group=card_group(None, ref, snapshot)),
             not_before=now,
         )
         for channel in subscriptions

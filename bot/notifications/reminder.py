@@ -77,7 +77,7 @@ class ReminderNotification(RoutedNotification):
             ref=self.ref,
             mentions=self.mentions,
             route=self.route,
-            failure_group=self.failure_group,
+            card_group=self.card_group,
             thread_ts=self.thread_ts,
             held_until=self.held_until,
             intended_channel=self.intended_channel,

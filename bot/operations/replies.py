@@ -180,7 +180,7 @@ async def lost(services: Services, operation: Operation, holder: StandingOperati
 async def _in_thread(services: Services, operation: Operation, part: str, message: Message) -> None:
     """Reply under the card once; to the person alone where there is no thread to reply in."""
     location = operation.location
-    if operation.batch_ts and operation.batch_ts == location.card:
+    if location.card and await _is_shared(services, operation):
         fingerprint = operation.decision_fingerprint
         stored_snapshot = services.store.snapshots.get
         chosen = await asyncio.to_thread(stored_snapshot, operation.ref, fingerprint)
@@ -201,6 +201,15 @@ async def _in_thread(services: Services, operation: Operation, part: str, messag
             raise
         log.warning("thread is closed to the bot", extra={"code": error.code})
     await _in_private(services, operation, message)
+
+
+async def _is_shared(services: Services, operation: Operation) -> bool:
+    """Whether a thread is about several objects, so that each reply says which one it is about."""
+    location = operation.location
+    if operation.batch_ts and operation.batch_ts == location.card:
+        return True
+    cards_at = services.store.cards.cards_at
+    return len(await asyncio.to_thread(cards_at, location.channel, location.card)) > 1
 
 
 async def _in_private(services: Services, operation: Operation, message: Message) -> None:

@@ -159,12 +159,29 @@ class RouteMatch(StrEnum):
     UNCLEAR = "unclear"
 
 
+class Grouping(StrEnum):
+    """Which tasks share a card where several come within a time."""
+
+    WORKFLOW = "workflow"  # those of one workflow or playbook
+    ROUTE = "route"  # all that one route takes
+    NONE = "none"
+
+
+class ThreadDetail(StrEnum):
+    """What the thread of a card is told: everything, or only how things ended."""
+
+    ALL = "all"
+    OUTCOMES = "outcomes"
+
+
 class Route(Entry):
     """Which waiting tasks and which instances, by status, get a card in one place.
 
     For a user group each member gets a card in their direct messages. ``mention`` are mentioned
     when a card is posted, ``remind`` is how long before a task's due date (longest first), and
     ``continues`` (``continue`` in the file) is whether the routes after a match apply too.
+    Of tasks that come within ``group_window`` of one another those of a ``group`` share a card,
+    which mentions nobody, beside the first one's own. ``thread`` is what a card's thread is told.
     """
 
     channel: ChannelId = ""
@@ -179,6 +196,9 @@ class Route(Entry):
         tuple[Duration, ...], AfterValidator(distinct), AfterValidator(_longest_first)
     ] = ()
     escalate: Escalation | None = None
+    group: Grouping = Grouping.ROUTE
+    group_window: Duration = timedelta(minutes=2)
+    thread: ThreadDetail = ThreadDetail.ALL
     continues: bool = Field(default=False, alias="continue", strict=True)
 
     @model_validator(mode="after")

@@ -15,7 +15,7 @@ from datetime import datetime
 from bot import messages
 from bot.domain import snapshots
 from bot.domain.actions import CHANGEABLE_STATUSES
-from bot.domain.cards import Card, CardState, GroupState
+from bot.domain.cards import Card, CardGroup, CardState, GroupState
 from bot.domain.objects import Ref
 from bot.domain.snapshots import Reading, Snapshot
 from bot.domain.workspaces import Workspaces
@@ -290,7 +290,7 @@ class Cards:
         return deleted, failures
 
     async def _draw(self, card: Card, state: CardState) -> None:
-        """Draw one card; one that shows a group of failures is drawn from all of them."""
+        """Draw one card; one that shows several objects is drawn from all of them."""
         group = state.groups.get((card.channel, card.ts))
         if group is None:
             await self._slack.update(card.channel, card.ts, self._render(card, state))
@@ -305,9 +305,15 @@ class Cards:
             payload, message = message.payload, self._render_group(card, context, group)
 
     def _render_group(self, card: Card, context: RenderContext, group: GroupState) -> Message:
-        """Render all failures that a card shows, as they are known now."""
-        counts = group.failed, len(group.refs)
-        message = messages.failure_groups.card(context, group.objects, counts, group.requests)
+        """Render all objects that a card shows, as they are known now."""
+        counts = group.open, len(group.refs)
+        if card.ref.kind == "task":
+            root = self._policy.current.commands.root or "@bot"
+            message = messages.task_groups.card(
+                context, group.objects, counts, group.requests, root
+            )
+        else:
+            message = messages.failure_groups.card(context, group.objects, counts, group.requests)
         return messages.notifications.with_origin(
             context.catalogue,
             message,
@@ -381,25 +387,26 @@ class Cards:
 
     async def add_to_group(
         self,
-        channel: str,
-        group: str,
-        runs: Sequence[tuple[Ref, Snapshot]],
+        group: CardGroup,
+        objects: Sequence[tuple[Ref, Snapshot]],
+        since: datetime,
         *,
-        intended_channel: str,
+        most: int | None = None,
     ) -> bool:
-        """Let the card of a group of failures show these too; False if there is none."""
-        if not group:
+        """Let the card that a group has since a time show these too; False if there is none.
+
+        One that shows ``most`` objects takes in none.
+        """
+        if not group.key:
             return False
         now = self._clock.now()
-        since = now - self._policy.current.watch.gather
-        group_card = await asyncio.to_thread(
-            self._store.cards.group_card, channel, group, intended_channel, since
-        )
-        if group_card is None or not runs:
+        find = functools.partial(self._store.cards.group_card, group, since, most=most)
+        group_card = await asyncio.to_thread(find)
+        if group_card is None or not objects:
             return group_card is not None
         message, posted_at = group_card
         joined, stored = [], []
-        for ref, snapshot in runs:
+        for ref, snapshot in objects:
             stored_snapshot = snapshots.stored(snapshot)
             update = {
                 "ref": ref,
@@ -412,7 +419,7 @@ class Cards:
         await asyncio.to_thread(
             self._store.cards.add_to_group, list(zip(joined, stored, strict=True)), posted_at, now
         )
-        ref, snapshot = runs[-1]
+        ref, snapshot = objects[-1]
         try:
             # Many may arrive at once: they share a drawing.
             drawing = functools.partial(self._draw_joined, joined[-1], snapshot)
@@ -429,13 +436,13 @@ class Cards:
             card.model_copy(
                 update={"rendered_fingerprint": snapshots.rendered_fingerprint(snapshot)}
             )
-            for card, (_, snapshot) in zip(joined, runs, strict=True)
+            for card, (_, snapshot) in zip(joined, objects, strict=True)
         ]
         await asyncio.to_thread(self._store.cards.mark_rendered, rendered)
         return True
 
     async def _draw_joined(self, card: Card, snapshot: Snapshot) -> None:
-        """Draw the message that a run's failure has joined."""
+        """Draw the message that an object has joined."""
         await self._draw(card, await self._load(card.ref, snapshot))
 
     async def _post(
