@@ -47,9 +47,9 @@ class Card(Value):
     ``rendered_fingerprint`` covers all that it shows, ``decision_fingerprint`` what of it matters
     to a decision; "" where unknown. A message with a ``card_group`` may show several objects, and
     is the card of each of them; only one that ``gathers`` takes in more. ``mentions`` are the
-    people and user groups that it mentioned, ``intended_channel`` is the channel it was meant for where that one is closed,
-    ``escalated_from`` the route that it was escalated from, and ``late_since`` when it should have
-    come, where it came long after that.
+    people and user groups that it mentioned, ``intended_channel`` is the channel it was meant for
+    where that one is closed, ``escalated_from`` the route that it was escalated from, and
+    ``late_since`` when it should have come, where it came long after that.
     """
 
     ref: Ref
@@ -81,7 +81,7 @@ class CardGroup:
 
 @dataclass(frozen=True, slots=True)
 class GroupState:
-    """What a message is drawn from that shows several objects: tasks, or failures of one workflow.
+    """What a message is drawn from that shows several objects: tasks, or runs of one workflow.
 
     ``refs`` are all of them, in the order of its rows, and ``open`` is how many of them still wait
     for a person. ``objects`` are those of them that are tracked, up to some number, and ``requests``

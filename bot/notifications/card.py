@@ -90,8 +90,9 @@ class CardNotification(RoutedNotification):
             # Its own card, posted before a crash, needs no word that it was escalated.
             is_own = card is not None and posting.was_tried and card.escalated_from == origin
             if card and origin and not is_own:
+                cause = await posting.services.cards.escalation_cause(ref, origin)
                 message = messages.notifications.escalated(
-                    posting.services.catalogue, origin, self.mentions, snapshot
+                    posting.services.catalogue, cause, self.mentions, snapshot
                 )
                 await posting.reply(message, card.ts)
                 return True

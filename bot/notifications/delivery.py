@@ -17,20 +17,21 @@ LOOK_AHEAD = 500  # entries of a line among which those of one group are looked 
 def entries_together(services: Services, first: OutboxEntry) -> list[OutboxEntry]:
     """Return an entry, and after it what is posted with it; blocks.
 
-    These are all that the same quiet hours held back, or those of one group, without those that
-    may have been posted before a crash.
+    These are all that the same quiet hours held back, or those of one group. What may have been
+    posted before a crash is posted alone, or with what was posted with it.
     """
     outbox, now = services.store.outbox, services.clock.now()
     if until := first.notification.held_until:
         return outbox.held_entries(first.destination, until, now)
-    group_key = kinds.read(first.notification).group_key
-    if group_key is None or first.sending_at is not None:  # somebody can have posted it before
+    notification = kinds.read(first.notification)
+    group_key = notification.group_key
+    if group_key is None or (first.sending_at is not None and not notification.regroups):
         return [first]
     group = [
         entry
         for entry in outbox.ready_entries(first.destination, now, LOOK_AHEAD)
         if entry.number != first.number
-        and entry.sending_at is None
+        and entry.sending_at == first.sending_at
         and entry.notification.kind == first.notification.kind
         and kinds.read(entry.notification).group_key == group_key
     ]

@@ -249,23 +249,30 @@ class SubscriptionUndoneNotification(Announcement):
 
 
 class BacklogNotification(Announcement):
-    """How many objects were open before the first poll, and since when the oldest task waits."""
+    """How many objects were open before the first poll, where a route leads.
+
+    ``root`` is what is typed before a command; ``reminds``: the route reminds of due dates.
+    """
 
     kind: Literal["backlog"] = "backlog"
     tasks: int = 0
     failed: int = 0
     overdue: int = 0
-    oldest: datetime | None = None
+    root: str = ""
+    reminds: bool = False
 
     @classmethod
-    def of(cls, objects: Sequence[TrackedObject], now: datetime) -> "BacklogNotification":
+    def of(
+        cls, objects: Sequence[TrackedObject], now: datetime, root: str, *, reminds: bool
+    ) -> "BacklogNotification":
         """Sum up the objects of one destination."""
         tasks = [item.snapshot for item in objects if isinstance(item.snapshot, Task)]
         return cls(
             tasks=len(tasks),
             failed=len(objects) - len(tasks),
             overdue=sum(task.due_date is not None and task.due_date < now for task in tasks),
-            oldest=min((task.create_time for task in tasks if task.create_time), default=None),
+            root=root,
+            reminds=reminds,
         )
 
     def render(self, catalogue: Catalogue) -> Message:
@@ -275,7 +282,8 @@ class BacklogNotification(Announcement):
             tasks=self.tasks,
             failed=self.failed,
             overdue=self.overdue,
-            oldest=self.oldest,
+            root=self.root,
+            reminds=self.reminds,
         )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
+from typing import ClassVar
 
 from pydantic import ConfigDict
 
@@ -164,7 +165,13 @@ class Posting:
 
 
 class Notification(NotificationEnvelope, ABC):
-    """The base of every kind: a subclass names its ``kind``, has fields, and delivers itself."""
+    """The base of every kind: a subclass names its ``kind``, has fields, and delivers itself.
+
+    Those that one message brings may be in doubt together after a crash. A kind that ``regroups``
+    is then posted together again, so that the message is found as it was.
+    """
+
+    regroups: ClassVar[bool] = False
 
     model_config = ConfigDict(extra="ignore")
 

@@ -97,7 +97,7 @@ def first_check_at(
     """Return when a new object's reminders and escalations begin; None where it has none."""
     tracked = TrackedObject(ref, snapshot, open_since, backlog=backlog)
     times = (item.at for item in schedule(services, tracked))
-    return min((at for at in times if at > open_since), default=None)
+    return min((at for at in times if at >= open_since), default=None)
 
 
 def due_entries(
@@ -112,7 +112,8 @@ def due_entries(
     next_check_at = min((item.at for item in items if item.at > now), default=None)
     unplanned_since = tracked.planned_until or tracked.open_since
     since = max(tracked.open_since, min(now - REPLANNED, unplanned_since))
-    ready = [item for item in items if since < item.at <= now]
+    # What is due at once is due when the object opens, and nothing else is.
+    ready = [item for item in items if since < item.at <= now or since == item.at]
     # Of several reminders that were missed only the last one is still news; they are in order.
     last = {(item.route, item.notification.kind): item.at for item in ready if item.only_latest}
     entries = [

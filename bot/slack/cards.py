@@ -15,6 +15,7 @@ from datetime import datetime
 from bot import messages
 from bot.domain import snapshots
 from bot.domain.actions import CHANGEABLE_STATUSES
+from bot.domain.approvals import ApprovalRequest
 from bot.domain.cards import Card, CardGroup, CardState, GroupState
 from bot.domain.objects import Ref
 from bot.domain.snapshots import Reading, Snapshot
@@ -318,8 +319,24 @@ class Cards:
             context.catalogue,
             message,
             card.intended_channel,
-            escalated_from=card.escalated_from,
+            escalation=self._escalation(card),
             late_since=card.late_since,
+        )
+
+    def _escalation(self, card: Card, requests: Sequence[ApprovalRequest] = ()) -> str:
+        """Say why a card was escalated to where it is; "" for one that was not."""
+        if not card.escalated_from:
+            return ""
+        routes, kind = self._policy.current.routes, card.ref.kind
+        return messages.notifications.escalation_cause(
+            self._catalogue, card.escalated_from, routes, kind, requests
+        )
+
+    async def escalation_cause(self, ref: Ref, origin: str) -> str:
+        """Say why an object is escalated from a route, and how many approvals are missing."""
+        state, routes = await self._load(ref, None), self._policy.current.routes
+        return messages.notifications.escalation_cause(
+            self._catalogue, origin, routes, ref.kind, state.requests
         )
 
     def _render(self, card: Card, state: CardState) -> Message:
@@ -340,7 +357,7 @@ class Cards:
             context.catalogue,
             message,
             card.intended_channel,
-            escalated_from=card.escalated_from,
+            escalation=self._escalation(card, state.requests),
             late_since=card.late_since,
         )
 

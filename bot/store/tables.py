@@ -30,9 +30,10 @@ claims = sa.Table(
 # ``rendered_fingerprint`` covers all that a card shows, ``decision_fingerprint`` what of it matters
 # to a decision; ``read_at`` is when SecMaster's last answer came that it is drawn from. ``open`` is
 # whether its object may still change, ``checked_at`` when that was last compared with the card. A
-# message that shows several objects, those of its ``card_group``, has a row for each of them; only
-# one that ``gathers`` takes in more. ``mentions`` are those whom it mentioned when it was posted;
-# ``intended_channel`` and ``escalated_from`` say why it is in its channel, and ``late_since`` when it should have come.
+# message that shows several objects, those of its ``card_group``, has a row for each of them, and
+# only one that ``gathers`` takes in more. ``mentions`` are those whom it mentioned when it was
+# posted; ``intended_channel`` and ``escalated_from`` say why it is in its channel, and
+# ``late_since`` when it should have come.
 cards = sa.Table(
     "cards",
     metadata,

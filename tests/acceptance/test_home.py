@@ -168,7 +168,7 @@ async def test_a_run_is_retried_from_home_once_it_was_looked_at(
     [card] = await environment.slack.until(lambda: environment.slack.messages("D0CAROL"))
     started, ended = await environment.replies(card["ts"], 2, channel="D0CAROL")
     assert "Retry started" in started
-    assert "*The retry finished*" in ended
+    assert "*Retry finished*" in ended
     assert card["text"].startswith("Enrich alert")
 
 

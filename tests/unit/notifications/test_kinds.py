@@ -69,7 +69,7 @@ EXAMPLES: tuple[Notification, ...] = (
     SubscriptionUndoneNotification(channel="C0SOC", code="is_archived"),
     GivenUpNotification(ref=REF, thread_ts="1.2", operation=OPERATION, outcome=GIVEN_UP),
     FailureDetailsNotification(ref=REF, thread_ts="1.2"),
-    BacklogNotification(tasks=3, failed=1, overdue=2, oldest=NOW),
+    BacklogNotification(tasks=3, failed=1, overdue=2, root="/soc", reminds=True),
     DigestNotification(summary=SUMMARY),
     ChannelClosedNotification(channel="C0SOC", code="is_archived"),
     TroubleNotification(trouble=TROUBLE, tasks=TASKS, recurs=True),
@@ -110,7 +110,7 @@ def test_a_reminder_without_a_card_brings_one_that_keeps_all_but_the_time() -> N
     reminder = ReminderNotification(
         **ROUTED, before=3600, held_until=NOW, intended_channel="C0CLOSED", scheduled_at=NOW
     )
-    shared = reminder.model_dump(exclude={"kind", "before"})
+    shared = reminder.model_dump(exclude={"kind", "before", "at_once"})
     assert (
         reminder.as_card().model_dump(exclude={"kind", "escalated_from", "group_window"}) == shared
     )
