@@ -48,7 +48,12 @@ from bot.secmaster import (
 TRANSIENT = (InstanceStatus.RETRYING, InstanceStatus.TERMINATING)
 # The snooze options of the menu. An option carries 150 characters, and with the longest ids these
 # names leave none over.
-SNOOZES = [("snooze.1h", "Snooze 1 h"), ("snooze.9h", "Snooze until 9:00")]
+SNOOZES = [
+    ("snooze.1h", "Snooze 1 h"),
+    ("snooze.9h", "Snooze until 9:00"),
+    ("snooze.xh", "Snooze…"),
+]
+MENU = 5  # options that a menu holds
 END_SNOOZE = [("snooze.0h", "End the snooze")]
 LATEST = 3
 ERROR = 600
@@ -226,4 +231,6 @@ def _button_row(render_context: RenderContext, snapshot: Snapshot) -> list[Block
     menu += [("details", "Details"), ("refresh", "Refresh")]
     if snapshot.status in OPEN_STATUSES:
         menu += END_SNOOZE if render_context.snoozed_until else SNOOZES
+        if len(menu) > MENU:  # the form of the last one begins with what is left out
+            menu[MENU - 1 :] = SNOOZES[-1:]
     return [actions([*buttons, overflow_menu(menu, render_context.ref)])]

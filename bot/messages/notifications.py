@@ -280,7 +280,7 @@ def quiet_summary(
     return new_message(f"🌅 {text}", section(f"🌅 *{text}*"), *rows, *(more if rest > 0 else []))
 
 
-def with_origin(
+def with_origin(  # noqa: PLR0913 - a reason each
     catalogue: Catalogue,
     message: Message,
     intended_channel: str,

@@ -29,7 +29,7 @@ from bot.notifications.notification import (
     ScheduledNotification,
 )
 from bot.notifications.reminder import ReminderNotification
-from bot.policy.routes import Route
+from bot.policy.routes import Route, ThreadDetail
 from bot.secmaster import Instance, Task
 from bot.slack.gateway import CannotPost
 from bot.store import RequestedChange, RequestedChanges
@@ -115,30 +115,69 @@ class RetryEndedNotification(Announcement):
 
 
 class SnoozeNotification(Announcement):
-    """Somebody snoozed an object until a time, or ended its snooze.
+    """Somebody snoozed an object for everybody until a time, or ended its snooze.
 
-    ``auto_approves`` says that silence approves the task before the snooze is over.
+    ``auto_approves_at`` is when the task is approved by itself, where the snooze was cut for that.
     """
 
     kind: Literal["snooze"] = "snooze"
     ref: Ref
     actor_id: str
     until: datetime | None = None
-    auto_approves: bool = False
+    auto_approves_at: datetime | None = None
 
     def render(self, catalogue: Catalogue) -> Message:
-        """Return the message for the thread of the card that was pressed."""
+        """Return the message for the thread of the object's card."""
         if self.until is None:
             return messages.watch.snooze_ended(catalogue, self.actor_id)
-        message = messages.watch.snoozed(catalogue, self.actor_id, self.until)
-        if self.auto_approves:
-            return messages.watch.with_auto_approval_warning(catalogue, message, self.until)
-        return message
+        return messages.watch.snoozed(catalogue, self.actor_id, self.until, self.auto_approves_at)
 
     async def deliver(self, posting: Posting) -> bool:
-        """Post the message, and show the snooze on every card."""
-        await super().deliver(posting)
+        """Post the message, and show the snooze on every card.
+
+        A thread that gets outcomes only is not told: its card says as much.
+        """
+        detail = await posting.services.cards.thread_detail(self.ref, posting.channel)
+        is_posted = not (self.thread_ts and detail is ThreadDetail.OUTCOMES)
+        if is_posted:
+            await super().deliver(posting)
         await posting.redraw(self.ref)
+        return is_posted
+
+
+class PersonalSnoozeNotification(Announcement):
+    """Somebody snoozed an object for themselves alone."""
+
+    kind: Literal["personal_snooze"] = "personal_snooze"
+    ref: Ref
+    name: str
+    until: datetime
+    auto_approves_at: datetime | None = None
+
+    def render(self, catalogue: Catalogue) -> Message:
+        """Return the message to the person."""
+        return messages.watch.snoozed_for_me(
+            catalogue, self.name, self.until, self.auto_approves_at
+        )
+
+
+class PersonalSnoozeEndedNotification(Notification):
+    """The snooze of a person for themselves is over at its time."""
+
+    kind: Literal["personal_snooze_ended"] = "personal_snooze_ended"
+    ref: Ref
+
+    async def deliver(self, posting: Posting) -> bool:
+        """Tell the person, if the object still waits and they have not snoozed it anew."""
+        services = posting.services
+        snoozed = services.store.personal_snoozes.of
+        user = posting.entry.destination.id
+        if self.ref in await asyncio.to_thread(snoozed, user, services.clock.now()):
+            return False
+        snapshot = await posting.read_open(self.ref)
+        if snapshot is None:
+            return False
+        await posting.reply(messages.notifications.snooze_ended(services.catalogue, "", snapshot))
         return True
 
 
@@ -344,6 +383,8 @@ KINDS: tuple[type[Notification], ...] = (
     SnoozeEndedNotification,
     RetryEndedNotification,
     SnoozeNotification,
+    PersonalSnoozeNotification,
+    PersonalSnoozeEndedNotification,
     DelegationNotification,
     SubscriptionNotification,
     SubscriptionUndoneNotification,

@@ -281,6 +281,16 @@ def matching_routes(
     return tuple(route for route, match in explained if match in TAKEN)
 
 
+def thread_detail(routes: Sequence[Route], matching: Sequence[Route], channel: str) -> ThreadDetail:
+    """Return what the threads of an object's cards in a channel are told.
+
+    As the first of its ``matching`` routes to that channel says, or else of all ``routes``: it may
+    have been escalated to there.
+    """
+    leading = (route for route in (*matching, *routes) if route.channel == channel)
+    return next((route.thread for route in leading), ThreadDetail.ALL)
+
+
 def explain_routes(
     routes: Iterable[Route], snapshot: Snapshot, workspaces: frozenset[str]
 ) -> tuple[tuple[Route, RouteMatch], ...]:

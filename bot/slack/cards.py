@@ -23,6 +23,7 @@ from bot.domain.workspaces import Workspaces
 from bot.messages import Message, RenderContext
 from bot.messages.catalogue import Catalogue
 from bot.policy.config import PolicyHolder
+from bot.policy.routes import ThreadDetail, matching_routes, thread_detail
 from bot.runtime.clock import Clock
 from bot.runtime.coalesce import Coalescer
 from bot.runtime.locks import KeyedLocks
@@ -134,6 +135,16 @@ class Cards:
             log.warning("thread not read", extra={"error": str(error)})
             return None
         return Ref.parse(metadata.get("ref", ""))
+
+    async def thread_detail(self, ref: Ref, channel: str) -> ThreadDetail:
+        """Return what the threads of an object's cards in a channel are told."""
+        routes = self._policy.current.routes
+        if all(route.thread is ThreadDetail.ALL for route in routes):
+            return ThreadDetail.ALL
+        tracked = await asyncio.to_thread(self._store.tracked.get, [ref])
+        names = self._workspaces.all_names(ref.workspace)
+        matching = matching_routes(routes, tracked[0].snapshot, names) if tracked else ()
+        return thread_detail(routes, matching, channel)
 
     # Drawing.
 

@@ -125,6 +125,15 @@ tracked_objects = sa.Table(
     sa.Index("ix_tracked_objects_open", "workspace", "kind", "open"),
 )
 
+# Objects that a person is not to be told of until a time; others still are.
+personal_snoozes = sa.Table(
+    "personal_snoozes",
+    metadata,
+    sa.Column("ref", sa.String(255), primary_key=True),
+    sa.Column("user", sa.String(32), primary_key=True, index=True),
+    sa.Column("until", sa.DateTime(timezone=True), nullable=False),
+)
+
 # Only ever added to, and each record is chained to the one before: see ``audit_log``. The columns
 # beside ``record`` repeat parts of it for queries. ``dedupe_key`` is the operation and its outcome.
 audit = sa.Table(

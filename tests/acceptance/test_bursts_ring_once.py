@@ -83,9 +83,7 @@ async def test_a_second_task_has_a_full_card_and_calls_nobody(environment: BotEn
     assert all("Waiting" in text for text in texts)
 
 
-@pytest.mark.parametrize(
-    "rules", [ALONE], ids=["none"]
-)
+@pytest.mark.parametrize("rules", [ALONE], ids=["none"])
 async def test_where_the_route_says_so_each_has_its_own_card(environment: BotEnvironment) -> None:
     await first_poll_finished(environment)
     for name in FIFTEEN[:3]:

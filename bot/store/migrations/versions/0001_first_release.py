@@ -99,6 +99,12 @@ def upgrade() -> None:
     )
     op.create_index("ix_tracked_objects_open", "tracked_objects", ["workspace", "kind", "open"])
     op.create_table(
+        "personal_snoozes",
+        sa.Column("ref", sa.String(255), primary_key=True),
+        sa.Column("user", sa.String(32), primary_key=True, index=True),
+        sa.Column("until", sa.DateTime(timezone=True), nullable=False),
+    )
+    op.create_table(
         "audit",
         sa.Column("number", COUNT, primary_key=True, autoincrement=False),
         sa.Column("at", sa.String(32), nullable=False),
