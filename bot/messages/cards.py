@@ -50,7 +50,12 @@ from bot.secmaster import (
 TRANSIENT = (InstanceStatus.RETRYING, InstanceStatus.TERMINATING)
 # The snooze options of the menu. An option carries 150 characters, and with the longest ids these
 # names leave none over.
-SNOOZES = [("snooze.1h", N_("Snooze 1 h")), ("snooze.9h", N_("Snooze until 9:00"))]
+SNOOZES = [
+    ("snooze.1h", N_("Snooze 1 h")),
+    ("snooze.9h", N_("Snooze until 9:00")),
+    ("snooze.xh", N_("Snooze…")),
+]
+MENU = 5  # options that a menu holds
 END_SNOOZE = [("snooze.0h", N_("End the snooze"))]
 LATEST = 3
 ERROR = 600
@@ -357,4 +362,7 @@ def _button_row(render_context: RenderContext, snapshot: Snapshot) -> list[Block
     if snapshot.status in OPEN_STATUSES:
         snoozes = END_SNOOZE if render_context.snoozed_until else SNOOZES
         menu += [(name, catalogue.gettext(label)) for name, label in snoozes]
+        if len(menu) > MENU:  # the form of the last one begins with what is left out
+            name, label = SNOOZES[-1]
+            menu[MENU - 1 :] = [(name, catalogue.gettext(label))]
     return [actions([*buttons, overflow_menu(menu, render_context.ref)])]

@@ -30,6 +30,7 @@ EMPTY = Sentence(N_("This can't be empty."))
 NOT_JSON = Sentence(N_("That isn't JSON."))
 NOT_AN_ARRAY = Sentence(N_("The JSON must be an array: [ … ]."))
 UNTIL_WHEN = Sentence(N_("Until when? Write “until 18:00” or “for 2h”."))
+SNOOZE_UNTIL_WHEN = Sentence(N_("For how long? Write 45m, 2h30m, 3d, or “until 9:00”."))
 WHO_GETS_RIGHTS = Sentence(N_("Who should get your rights?"))
 WHOSE_RIGHTS = Sentence(N_("Who should lose your rights?"))
 OVERRIDE_WHAT = Sentence(

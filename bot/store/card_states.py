@@ -24,7 +24,7 @@ from bot.store.times import to_utc
 
 # What a card tells of: what was done from here, or may have been.
 STANDING_STATES = (OperationState.DONE, OperationState.UNKNOWN, OperationState.IN_DOUBT)
-GROUP_ROWS = 200  # failures of one workflow that are read to draw one card
+GROUP_ROWS = 200  # objects that are read to draw a card of several
 
 
 class CardStates(Repository):
@@ -102,7 +102,7 @@ class CardStates(Repository):
         return replace(state, snapshot=snapshot, names=names, stale=True)
 
     def load_group(self, channel: str, ts: str, at: datetime) -> GroupState:
-        """Return what a message is drawn from that shows the failures of one workflow."""
+        """Return what a message is drawn from that shows several objects."""
         with self._one_moment.begin() as connection:
             return _group(connection, channel, ts, at)
 
@@ -123,7 +123,7 @@ def _state(
         groups={
             (card.channel, card.ts): group
             for card in cards
-            if card.failure_group
+            if card.card_group
             and len((group := _group(connection, card.channel, card.ts, at)).refs) > 1
         },
     )
@@ -155,7 +155,7 @@ def _group(connection: sa.Connection, channel: str, ts: str, at: datetime) -> Gr
     requested = {row.ref for row in connection.execute(query)}
     return GroupState(
         refs=tuple(refs),
-        failed=tracked.count_open(connection, refs),
+        open=tracked.count_open(connection, refs),
         objects=tuple(objects),
         requests={
             ref: approvals.open_requests(connection, ref, at)

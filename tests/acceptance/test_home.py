@@ -169,7 +169,7 @@ async def test_each_run_that_is_counted_has_its_retry_and_says_where_it_failed(
     [card] = await environment.slack.until(lambda: environment.slack.messages("D0CAROL"))
     started, ended = await environment.replies(card["ts"], 2, channel="D0CAROL")
     assert "Retry started" in started
-    assert "*The retry finished*" in ended
+    assert "*Retry finished*" in ended
     assert card["text"].startswith("Enrich alert")
 
 

@@ -133,7 +133,7 @@ async def test_failures_of_one_workflow_are_one_card_and_each_has_its_own_retry(
         await environment.replies(ts, 2 * number - 1, channel=ONCALL)
         advance(environment, run, 2)
         ended = (await environment.replies(ts, 2 * number, channel=ONCALL))[-1]
-        assert f"✅ *The retry finished* after 0 min: {run['name']}." in ended
+        assert f"✅ *Retry finished* after 0 min: {run['name']}." in ended
         left = f"{3 - number} of 3 runs that failed still are" if number < 3 else "None is failed"
         await environment.slack.until(lambda left=left: left in text_of(environment, ts))
     assert environment.buttons(ts, channel=ONCALL) == []
@@ -180,7 +180,7 @@ async def test_the_thread_is_told_that_a_retry_failed_again_and_why(
     ts = await retried(environment, run, CAROL)
     advance(environment, run, 2)
     reply = (await environment.replies(ts, 2, channel=ONCALL))[-1]
-    assert reply.startswith(f"<@{CAROL}> 🔴 *The retry failed again* at Respond")
+    assert reply.startswith(f"<@{CAROL}> 🔴 *Retry failed again* at Respond")
     assert "the firewall said no" in reply
 
 
@@ -194,7 +194,7 @@ async def test_the_thread_is_told_of_an_end_that_came_while_the_bot_was_down(
     advance(environment, run, 2)
     async with restarted(environment, database_url, RULES) as anew:
         reply = (await anew.replies(ts, 2, channel=ONCALL))[-1]
-        assert "✅ *The retry finished*" in reply
+        assert "✅ *Retry finished*" in reply
         await anew.polls()
         assert len(environment.slack.thread(ONCALL, ts)) == 3
 
@@ -209,7 +209,8 @@ async def test_the_thread_is_told_of_a_retried_run_that_the_console_terminated(
     environment.secmaster.world.update_instance(run["id"], stop, EVERA)
     advance(environment, run, 1)
     reply = (await environment.replies(ts, 2, channel=ONCALL))[-1]
-    assert "The retry ended after 0 min, ⛔ Terminated" in reply
+    assert "The retry ended after 0 min: " in reply
+    assert reply.endswith(" is ⛔ Terminated.")
 
 
 @pytest.mark.parametrize("counted", [False, True], ids=["as before", "counted already"])
@@ -232,7 +233,7 @@ async def test_a_failure_that_stands_for_a_moment_after_the_retry_is_not_its_end
     assert len(environment.slack.thread(ONCALL, ts)) == 2
     run |= after
     advance(environment, run, 2)
-    assert "✅ *The retry finished*" in (await environment.replies(ts, 2, channel=ONCALL))[-1]
+    assert "✅ *Retry finished*" in (await environment.replies(ts, 2, channel=ONCALL))[-1]
 
 
 @pytest.mark.slow
@@ -244,7 +245,7 @@ async def test_a_failure_that_stays_though_the_retry_was_counted_is_told(
     ts = await retried(environment, run, CAROL)
     run |= {"status": "FAILED", "end_time": ended}
     environment.clock.forward(minutes=2)
-    assert "*The retry failed again*" in (await environment.replies(ts, 2, channel=ONCALL))[-1]
+    assert "*Retry failed again*" in (await environment.replies(ts, 2, channel=ONCALL))[-1]
 
 
 async def test_a_run_that_is_retried_in_the_console_is_followed_to_its_end(
@@ -279,7 +280,7 @@ async def test_the_end_of_a_retry_is_told_though_some_tasks_can_not_be_read(
     )
     advance(environment, run, 2)
     environment.clock.forward(minutes=6)
-    assert "*The retry finished*" in (await environment.replies(ts, 2, channel=ONCALL))[-1]
+    assert "*Retry finished*" in (await environment.replies(ts, 2, channel=ONCALL))[-1]
 
 
 # The brake.
