@@ -24,7 +24,8 @@ from bot.messages.home import Home, HomeDecision, HomeOptions, HomeRequest, Home
 from bot.messages.oncall import SOON
 from bot.operations import authorization
 from bot.operations.reading import Reader, ReadRefused, open_reader
-from bot.policy.decide import Allowed, allowing_rule, decide, may_add_approval
+from bot.policy.decide import Allowed, decide, may_add_approval
+from bot.policy.requirements import deciding_rule, members
 from bot.policy.rules import Rule
 from bot.secmaster import Instance, SecMasterError
 from bot.slack import gateway
@@ -178,7 +179,7 @@ async def _draw(
                 app.catalogue, error.kind, error.refused, app.config.roles
             )
             view = modals.failed_home(app.catalogue, message.text)
-        fingerprint = home_messages.view_fingerprint(app.catalogue, view)
+        fingerprint = home_messages.view_fingerprint(view)
         if drawn_options is None and fingerprint == shown_fingerprint:
             return False
         if home:
@@ -280,7 +281,7 @@ class PersonalView:
             snapshot=snapshot,
             request=request,
             actions=actions,
-            approvers=self.approvers(allowing_rule(rules, action, context), request),
+            approvers=self.approvers(deciding_rule(rules, action, context), request),
             may_approve=may_approve,
             approved=approved,
             may_override=may_override,
@@ -290,10 +291,8 @@ class PersonalView:
         """Return the user groups and people of a rule's roles, without those who approved."""
         if rule is None:
             return ()
-        roles = [self.reader.config.roles[name] for name in rule.roles]
-        groups = dict.fromkeys(group for role in roles for group in role.usergroups)
-        people = dict.fromkeys(user for role in roles for user in role.users)
-        return (*groups, *(user for user in people if not request.has_approval_of(user, user)))
+        ids = members(self.reader.config.roles, rule.roles)
+        return tuple(id_ for id_ in ids if not request.has_approval_of(id_, id_))
 
 
 def personal_home(

@@ -33,7 +33,7 @@ def parse_calls(arguments: Arguments) -> ChooseCalls:
     word, rest = split(arguments.words)
     refuse_more(rest)
     if word and word.lower() not in WORDS:
-        raise ParseError(f"“{word[:60]}” is not a way to be called.")
+        raise ParseError(approval_calls.unknown_choice(word))
     return ChooseCalls(WORDS[word.lower()] if word else None)
 
 

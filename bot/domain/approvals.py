@@ -59,6 +59,14 @@ class ApprovalRequest(Value):
     brake_retries: int = 0
     brake_within: float = 0
 
+    def approvals_of(self, decision_fingerprint: str) -> tuple[Approval, ...]:
+        """Return the approvals that count for an object as it is now, by its fingerprint."""
+        return tuple(
+            approval
+            for approval in self.approvals
+            if approval.decision_fingerprint in ("", decision_fingerprint)
+        )
+
     @property
     def missing(self) -> int:
         """How many approvals it still needs."""
@@ -73,13 +81,9 @@ class ApprovalRequest(Value):
 
     def counted_for(self, snapshot: Snapshot) -> "ApprovalRequest":
         """Return the request with those approvals alone that were given to this snapshot."""
-        fingerprint = decision_fingerprint(snapshot)
-        counted = tuple(
-            approval
-            for approval in self.approvals
-            if approval.decision_fingerprint in ("", fingerprint)
+        return self.model_copy(
+            update={"approvals": self.approvals_of(decision_fingerprint(snapshot))}
         )
-        return self.model_copy(update={"approvals": counted})
 
     def deadline(self, snapshot: Snapshot, now: datetime) -> tuple[datetime, DueHandle | None]:
         """Return when it ends: when it expires, or when its task is due where that is earlier.
@@ -89,6 +93,21 @@ class ApprovalRequest(Value):
         """
         end = due_end(snapshot, now)
         return end if end and end[0] <= self.expires_at else (self.expires_at, None)
+
+
+class RequestNews(Value):
+    """What last happened to the requests about an object, if somebody withdrew or declined.
+
+    ``needed`` is how many approvals the request needs, ``given`` how many were left.
+    """
+
+    action: str
+    intent: Literal[ApprovalIntent.WITHDRAW, ApprovalIntent.DECLINE]
+    actor: Actor
+    at: datetime
+    needed: int
+    given: int = 0
+    reason: str = ""
 
 
 class CallPreference(StrEnum):

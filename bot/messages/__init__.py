@@ -9,6 +9,7 @@ from bot.messages import (
     batch_forms,
     batch_results,
     command_help,
+    command_problems,
     denials,
     digest,
     failure_groups,
@@ -19,8 +20,10 @@ from bot.messages import (
     oncall,
     operation_results,
     permissions,
+    task_groups,
     troubles,
     watch,
+    whoami,
 )
 from bot.messages.blocks import Message, RenderContext, text_message
 from bot.messages.cards import card, vanished_card
@@ -48,6 +51,7 @@ __all__ = [
     "card",
     "changed_object",
     "command_help",
+    "command_problems",
     "denials",
     "digest",
     "explain",
@@ -65,8 +69,10 @@ __all__ = [
     "outcome",
     "permissions",
     "still_trying",
+    "task_groups",
     "text_message",
     "troubles",
     "vanished_card",
     "watch",
+    "whoami",
 ]

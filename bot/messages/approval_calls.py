@@ -18,7 +18,7 @@ from bot.messages.blocks import (
     section,
     text_message,
 )
-from bot.messages.catalogue import N_, Catalogue
+from bot.messages.catalogue import N_, Catalogue, Sentence
 from bot.messages.labels import labels
 from bot.messages.text import (
     ago_token,
@@ -83,6 +83,13 @@ def direct(
     text = "\n".join(lines)
     sections = [section(part) for part in (text, card) if part]
     return new_message(text, *sections, actions(buttons))
+
+
+def unknown_choice(word: str) -> Sentence:
+    """Say that a word names no way to be called for approvals."""
+    return Sentence(
+        N_("I don't know “{word}”: write “dm”, “thread”, or “off”."), {"word": word[:60]}
+    )
 
 
 def calls_chosen(catalogue: Catalogue, calls: CallPreference) -> Message:

@@ -17,7 +17,6 @@ from slack_sdk.models.blocks import (
     ButtonElement,
     DividerBlock,
     Option,
-    PlainTextObject,
     StaticSelectElement,
 )
 from slack_sdk.models.views import View
@@ -29,6 +28,7 @@ from bot.domain.objects import OBJECT_KINDS, ObjectKind, Ref, Value
 from bot.domain.snapshots import Snapshot, decision_fingerprint
 from bot.messages.approval_calls import approver_lines, deadline_text, tally, warning_text
 from bot.messages.blocks import (
+    OPTION_TEXT,
     RenderContext,
     action_button,
     actions,
@@ -42,7 +42,7 @@ from bot.messages.catalogue import N_, Catalogue
 from bot.messages.fields import TASK_WORDS
 from bot.messages.labels import labels
 from bot.messages.oncall import SOON, on_call_names
-from bot.messages.text import ago_token, code, date_token, inline, mention_all
+from bot.messages.text import ago_token, clip, code, date_token, inline, mention_all
 from bot.secmaster import DueHandle, Instance, Task
 
 TASKS = 8  # on a page
@@ -205,7 +205,7 @@ def view(catalogue: Catalogue, home: Home) -> dict[str, Any]:
     return View(type="home", blocks=blocks).to_dict()
 
 
-def view_fingerprint(catalogue: Catalogue, view: dict[str, Any]) -> str:
+def view_fingerprint(view: dict[str, Any]) -> str:
     """Return the fingerprint of all that a view shows but its time."""
     return hashlib.sha256(json.dumps(view["blocks"][:-1]).encode()).hexdigest()
 
@@ -306,7 +306,9 @@ def _request_blocks(waiting: HomeRequest) -> list[Block]:
     ref, action = render_context.ref, BY_NAME[request.action]
     button = ButtonValue(ref=ref, decision_fingerprint=decision_fingerprint(snapshot))
     value = f"{action.name}|{button}"
-    buttons = [action_button(each, render_context, snapshot) for each in waiting.actions]
+    buttons = [
+        action_button(each, render_context, snapshot) for each in dict.fromkeys(waiting.actions)
+    ]
     if waiting.approved:
         text = catalogue.gettext("Withdraw my approval")
         buttons = [_button(text, "withdraw", value)]
@@ -349,9 +351,9 @@ def _queue_blocks(catalogue: Catalogue, home: Home) -> list[Block]:
     options = {
         key: Option(
             value=f"home|{HomeOptions(tasks=key)}",
-            text=PlainTextObject(text=catalogue.gettext(label, length=length)),
+            label=clip(catalogue.gettext(FILTERS[key], length=length), OPTION_TEXT),
         )
-        for key, label in FILTERS.items()
+        for key in FILTERS
     }
     menu = StaticSelectElement(
         action_id="home.tasks",
@@ -387,12 +389,12 @@ def _queue_blocks(catalogue: Catalogue, home: Home) -> list[Block]:
 
 def _facts(render_context: RenderContext, snapshot: Snapshot, *, says_due: bool = True) -> str:
     """Say in a line what a task or run is: its due date and what happens then, type, workflow."""
-    catalogue, now = render_context.catalogue, render_context.now
+    catalogue = render_context.catalogue
     if isinstance(snapshot, Task):
         business_type = TASK_WORDS["business_type"].fact
         facts = [
             _due_text(render_context, snapshot) if says_due else "",
-            business_type(catalogue, snapshot, now) if business_type else "",
+            business_type(render_context, snapshot) if business_type else "",
             inline(snapshot.related_object, 80),
         ]
     else:
@@ -455,7 +457,7 @@ def _failed_blocks(catalogue: Catalogue, home: Home) -> list[Block]:
 def _row_buttons(row: HomeRow, possible: Sequence[Action]) -> Block:
     """Return a row's buttons: for its actions, and for its details."""
     context, ref = row.render_context, str(row.render_context.ref)
-    buttons = [action_button(action, context, row.snapshot) for action in possible]
+    buttons = [action_button(each, context, row.snapshot) for each in dict.fromkeys(possible)]
     return actions(
         [*buttons, _button(context.catalogue.pgettext("button", "Details"), "details", ref)]
     )
@@ -496,9 +498,10 @@ def _calls_menu(catalogue: Catalogue, calls: CallPreference) -> StaticSelectElem
     """Return the menu of how the person is called for approvals."""
     options = {
         choice: Option(
-            value=f"{CALLS}|{choice}", text=PlainTextObject(text=catalogue.gettext(label))
+            value=f"{CALLS}|{choice}",
+            label=clip(catalogue.gettext(CALL_CHOICES[choice]), OPTION_TEXT),
         )
-        for choice, label in CALL_CHOICES.items()
+        for choice in CALL_CHOICES
     }
     return StaticSelectElement(
         action_id=CALLS,

@@ -21,7 +21,8 @@ from bot.domain.slack import Actor, Destination, DestinationKind
 from bot.domain.snapshots import Snapshot
 from bot.notifications.notification import Notification, Posting
 from bot.policy.config import Config
-from bot.policy.decide import Allowed, PolicyContext, allowing_rule, decide_read, may_add_approval
+from bot.policy.decide import Allowed, PolicyContext, decide_read, may_add_approval
+from bot.policy.requirements import deciding_rule
 from bot.policy.rules import READS, CallRule, Rule
 from bot.secmaster import NotFound, SecMasterError
 from bot.services import Services
@@ -224,7 +225,7 @@ async def read_call(services: Services, ref: Ref, request_id: str) -> Call | Non
         return None
     config, request = services.policy.current, origin.request.counted_for(snapshot)
     context = PolicyContext(services.workspaces.all_names(ref.workspace), now, snapshot)
-    rule = allowing_rule(config.rules, action, context)
+    rule = deciding_rule(config.rules, action, context)
     if rule is None or not request.approvals or request.missing < 1:
         return None
     return Call(origin, request, snapshot, config, rule, context)

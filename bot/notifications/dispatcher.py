@@ -15,7 +15,13 @@ from typing import Any
 from bot.domain.notifications import OutboxEntry
 from bot.domain.slack import Destination, DestinationKind
 from bot.notifications import approval_calls, fallback, planner
-from bot.notifications.delivery import deliver, entries_together, slack_channel
+from bot.notifications.delivery import (
+    deliver,
+    entries_together,
+    slack_channel,
+    snoozed_for,
+    snoozed_until,
+)
 from bot.runtime.clock import Clock
 from bot.secmaster import Refused, SecMasterError, Unreadable
 from bot.services import Services
@@ -219,7 +225,11 @@ class ChannelWorker:
         if self.destination.kind is DestinationKind.USERGROUP:
             await self.hand_to_members(entry)
             return False
-        entries = await asyncio.to_thread(entries_together, services, entry)
+        snoozed = await asyncio.to_thread(snoozed_for, services, self.destination)
+        if until := snoozed_until(entry, snoozed):
+            await asyncio.to_thread(outbox.postpone, [entry.number], until)
+            return False
+        entries = await asyncio.to_thread(entries_together, services, entry, snoozed)
         if not await self.take(entry, entries):
             return False
         # Slack may ask to wait for so long that another process takes over meanwhile.

@@ -244,7 +244,7 @@ def _decide(
     if principal.guest:
         return Refused(RefusalReason.GUEST)
     for title, rule in rules_in_order(rules, action):
-        answers = tuple(_answers(rule.when, context))
+        answers = tuple(condition_answers(rule.when, context))
         unmet = next((answer for answer in answers if answer is not True), None)
         if rule.effect is Effect.DENY:
             if is_for(rule, principal) and False not in answers:
@@ -268,20 +268,20 @@ def rules_in_order(rules: Sequence[Rule], action: Action | Read) -> list[tuple[s
     return sorted(entries, key=lambda entry: entry[1].effect is not Effect.DENY)
 
 
-def allowing_rule(
-    rules: Sequence[Rule], action: Action | Read, context: PolicyContext
-) -> Rule | None:
-    """Return the rule that says which roles may take an action on an object.
+def may_ever(rules: Sequence[Rule], principal: Principal, action: Action | Read) -> bool:
+    """Whether the rules could allow a person this for some object; they need not for any."""
 
-    None where no rule does, or that can't be told. Rules that deny are left out: they may be about
-    some people only.
-    """
-    for _title, rule in rules_in_order(rules, action):
-        answers = tuple(_answers(rule.when, context))
-        unmet = next((answer for answer in answers if answer is not True), None)
-        if rule.effect is Effect.ALLOW and unmet is not False:
-            return rule if unmet is None else None
-    return None
+    def may(person: Principal) -> bool:
+        """Whether a rule could, by this person's own roles."""
+        for _title, rule in rules_in_order(rules, action):
+            if rule.effect is Effect.ALLOW and not person.roles.isdisjoint(rule.roles):
+                return True
+            if not rule.when and (rule.effect is Effect.ALLOW or is_for(rule, person)):
+                return False
+        return False
+
+    people = (principal, *map(principal.acting_for, principal.delegators))
+    return any(may(person) for person in people if not person.guest and not person.outsider)
 
 
 def is_for(rule: Rule, principal: Principal) -> bool:
@@ -289,7 +289,9 @@ def is_for(rule: Rule, principal: Principal) -> bool:
     return not rule.roles or not principal.roles.isdisjoint(rule.roles)
 
 
-def _answers(conditions: RuleConditions, context: PolicyContext) -> Iterator[bool | RefusalReason]:
+def condition_answers(
+    conditions: RuleConditions, context: PolicyContext
+) -> Iterator[bool | RefusalReason]:
     """Yield for the conditions of a rule whether they hold, or why that can't be told.
 
     The first that is not True says what becomes of a rule that allows.

@@ -92,7 +92,7 @@ def _count(
     approval = _approval(operation, at)
     previous = [row for row in valid if row.actor_id == operation.actor.id]
     if any(row.authority == approval.authority for row in valid if row not in previous):
-        return NotCounted(OutcomeReason.SAME_AUTHORITY)
+        return NotCounted(OutcomeReason.SAME_AUTHORITY, _request(valid))
     lifetime = timedelta(seconds=operation.terms.expires)
     if not previous and operation.accepted_at + lifetime <= at:  # it would not count any more
         return NotCounted(OutcomeReason.TOO_OLD)

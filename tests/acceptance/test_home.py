@@ -64,7 +64,7 @@ async def test_what_is_approved_on_home_is_told_in_our_chat_and_leaves_the_queue
     await environment.slack.press_in_view(ALICE, home["id"], "task.approve", block_id=block)
     [card] = await environment.slack.until(lambda: environment.slack.messages(CHAT))
     assert card["blocks"][0]["text"]["text"] == name
-    assert "*Approved* by <@U0ALICE>" in (await environment.replies(card["ts"], channel=CHAT))[0]
+    assert "*Approved by <@U0ALICE>" in (await environment.replies(card["ts"], channel=CHAT))[0]
     assert len(environment.secmaster.writes("UpdateTask")) == 1
     await environment.slack.until(
         lambda: "*11* waiting for you" in view_text(environment.slack.home(ALICE))
@@ -86,7 +86,7 @@ async def test_what_is_terminated_on_home_asks_with_a_form_and_is_told_in_our_ch
     assert name in view_text(form)
     await environment.slack.submit(ALICE, form["id"], {"reason": "a false positive"})
     [card] = await environment.slack.until(lambda: environment.slack.messages(CHAT))
-    assert "*Terminated* by <@U0ALICE>" in (await environment.replies(card["ts"], channel=CHAT))[0]
+    assert "*Terminated by <@U0ALICE>" in (await environment.replies(card["ts"], channel=CHAT))[0]
     assert card["text"].startswith(name)
 
 
@@ -101,7 +101,7 @@ async def test_whoever_has_to_type_a_name_is_shown_the_one_they_saw(
     [form] = await environment.slack.until(lambda: environment.slack.views(ALICE))
     await environment.slack.submit(ALICE, form["id"], {"name": name, "reason": ""})
     [card] = await environment.slack.until(lambda: environment.slack.messages(CHAT))
-    assert "*Approved* by <@U0ALICE>" in (await environment.replies(card["ts"], channel=CHAT))[0]
+    assert "*Approved by <@U0ALICE>" in (await environment.replies(card["ts"], channel=CHAT))[0]
     assert card["text"].startswith(name)
 
 
@@ -112,7 +112,7 @@ async def test_a_home_that_slack_could_not_be_asked_about_is_drawn_once_it_can(
     await open_home(environment, ALICE)
     environment.clock.forward(minutes=11)  # what is known of Alice is too old by then
     await environment.slack.faults.set(Fault(on="users.info", status=500))
-    assert "could not be asked who you are" in view_text(await open_home(environment, ALICE))
+    assert "could not confirm who you are" in view_text(await open_home(environment, ALICE))
     await environment.slack.faults.clear()
     await environment.slack.until(
         lambda: "*12* waiting for you" in view_text(environment.slack.home(ALICE))
@@ -132,7 +132,7 @@ async def test_a_home_still_being_drawn_when_a_failure_is_shown_in_it_is_drawn_a
     await environment.polls(3)
     await environment.slack.faults.clear("views.publish")
     await environment.slack.until(
-        lambda: holding(environment, ALICE, "could not be asked who you are")
+        lambda: holding(environment, ALICE, "could not confirm who you are")
     )
     await environment.slack.faults.clear()
     await environment.slack.until(lambda: holding(environment, ALICE, "*12* waiting for you"))
@@ -169,7 +169,7 @@ async def test_each_run_that_is_counted_has_its_retry_and_says_where_it_failed(
     [card] = await environment.slack.until(lambda: environment.slack.messages("D0CAROL"))
     started, ended = await environment.replies(card["ts"], 2, channel="D0CAROL")
     assert "Retry started" in started
-    assert "*The retry finished*" in ended
+    assert "*Retry finished*" in ended
     assert card["text"].startswith("Enrich alert")
 
 
@@ -305,12 +305,12 @@ async def test_nothing_is_sent_where_our_chat_can_not_be_opened(
     await environment.slack.faults.set(Fault(on="conversations.open", status=500, times=1))
     await environment.slack.press_in_view(ALICE, home["id"], "task.approve", block_id=block)
     [message] = await environment.slack.until(lambda: environment.slack.messages(CHAT))
-    assert "Nothing was sent; press again." in message["text"]
+    assert "Nothing was sent. Press again." in message["text"]
     assert environment.secmaster.writes("UpdateTask") == []
     await environment.slack.press_in_view(ALICE, home["id"], "task.approve", block_id=block)
     await environment.secmaster.until(lambda: environment.secmaster.writes("UpdateTask"))
     card = await environment.slack.until(lambda: environment.new_card(CHAT, {message["ts"]}))
-    assert "*Approved*" in (await environment.replies(card, channel=CHAT))[0]
+    assert "*Approved by" in (await environment.replies(card, channel=CHAT))[0]
 
 
 async def test_a_home_of_somebody_whom_slack_does_not_tell_says_so_and_is_drawn_again(
@@ -319,7 +319,7 @@ async def test_a_home_of_somebody_whom_slack_does_not_tell_says_so_and_is_drawn_
     await first_poll_finished(environment)
     await environment.slack.faults.set(Fault(on="users.info", status=500))
     home = await open_home(environment, ALICE)
-    assert "Slack could not be asked who you are" in view_text(home)
+    assert "Slack could not confirm who you are" in view_text(home)
     await environment.slack.faults.clear()
     await environment.slack.press_in_view(ALICE, home["id"], "home")
     await environment.slack.until(

@@ -61,7 +61,7 @@ async def test_on_a_phone_a_failure_is_retried_and_the_thread_tells_its_end(
     await page.get_by_role("alertdialog").get_by_role("button", name="Retry", exact=True).click()
     await expect(message(page, ts)).to_contain_text("Finished")
     thread = await open_thread(page, ts)
-    await expect(thread).to_contain_text("The retry finished")
+    await expect(thread).to_contain_text("Retry finished")
 
 
 async def test_home_is_drawn_anew_by_itself_when_something_comes(

@@ -14,7 +14,9 @@ import pytest
 from bot.app import App
 from bot.cli.demo_story import POLICY
 from bot.domain.actions import TABLE
-from bot.domain.objects import OBJECT_KINDS
+from bot.domain.objects import OBJECT_KINDS, Ref
+from bot.domain.slack import SlackLocation
+from bot.messages.blocks import Viewer
 from bot.policy.config import Attribution, ChannelsConfig, Config, WatchConfig, parse
 from bot.policy.rules import READS, CallRule, Role, Rule
 from bot.sandbox.secmaster import SecMasterSandbox
@@ -76,6 +78,15 @@ class BotEnvironment:
         await self.slack.command(user, channel, f"/secmaster {noun} show {object_id}")
         return await self.slack.until(lambda: self.new_card(channel, before))
 
+    async def private_card(self, user: str, ref: Ref, viewer: Viewer) -> str:
+        """Show somebody an object's card that they alone see; returns its ts."""
+        services = self.app.services
+        snapshot = await services.workspaces.read(ref)
+        message = await services.cards.private_message(ref, snapshot, viewer)
+        await services.slack.send_private(SlackLocation(channel=SOC), user, message)
+        await self.ephemeral(user, snapshot.name)
+        return str(self.slack.ephemerals(user)[-1]["ts"])
+
     def new_card(self, channel: str, before: set[str]) -> str:
         """Return the ts of the newest message that was not there before, or nothing."""
         posted = [m["ts"] for m in self.slack.messages(channel) if m["ts"] not in before]
@@ -92,6 +103,12 @@ class BotEnvironment:
             return [message["text"] for message in messages] if len(messages) == count else []
 
         return await self.slack.until(texts)
+
+    async def decline(self, user: str, ts: str, reason: str = "not now") -> None:
+        """Have somebody decline the request on a card, for a reason."""
+        await self.slack.press(user, SOC, ts, "refuse")
+        view = self.slack.views(user)[-1]
+        await self.slack.submit(user, view["id"], {"reason": reason})
 
     async def ephemeral(self, user: str, *containing: str) -> str:
         """Wait for a message that only this person sees and that was not read; return its text."""

@@ -201,13 +201,9 @@ def test_the_same_home_later_is_the_same_and_another_is_not() -> None:
     later = Home(
         HomeOptions(), [task_row(1, HOUR, at=NOW + HOUR / 2)], [], [], ("U0ALICE",), NOW + HOUR
     )
-    assert view_fingerprint(ENGLISH, view(ENGLISH, home)) == view_fingerprint(
-        ENGLISH, view(ENGLISH, later)
-    )
+    assert view_fingerprint(view(ENGLISH, home)) == view_fingerprint(view(ENGLISH, later))
     overdue = Home(HomeOptions(), [task_row(1, HOUR, at=NOW + 2 * HOUR)], [], [], ("U0ALICE",), NOW)
-    assert view_fingerprint(ENGLISH, view(ENGLISH, home)) != view_fingerprint(
-        ENGLISH, view(ENGLISH, overdue)
-    )
+    assert view_fingerprint(view(ENGLISH, home)) != view_fingerprint(view(ENGLISH, overdue))
 
 
 def test_it_says_what_i_did_who_is_on_call_and_what_is_not_known() -> None:
