@@ -37,7 +37,7 @@ CALLS = {
         "You are not called for approvals. Home still shows those that are waiting for you."
     ),
 }
-REASON = 300  # characters of each approver's reason
+REASON = 150  # characters of each approver's reason: nine of them fit a section
 
 
 def in_thread(
