@@ -101,6 +101,7 @@ OTHER_RECORDS = {
     ("unwatch", True): N_("{actor} unsubscribed a channel: {target}."),
     ("snooze", True): N_("{actor} snoozed reminders of {object} until {until}."),
     ("unsnooze", True): N_("{actor} ended the snooze of {object}."),
+    ("calls", True): N_("{actor} chose how they are called for approvals."),
 }
 
 

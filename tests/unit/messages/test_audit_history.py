@@ -55,6 +55,10 @@ REQUEST = {
     [
         ({"outcome": "done"}, "<@U0BOB> approved *Block IP*."),
         (
+            {"outcome": "done", "action": "calls", "target": "U0BOB", "calls": "direct"},
+            "<@U0BOB> chose how they are called for approvals.",
+        ),
+        (
             {"outcome": "done", "terms": {"break_glass_channel": "C0SOC", "delegator": ""}},
             "<@U0BOB> approved *Block IP*. Emergency override: <@U0BOB> approved alone.",
         ),
