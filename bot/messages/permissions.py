@@ -201,7 +201,7 @@ def _decision_text(catalogue: Catalogue, decision: Decision, roles: Mapping[str,
             letters=inline(name_letters(catalogue, decision.letters)),
         )
     return catalogue.gettext(
-        "Allowed to {who} ({rule}).",
+        "Allowed by {rule}: {who}.",
         who=role_members(catalogue, decision.roles, roles),
         rule=inline(rule_title(decision.rule), 60),
     )

@@ -63,8 +63,8 @@ async def test_why_names_for_each_action_the_rule_that_lets_or_stops_and_who_cou
     await environment.slack.command(ALICE, SOC, f"/secmaster why {noun}{TASK.id}")
     text = await environment.ephemeral(ALICE, f"What you can do with *{TASK_NAME}*\n`{TASK.id}`")
     approver = "*approver* (<!subteam^S0SOC>)"
-    assert f"✅ *Approve*\nAllowed to {approver} (rule 1, grave). Needs 2 approvals within" in text
-    assert f"✅ *Comment*\nAllowed to {approver} or *oncall* (" in text
+    assert f"✅ *Approve*\nAllowed by rule 1, grave: {approver}. Needs 2 approvals within" in text
+    assert f"✅ *Comment*\nAllowed by rule 3: {approver} or *oncall* (" in text
     assert "*Retry*" not in text
     await environment.slack.command(DAVE, SOC, f"/secmaster why {noun}{TASK.id}")
     text = await environment.ephemeral(DAVE, "What you can do")
@@ -78,13 +78,13 @@ async def test_why_names_for_each_action_the_rule_that_lets_or_stops_and_who_cou
 async def test_why_finds_a_run_as_well(environment: BotEnvironment, noun: str) -> None:
     await environment.slack.command(CAROL, SOC, f"/secmaster why {noun}{RUN.id}")
     text = await environment.ephemeral(CAROL, f"`{RUN.id}`\n✅ *Read runs*")
-    assert "✅ *Retry*\nAllowed to *oncall* (<!subteam^S0ONCALL>) (rule 4)." in text
+    assert "✅ *Retry*\nAllowed by rule 4: *oncall* (<!subteam^S0ONCALL>)." in text
 
 
 async def test_why_answers_by_the_object_and_not_in_general(environment: BotEnvironment) -> None:
     await environment.slack.command(ALICE, SOC, f"/secmaster why {seed.TASK_BLOCK_IP}")
     text = await environment.ephemeral(ALICE, "What you can do")
-    assert "✅ *Approve*\nAllowed to *approver* (<!subteam^S0SOC>) (rule 2)." in text
+    assert "✅ *Approve*\nAllowed by rule 2: *approver* (<!subteam^S0SOC>)." in text
 
 
 async def test_why_tells_a_guest_nothing_of_a_task(environment: BotEnvironment) -> None:
