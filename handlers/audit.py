@@ -11,7 +11,7 @@ from bot.domain.actions import TABLE
 from bot.domain.audit import OUTCOME_WORDS, AuditOutcome, AuditQuery, read_edge
 from bot.domain.objects import OBJECT_KINDS, ObjectKind, Ref
 from bot.domain.slack import Requester
-from bot.messages import Message, audit_history, command_help, denials
+from bot.messages import Message, audit_history, command_help, command_problems, denials
 from bot.messages import permissions as permission_messages
 from bot.messages.audit_history import OTHER_RECORDS
 from bot.operations import authorization
@@ -87,7 +87,7 @@ def take_time(word: str, words: str) -> tuple[str, str]:
     """Split off a day, a time of a day, or a span; raises ParseError where none follows."""
     text, rest = split(words)
     if not text:
-        raise ParseError(f"Expected a date after “{word}”, such as 2026-03-01 or 7d.")
+        raise ParseError(command_problems.date_missing(word))
     clock, later = split(rest)
     if CLOCK.fullmatch(clock):
         text, rest = f"{text} {clock}", later
@@ -147,10 +147,7 @@ def _read_edge(request: ShowAudit, name: str, now: datetime, zone: tzinfo) -> da
     try:
         return read_edge(text, now, zone, is_end=name == "until")
     except (ValueError, OverflowError):
-        raise ParseError(
-            f"“{text[:60]}” is not a date. Write 2026-03-01, 2026-03-01 08:00, or 7d.",
-            COMMAND.usage,
-        ) from None
+        raise ParseError(command_problems.not_a_date(text), COMMAND.usage) from None
 
 
 async def _page(app: AppContext, reader: Reader, query: AuditQuery) -> Message:

@@ -10,9 +10,10 @@ from bot.domain.delegations import Delegation
 from bot.domain.objects import OBJECT_KINDS, ObjectId, ObjectKind, Ref
 from bot.domain.slack import Actor, Requester
 from bot.domain.snapshots import Snapshot
-from bot.messages import Message, command_help
+from bot.messages import Message, command_help, command_problems
 from bot.messages import permissions as permission_messages
 from bot.messages import whoami as whoami_messages
+from bot.messages.catalogue import Sentence
 from bot.notifications.kinds import DelegationNotification
 from bot.operations import authorization
 from bot.operations.authorization import Right, audit_record
@@ -36,7 +37,7 @@ from handlers.command_row import (
 )
 from handlers.context import AppContext, Recorder, attempt_id, stable_id
 from handlers.errors import UserError
-from handlers.parsing import PERSON, ParseError, refuse_more, split, take_ref
+from handlers.parsing import PERSON, ParseError, refuse_more, split, take_id
 from handlers.queries import find_object
 from handlers.time_parsing import DELEGATE_USAGE, parse_moment
 
@@ -96,31 +97,34 @@ def read_object(arguments: Arguments) -> tuple[ObjectId, tuple[ObjectKind, ...]]
     words = rest if kinds else words
     if not words and thread_object:
         return thread_object.id, kinds or (thread_object.kind,)
-    ref, rest = take_ref("task", words)
+    object_id, rest = take_id(kinds[0] if kinds else None, words)
     refuse_more(rest)
-    return ref.id, kinds or OBJECT_KINDS
+    return object_id, kinds or OBJECT_KINDS
 
 
 def parse_delegate(arguments: Arguments) -> CreateDelegation:
     """Parse to whom, and until when."""
-    delegate, until = take_person(arguments)
+    delegate, until = take_person(arguments, command_problems.WHO_GETS_RIGHTS)
     if not until:
-        raise ParseError("Until when?")
+        raise ParseError(command_problems.UNTIL_WHEN)
     return CreateDelegation(delegate, until)
 
 
 def parse_revoke(arguments: Arguments) -> RevokeDelegation:
-    delegate, rest = take_person(arguments)
+    delegate, rest = take_person(arguments, command_problems.WHOSE_RIGHTS)
     refuse_more(rest)
     return RevokeDelegation(delegate)
 
 
-def take_person(arguments: Arguments) -> tuple[str, str]:
-    """Split off the mention of a person; return their user id with the words after it."""
+def take_person(arguments: Arguments, question: Sentence) -> tuple[str, str]:
+    """Split off the mention of a person; return their user id with the words after it.
+
+    Where there are no words, ``question`` asks for whom.
+    """
     first, rest = split(arguments.words)
     person = PERSON.fullmatch(first)
     if person is None:
-        raise ParseError(f"“{first[:60]}” is nobody I know." if first else "Whom?")
+        raise ParseError(command_problems.not_a_person(first) if first else question)
     return person[1], rest
 
 

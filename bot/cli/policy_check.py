@@ -212,6 +212,7 @@ def explain(
     """
     console = console or Console()
     policy_cases = PolicyCases.load(policy_file, cases_file)
+    values = values | {"user": member_id(policy_cases.file, values["user"])}
     question = cases.parse_question(values, policy_cases.file, policy_cases.policy)
     decision = policy_cases.answer(question)
     allowed = isinstance(decision, Allowed)
@@ -220,6 +221,13 @@ def explain(
     for label, text in reasons(policy_cases, question, decision):
         print_line(console, f"{label}: {text}", mark="  ")
     return allowed
+
+
+def member_id(file: Cases, user: str) -> str:
+    """Return the member id of whoever has this e-mail in the cases; any other text as it is."""
+    address = user.casefold()
+    ids = (id_ for id_, person in file.people.items() if person.email.casefold() == address)
+    return next(ids, user) if user else user
 
 
 def reasons(

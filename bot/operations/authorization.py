@@ -21,6 +21,8 @@ from bot.domain.slack import Actor, Requester
 from bot.domain.snapshots import Snapshot, StoredSnapshot, stored
 from bot.domain.tracking import failure_group
 from bot.domain.watch_status import FailedAnswer
+from bot.messages.blocks import Viewer
+from bot.messages.denials import PASSING_REASONS
 from bot.policy.config import Config
 from bot.policy.decide import (
     Allowed,
@@ -66,6 +68,11 @@ class NotAllowed(Exception):
         self.refused = refused
         self.attempt_id = attempt_id
         self.answer = answer
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether the same may be allowed in a moment: Slack or SecMaster could not be asked."""
+        return self.is_unread or self.refused.reason in PASSING_REASONS
 
     @property
     def is_unread(self) -> bool:
@@ -343,6 +350,39 @@ async def revoked_approvals(
 
     revoked = await asyncio.gather(*map(is_revoked, approvals))
     return tuple(compress(approvals, revoked))
+
+
+async def may_override(
+    services: Services, actor: Actor, action: Action, ref: Ref, snapshot: Snapshot | None
+) -> bool:
+    """Whether a person may decide alone what asks for several; False while that is not known."""
+    config = services.policy.current
+    try:
+        principal = await services.directory.principal(actor, config.roles_about(action))
+    except LookupFailed:
+        return False
+    context = policy_context(services, ref, snapshot)
+    decision = decide(config.rules, principal, action, context, break_glass=True)
+    return isinstance(decision, Allowed)
+
+
+async def viewer_of(services: Services, actor: Actor, ref: Ref, snapshot: Snapshot) -> Viewer:
+    """Return what the buttons of an object's card depend on that one person alone reads."""
+    requests = await asyncio.to_thread(
+        services.store.claims.approval_requests, ref, services.clock.now()
+    )
+    overridable = [
+        request.action
+        for request in requests
+        if request.break_glass_allowed
+        and await may_override(services, actor, BY_NAME[request.action], ref, snapshot)
+    ]
+    approved = [
+        request.action
+        for request in requests
+        if any(approval.actor.id == actor.id for approval in request.approvals)
+    ]
+    return Viewer(frozenset(approved), frozenset(overridable))
 
 
 def policy_context(services: Services, ref: Ref, snapshot: Snapshot | None) -> PolicyContext:

@@ -146,6 +146,8 @@ async def _claim(
     key = f"{operation.ref}:{group}:{retry_count}" if group else ""
     now = services.clock.now()
     claim = await asyncio.to_thread(take, operation, key, now, stored)
+    if isinstance(claim, WaitingFor):
+        services.outbox_written.set()  # those who may approve next are called at once
     preflight = Preflight(
         retry_count=retry_count,
         status=snapshot.status if snapshot else "",

@@ -105,6 +105,13 @@ def find(
     return [json.loads(text) for text in texts]
 
 
+def latest(connection: sa.Connection, target: str, limit: int) -> list[dict[str, Any]]:
+    """Return the last records about a target, newest first, without any that is no JSON."""
+    query = sa.select(audit.c.record).where(audit.c.target == _fit(target, 255))
+    rows = connection.execute(query.order_by(audit.c.number.desc()).limit(limit)).all()
+    return [record for row in rows if (record := _parse(row)) is not None]
+
+
 def head(engine: sa.Engine) -> tuple[int, str]:
     """Return the number and the hash of the last record, as the head has them."""
     rows = _heads(engine)

@@ -13,6 +13,7 @@ from bot.domain.approvals import (
     ApprovalIntent,
     ApprovalRequest,
     NotChanged,
+    OpenRequest,
     RequestEnded,
     RequestRemains,
 )
@@ -211,6 +212,16 @@ class Claims(Repository):
         with self.engine.begin() as connection:
             return approvals.open_requests(connection, ref, at)
 
+    def open_requests(self, at: datetime) -> list[OpenRequest]:
+        """Return every request that waits for approvals and is not being sent, oldest first."""
+        with self.engine.begin() as connection:
+            requests = approvals.all_open(connection, at)
+            being_sent = sa.select(claims.c.key).where(
+                claims.c.key.in_([key for key, _ in requests]), claims.c.state.in_(UNDER_WAY)
+            )
+            keys = set(connection.execute(being_sent).scalars()) if requests else set()
+        return [request for key, request in requests if key not in keys]
+
     def revoke_approvals(self, ref: Ref, revoked: Sequence[Approval], at: datetime) -> None:
         """Revoke approvals by people who may not give them any more."""
         with self.engine.begin() as connection:
@@ -313,4 +324,12 @@ def _any_under_way(connection: sa.Connection, keys: set[str]) -> bool:
 
 def _standing(row: Row) -> StandingOperation:
     operation = Operation.model_validate(row.operation)
-    return StandingOperation(operation=operation, state=row.state, at=from_db(row.at))
+    # A retry's key ends with the retry count of the run that it was for.
+    retry_count = row.key.rpartition(":")[2]
+    is_counted = BY_NAME[operation.action].is_retry and retry_count.isdecimal()
+    return StandingOperation(
+        operation=operation,
+        state=row.state,
+        at=from_db(row.at),
+        retries_before=int(retry_count) if is_counted else None,
+    )

@@ -63,7 +63,7 @@ async def test_the_borrower_may_what_the_lender_may_and_everything_names_both(
 ) -> None:
     ts = await environment.card("task", TASK.id)
     await environment.slack.press(DAVE, SOC, ts, "task.approve")
-    await environment.ephemeral(DAVE, "rule 1 leaves it to *approver*")
+    await environment.ephemeral(DAVE, "approver", "can do this (rule 1)")
     await lend(environment, "@dave for 2h")
     assert "<@U0DAVE> has your permissions until" in environment.slack.ephemerals(ALICE)[-1]["text"]
     assert "Your roles: approver" in environment.slack.ephemerals(ALICE)[-1]["text"]
@@ -71,7 +71,7 @@ async def test_the_borrower_may_what_the_lender_may_and_everything_names_both(
     assert "You have <@U0ALICE>'s permissions until" in text[0]
     await environment.slack.press(DAVE, SOC, ts, "task.approve")
     [reply] = await environment.replies(ts)
-    assert "*Approved* by <@U0DAVE> (by the right of <@U0ALICE>)" in reply
+    assert "*Approved by <@U0DAVE> (on behalf of <@U0ALICE>)" in reply
     left = environment.secmaster.world.task(TASK.id)["comments"][-1]["message"]
     assert "— Dave (Slack U0DAVE), ref " in left
     assert "by the right of Slack U0ALICE" in left
@@ -122,7 +122,7 @@ async def test_a_borrower_may_nothing_that_the_lender_may_not(environment: BotEn
     await lend(environment, "@dave for 2h")
     ts = await environment.card("instance", seed.INSTANCE_FAILED, user=CAROL)
     await environment.slack.press(DAVE, SOC, ts, "instance.retry")
-    await environment.ephemeral(DAVE, "rule 3 leaves it to *oncall*")
+    await environment.ephemeral(DAVE, "oncall", "can do this (rule 3)")
     assert environment.secmaster.writes("UpdateWorkflowInstance") == []
 
 
@@ -131,7 +131,7 @@ async def test_ones_own_right_is_used_before_a_lent_one(environment: BotEnvironm
     ts = await environment.card("task", TASK.id)
     await environment.slack.press(BOB, SOC, ts, "task.approve")
     [reply] = await environment.replies(ts)
-    assert "*Approved* by <@U0BOB>" in reply
+    assert "*Approved by <@U0BOB>" in reply
     assert "by the right of" not in reply
 
 
@@ -145,7 +145,7 @@ async def test_what_is_taken_back_is_gone_at_once(environment: BotEnvironment) -
     )
     ts = await environment.card("task", TASK.id)
     await environment.slack.press(DAVE, SOC, ts, "task.approve")
-    await environment.ephemeral(DAVE, "rule 1 leaves it to *approver*")
+    await environment.ephemeral(DAVE, "approver", "can do this (rule 1)")
     assert [row["action"] for row in environment.app.services.store.audit.entries(DAVE)] == [
         "delegate",
         "revoke",
@@ -159,7 +159,7 @@ async def test_a_loan_ends_by_itself(environment: BotEnvironment) -> None:
     environment.clock.forward(hours=2, seconds=1)
     ts = await environment.card("task", TASK.id)
     await environment.slack.press(DAVE, SOC, ts, "task.approve")
-    await environment.ephemeral(DAVE, "rule 1 leaves it to *approver*")
+    await environment.ephemeral(DAVE, "approver", "can do this (rule 1)")
     await environment.slack.command(DAVE, SOC, "/secmaster delegations")
     await environment.ephemeral(DAVE, "nobody delegates their permissions to you")
 
@@ -173,7 +173,7 @@ async def test_a_form_opened_by_a_lent_right_is_not_sent_once_that_is_gone(
     [view] = environment.slack.views(DAVE)
     await environment.slack.command(ALICE, SOC, "/secmaster revoke @dave")
     await environment.slack.submit(DAVE, view["id"], {"reason": "a decoy"})
-    assert "leaves it to *approver*" in json.dumps(environment.slack.views(DAVE)[-1])
+    assert "can do this (rule" in json.dumps(environment.slack.views(DAVE)[-1])
     assert environment.secmaster.writes("UpdateTask") == []
     await environment.ephemeral(ALICE, "<@U0DAVE> no longer has your permissions")
     await environment.posted("D0DAVE", "You no longer have <@U0ALICE>'s permissions")
@@ -192,12 +192,12 @@ async def test_a_form_opened_by_a_lent_right_is_not_sent_once_that_is_gone(
         ("@outsider for 2h", f"You can't delegate to <@{OUTSIDER}>"),
         ("@secmaster for 2h", "You can't delegate to <@U0BOT>"),
         ("@dave", "Until when?"),
-        ("@dave until then", "is no time that I know"),
-        ("@dave for 25:00", "is no time that I know"),
-        ("@dave for 0h", "is no time that I know"),
-        ("dave for 2h", "is nobody I know"),
-        ("", "Whom?"),
-        ("@soc-team for 2h", "is nobody I know"),
+        ("@dave until then", "is not a time or a duration (use 18:00, 30m, 1h)"),
+        ("@dave for 25:00", "is not a time or a duration (use 18:00, 30m, 1h)"),
+        ("@dave for 0h", "is not a time or a duration (use 18:00, 30m, 1h)"),
+        ("dave for 2h", "isn't a person. Mention them with @."),
+        ("", "Who should get your rights?"),
+        ("@soc-team for 2h", "isn't a person. Mention them with @."),
     ],
 )
 async def test_what_cannot_be_lent_is_refused_and_nothing_is_changed(
@@ -232,7 +232,7 @@ async def test_a_loan_of_a_borrower_does_not_carry_what_they_were_lent(
     await lent(environment, CAROL, DAVE)
     ts = await environment.card("task", TASK.id)
     await environment.slack.press(DAVE, SOC, ts, "task.approve")
-    await environment.ephemeral(DAVE, "rule 1 leaves it to *approver*")
+    await environment.ephemeral(DAVE, "approver", "can do this (rule 1)")
     assert environment.secmaster.writes("UpdateTask") == []
 
 
@@ -243,7 +243,7 @@ async def test_a_lender_who_lost_the_role_lends_nothing_any_more(
     await lent(environment, ALICE, DAVE)
     ts = await environment.card("task", TASK.id, user=BOB)
     await environment.slack.press(DAVE, SOC, ts, "task.approve")
-    await environment.ephemeral(DAVE, "rule 1 leaves it to *approver*")
+    await environment.ephemeral(DAVE, "approver", "can do this (rule 1)")
     assert environment.secmaster.writes("UpdateTask") == []
 
 
@@ -259,7 +259,7 @@ async def test_both_saying_yes_counts_once(environment: BotEnvironment) -> None:
     )
     assert environment.secmaster.writes("UpdateTask") == []
     await environment.slack.press(BOB, SOC, ts, "task.approve")
-    assert "*Approved* by <@U0BOB>, with <@U0ALICE>" in (await environment.replies(ts, 2))[1]
+    assert "*Approved by <@U0BOB> and <@U0ALICE>" in (await environment.replies(ts, 2))[1]
 
 
 @with_policy(TWO)
@@ -270,12 +270,12 @@ async def test_the_borrowers_yes_counts_and_names_the_lender_wherever_it_is_told
     ts = await environment.card("task", TASK.id)
     await environment.slack.press(DAVE, SOC, ts, "task.approve")
     [reply] = await environment.replies(ts)
-    assert "now <@U0DAVE> (by the right of <@U0ALICE>)" in reply
+    assert "The approval by <@U0DAVE> (on behalf of <@U0ALICE>)" in reply
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
     await environment.ephemeral(ALICE, "it counts once, whoever uses it")
     await environment.slack.press(BOB, SOC, ts, "task.approve")
     reply = (await environment.replies(ts, 2))[1]
-    assert "with <@U0DAVE> (by the right of <@U0ALICE>)" in reply
+    assert "and <@U0DAVE> (on behalf of <@U0ALICE>)" in reply
 
 
 @with_policy(TWO)
@@ -283,7 +283,7 @@ async def test_breaking_the_glass_is_not_lent(environment: BotEnvironment) -> No
     await lend(environment, "@dave for 2h")
     await environment.card("task", TASK.id)
     await environment.slack.command(DAVE, SOC, f"/secmaster break-glass task approve {TASK.id} now")
-    await environment.ephemeral(DAVE, "You may not break the glass")
+    await environment.ephemeral(DAVE, "can use the emergency override")
     assert environment.secmaster.writes("UpdateTask") == []
 
 

@@ -48,7 +48,7 @@ async def test_colleagues_press_type_and_write_and_strangers_do_not(
     await environment.ephemeral(STRANGER, "People of other organisations or workspaces may not")
     assert secmaster.writes("UpdateTask") == []
     await slack.press(ERIN, SOC, ts, "task.approve")
-    assert f"*Approved* by <@{ERIN}>" in (await environment.replies(ts))[0]
+    assert f"*Approved by <@{ERIN}>" in (await environment.replies(ts))[0]
     await slack.say(FRED, "D0FRED", f"task comment {OTHER.id} seen")
     await environment.posted("D0FRED", "Block IP")  # the task's card, with the outcome below it
     await secmaster.until(lambda: len(secmaster.writes("UpdateTask")) == 2)

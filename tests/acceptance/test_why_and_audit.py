@@ -140,12 +140,12 @@ async def test_the_story_of_a_task_is_whole_and_read_by_those_who_may(
 ) -> None:
     ts = await environment.card("task", TASK.id)
     await environment.slack.press(DAVE, SOC, ts, "task.approve")
-    await environment.ephemeral(DAVE, "leaves it to *approver*")
+    await environment.ephemeral(DAVE, "approver", "can do this")
     await environment.slack.command(ALICE, SOC, f"/task approve {TASK.id} the shells are real")
     await environment.replies(ts)
     await environment.slack.press(BOB, SOC, ts, "task.approve")
     [_, reply] = await environment.replies(ts, 2)
-    assert "*Approved*" in reply
+    assert "*Approved by" in reply
     await environment.slack.until(lambda: not environment.buttons(ts))
     await environment.slack.command(BOB, SOC, f"/secmaster audit {TASK.id}")
     await environment.ephemeral(BOB, f"Audit records of *{TASK_NAME}*\n`{TASK.id}`")
@@ -264,7 +264,7 @@ async def test_no_record_can_answer_in_our_name(environment: BotEnvironment) -> 
     assert "_hooks" not in records
     assert "response_url" not in records
     assert "xoxb" not in records
-    await environment.ephemeral(CAROL, "leaves it to *approver*")
+    await environment.ephemeral(CAROL, "approver", "can do this")
     await lent_to_dave(environment)
     await environment.ephemeral(ALICE, "<@U0DAVE> no longer has your permissions")
     await environment.posted("D0DAVE", "You no longer have <@U0ALICE>'s permissions")
@@ -276,7 +276,7 @@ async def test_a_refusal_is_not_on_record_as_the_action_it_kept_from_being_done(
     ts = await environment.card("task", TASK.id)
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
     await environment.slack.until(lambda: "refuse" in environment.buttons(ts))
-    await environment.slack.press(BOB, SOC, ts, "refuse")
+    await environment.decline(BOB, ts)
     await environment.replies(ts, 2)
     await environment.slack.until(lambda: "refuse" not in environment.buttons(ts))
     outcomes = [row["outcome"] for row in environment.app.services.store.audit.entries(TASK)]

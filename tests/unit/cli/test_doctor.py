@@ -130,7 +130,7 @@ async def test_each_right_to_read_is_used_and_what_is_lost_without_it_is_said(
 @pytest.mark.parametrize(
     ("setting", "sentence"),
     [
-        ({"SLACK_BOT_TOKEN": "xoxb-wrong"}, "SLACK_BOT_TOKEN is refused: invalid_auth; reinstall"),
+        ({"SLACK_BOT_TOKEN": "xoxb-wrong"}, "SLACK_BOT_TOKEN is refused: invalid_auth. Reinstall"),
         ({"SLACK_APP_TOKEN": "xapp-wrong"}, "SLACK_APP_TOKEN is refused"),
         (
             {"HUAWEICLOUD_SDK_SK": "wrong-secret"},

@@ -551,6 +551,17 @@ def test_a_name_in_the_place_of_a_member_id_is_answered_about_the_id(folder: Pat
     assert len(output.splitlines()) == 1
 
 
+def test_a_person_may_be_asked_about_by_the_e_mail_that_the_cases_have(folder: Path) -> None:
+    question = "--action task.approve --task isolate --user"
+    by_id = explain(folder, f"{question} U0ALICE")
+    assert "U0ALICE task.approve isolate" in by_id[1]
+    for email in ("alice@example.com", "Alice@Example.com"):
+        assert explain(folder, f"{question} {email}") == by_id
+    exit_code, output = explain(folder, f"{question} eve@example.com")
+    assert exit_code == 2
+    assert "'eve@example.com' is no member id, such as U0123ABCD" in output
+
+
 @pytest.mark.parametrize("missing", ["cases.toml", "policy.toml"])
 def test_a_file_that_is_not_there_is_no_empty_file(folder: Path, missing: str) -> None:
     (folder / "cases.toml").write_text(case("U0ALICE", "task.comment", REFUSED))

@@ -187,7 +187,7 @@ async def test_what_was_posted_goes_after_30_days_and_what_was_not_never(
         OutboxEntry(
             dedupe_key=f"backlog:{number}",
             destination=Destination.parse("C0SOC"),
-            notification=BacklogNotification.of([], now),
+            notification=BacklogNotification(),
             not_before=now,
         )
         for number in range(2)
