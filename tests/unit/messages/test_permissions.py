@@ -108,7 +108,7 @@ NOT_NOW = Outcome(
             approval(BOB),
             BOB,
             SAME_AUTHORITY,
-            "You act on behalf of <@U0BOB>, who already approved, so your approval would count",
+            "<@U0BOB> already approved this, and you would approve on their behalf, so your",
         ),
         (
             approval(DAVE, BOB),
