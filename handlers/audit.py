@@ -169,7 +169,7 @@ async def _page(app: AppContext, reader: Reader, query: AuditQuery) -> Message:
         heading = audit_history.heading(catalogue, object_text, query.object, filters)
     else:
         heading = audit_history.heading(catalogue, query.object, "", filters)
-    return audit_history.history(catalogue, heading, records, older)
+    return audit_history.history(catalogue, heading, records, older, of_one=bool(query.target))
 
 
 def _find(store: Store, reader: Reader, query: AuditQuery) -> tuple[list[Record], int | None]:

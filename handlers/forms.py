@@ -56,7 +56,14 @@ async def open_decline_form(
     waits any more.
     """
     services, ref = app.services, request.ref
-    await authorize(services, requester, request.action, ref, attempt_id=attempt_id(trigger_id))
+    await authorize(
+        services,
+        requester,
+        request.action,
+        ref,
+        attempt_id=attempt_id(trigger_id),
+        intent=ApprovalIntent.DECLINE,
+    )
     requests = await asyncio.to_thread(
         services.store.claims.approval_requests, ref, services.clock.now()
     )

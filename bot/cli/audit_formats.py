@@ -185,13 +185,20 @@ def markdown_section(told: Story, markup: MarkdownMarkup) -> str:
     if told.reason:
         lines += [f"> {markup.text(line, MAX_REASON)}" for line in plain_lines(told.reason)]
         lines.append("")
-    lines += [f"- {label}: {value}" for label, value in told.facts]
+    lines += [f"- {label}: {value}" for label, value in facts_of(told)]
     if told.card:
         lines.append(f"- {CATALOGUE.gettext('The card showed')}:")
         lines += [f"  - {label}: {value}" for label, value in told.card]
     if told.card_note:
         lines.append(f"- {told.card_note}")
     return "\n".join(lines) + "\n"
+
+
+def facts_of(told: Story) -> list[tuple[str, str]]:
+    """Return the facts of a decision, its object first."""
+    if not told.object_name:
+        return [*told.facts]
+    return [(CATALOGUE.gettext("Object"), f"{told.object_name} · {told.object_id}"), *told.facts]
 
 
 def closing(count: int) -> str:
@@ -246,7 +253,7 @@ def html_article(told: Story) -> str:
     if told.reason:
         reason = "\n".join(html.escape(line) for line in plain_lines(told.reason))
         parts.append(f"<blockquote>{reason}</blockquote>\n")
-    parts.append(definitions(told.facts))
+    parts.append(definitions(facts_of(told)))
     if told.card:
         title = html.escape(CATALOGUE.gettext("The card showed"))
         parts.append(

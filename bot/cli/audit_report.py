@@ -97,7 +97,7 @@ def sign(database: str = "", noted: str = "") -> bool:
 def read_all(engine: sa.Engine, noted: str) -> audit_log.Verified:
     """Verify the whole audit, and show on a terminal how far that is; raises AuditUnavailable."""
     if noted and not re.fullmatch(r"[0-9a-fA-F]{64}", noted.strip()):
-        raise AuditUnavailable("--noted is no head: it has 64 hexadecimal digits.")
+        raise AuditUnavailable("--noted is not a head. A head has 64 hexadecimal digits.")
     with progress_bar(visible=True) as progress:
         bar = progress.add_task("verifying", total=None)
 
@@ -119,13 +119,13 @@ def verdict(verified: audit_log.Verified) -> Iterator[str]:
             "Keep the database as it is."
         )
         return
-    yield f"The audit is whole: {verified.records} records."
+    yield f"The audit is intact: {verified.records} records."
     yield f"Head: {verified.head}"
     if verified.is_signed:
         yield "The head is signed with AUDIT_KEY."
     else:
         yield (
-            "Without AUDIT_KEY it can't be told whether records at the end were cut off, or "
+            "Without AUDIT_KEY nobody can tell whether records at the end were cut off, or "
             "rewritten together with the head."
         )
     yield (
@@ -312,7 +312,7 @@ def new_file(path: Path) -> Iterator[TextIO]:
     try:
         file = path.open("x", encoding="utf-8", errors="backslashreplace", newline="")
     except FileExistsError:
-        raise AuditUnavailable(f"{path} is there already. Name a new file with --output.") from None
+        raise AuditUnavailable(f"{path} already exists. Name a new file with --output.") from None
     except OSError as error:
         raise AuditUnavailable(f"{path} can't be written: {error.strerror}.") from None
     try:

@@ -124,12 +124,13 @@ class AuditedRecord:
 class Story:
     """What one record tells, in a markup: when, about what, its headline, and labelled facts.
 
-    ``object_name`` is "" for what is about no object; ``card`` are the fields of the card as the person saw it, ``reason`` is what they wrote, as it
-    is.
+    ``object_name`` and ``object_id`` are "" for what is about no object; ``card`` are the fields of
+    the card as the person saw it, ``reason`` is what they wrote, as it is.
     """
 
     when: str
     object_name: str
+    object_id: str
     sign: str
     headline: str
     facts: Sequence[tuple[str, str]]
@@ -189,6 +190,7 @@ def story(catalogue: Catalogue, markup: Markup, audited: AuditedRecord) -> Story
     return Story(
         writer.time(audited.record.get("at")),
         writer.object_name if is_about_object else "",
+        markup.code(object_id(audited.record)) if is_about_object else "",
         SIGNS[outcome] if outcome else "▫️",
         " ".join([*_headline(writer), *_at_due_date(catalogue, audited)]),
         [*_facts(writer, audited)],
@@ -291,12 +293,12 @@ def _other_record(writer: _Writer) -> str:
             outcome=writer.markup.code(outcome),
         )
     target, until = str(record.get("target") or ""), record.get("until")
-    code = writer.markup.code(target)
+    place = writer.markup.channel(target)
     return writer.catalogue.gettext(
         sentence,
         actor=writer.actor,
         object=writer.object_name,
-        target=writer.person({"id": target}) if PERSON_ID.fullmatch(target) else code,
+        target=writer.person({"id": target}) if PERSON_ID.fullmatch(target) else place,
         until=writer.time(until) if until else "—",
     )
 
@@ -369,11 +371,6 @@ def _facts(writer: _Writer, audited: AuditedRecord) -> Iterator[tuple[str, str]]
     """Yield what else a record says, each with its label."""
     catalogue, markup, record = writer.catalogue, writer.markup, writer.record
     terms, location = record.get("terms") or {}, record.get("location") or {}
-    if writer.action or record.get("object_name"):
-        yield (
-            catalogue.gettext("Object"),
-            f"{writer.object_name} · {markup.code(object_id(record))}",
-        )
     person = writer.actor
     if identity := terms.get("identity"):
         in_secmaster = catalogue.gettext("{name} in SecMaster", name=markup.text(str(identity)))
@@ -385,11 +382,11 @@ def _facts(writer: _Writer, audited: AuditedRecord) -> Iterator[tuple[str, str]]
     for label, approvals in _approvals(catalogue, record):
         yield from ((label, _approval(writer, approval)) for approval in approvals)
     if channel := terms.get("break_glass_channel"):
-        yield catalogue.gettext("Announced in"), markup.code(str(channel))
+        yield catalogue.gettext("Announced in"), markup.channel(str(channel))
     for name, value in (record.get("params") or {}).items():
         yield markup.text(str(name)), markup.text(str(value))
     if channel := location.get("channel"):
-        yield catalogue.gettext("Channel"), markup.code(str(channel))
+        yield catalogue.gettext("Channel"), markup.channel(str(channel))
     before, after = record.get("status_before"), record.get("status_after")
     if before or after:
         change = f"{markup.text(str(before or '—'))} → {markup.text(str(after or '—'))}"
@@ -473,11 +470,17 @@ def card_fields(
 
 
 def history(
-    catalogue: Catalogue, heading: str, records: Sequence[AuditedRecord], older: str = ""
+    catalogue: Catalogue,
+    heading: str,
+    records: Sequence[AuditedRecord],
+    older: str = "",
+    *,
+    of_one: bool = False,
 ) -> Message:
     """List records, latest first, under a heading in markup.
 
-    ``older`` is the value of the button that shows the records before these, "" for none.
+    ``older`` is the value of the button that shows the records before these, "" for none. The
+    object of each is named unless the heading does, ``of_one``.
     """
     if not records and not older:
         return text_message(f"{heading}\n{catalogue.gettext('No records match.')}")
@@ -486,6 +489,8 @@ def history(
     for audited in records:
         told = story(catalogue, markup, audited)
         lines = [f"{told.sign} {told.when}", told.headline]
+        if told.object_name and not of_one:
+            lines.append(f"{told.object_name} · {told.object_id}")
         lines += [f"{label}: {value}" for label, value in told.facts]
         reason = f"\n{quote(told.reason, 300)}" if told.reason else ""
         blocks.append(section("\n".join(lines) + reason))

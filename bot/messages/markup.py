@@ -15,6 +15,7 @@ from bot.messages import text as slack
 
 MAX_TEXT = 300  # characters of a name or a value
 PERSON_ID = re.compile(r"[UW][A-Z0-9]{1,38}")
+CHANNEL_ID = re.compile(r"[CGD][A-Z0-9]{1,38}")
 INVISIBLE = {"\u200d"}  # what emoji are joined with is no text that hides
 
 
@@ -32,6 +33,9 @@ class Markup(Protocol):
 
     def person(self, id_: str, name: str) -> str:
         """Return somebody's name and id."""
+
+    def channel(self, id_: str) -> str:
+        """Return a channel, by its name where the reader's Slack shows that."""
 
     def time(self, at: datetime) -> str:
         """Return a moment, with its zone where the reader's is not known."""
@@ -52,6 +56,9 @@ class SlackMarkup:
     def person(self, id_: str, name: str) -> str:
         is_id = PERSON_ID.fullmatch(id_)  # a record may be of another version
         return slack.mention_user(id_) if is_id else slack.inline(name or id_) or "—"
+
+    def channel(self, id_: str) -> str:
+        return f"<#{id_}>" if CHANNEL_ID.fullmatch(id_) else slack.code(id_)
 
     def time(self, at: datetime) -> str:
         return slack.date_token(at)
@@ -76,6 +83,9 @@ class MarkdownMarkup:
     def person(self, id_: str, name: str) -> str:
         return f"{self.text(name)} ({self.text(id_)})" if name and id_ else self.text(name or id_)
 
+    def channel(self, id_: str) -> str:
+        return self.code(id_)
+
     def time(self, at: datetime) -> str:
         return zoned(at, self.zone)
 
@@ -99,6 +109,9 @@ class HtmlMarkup:
         if not (name and id_):
             return self.text(name or id_)
         return f"{self.text(name)} (<code>{self.text(id_)}</code>)"
+
+    def channel(self, id_: str) -> str:
+        return self.code(id_)
 
     def time(self, at: datetime) -> str:
         written = zoned(at, self.zone)

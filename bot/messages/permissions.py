@@ -201,7 +201,7 @@ def _decision_text(catalogue: Catalogue, decision: Decision, roles: Mapping[str,
             letters=inline(name_letters(catalogue, decision.letters)),
         )
     return catalogue.gettext(
-        "Allowed to {who} ({rule}).",
+        "Allowed by {rule}: {who}.",
         who=role_members(catalogue, decision.roles, roles),
         rule=inline(rule_title(decision.rule), 60),
     )
@@ -283,19 +283,19 @@ def _counted_twice(catalogue: Catalogue, explained: Explained, forecast: ActionF
     user = next((each.actor.id for each in approvals if each.authority == authority), "")
     if authority == explained.user:
         return catalogue.gettext(
-            "{person} already approved on your behalf, so your approval would count twice.",
-            person=mention_user(user),
+            "{approver} already approved on your behalf, so your approval would count twice.",
+            approver=mention_user(user),
         )
     if user == authority:
         return catalogue.gettext(
-            "You act on behalf of {delegator}, who already approved, so your approval would count "
-            "twice.",
-            delegator=mention_user(authority),
+            "{approver} already approved this, and you would approve on their behalf, so your "
+            "approval would count twice.",
+            approver=mention_user(authority),
         )
     return catalogue.gettext(
-        "{person} already approved on behalf of {delegator}, as you would, so your approval would "
-        "count twice.",
-        person=mention_user(user),
+        "{approver} already approved on behalf of {delegator}, as you would, so your approval "
+        "would count twice.",
+        approver=mention_user(user),
         delegator=mention_user(authority),
     )
 

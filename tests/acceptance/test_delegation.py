@@ -185,7 +185,7 @@ async def test_a_form_opened_by_a_lent_right_is_not_sent_once_that_is_gone(
         ("@dave for 9h", "You can delegate for 8 hr at most"),
         ("@dave for 30d", "You can delegate for 8 hr at most"),
         ("@dave until 9999-12-31 10:00", "You can delegate for 8 hr at most"),
-        ("@dave until 2020-01-01 10:00", "is over"),
+        ("@dave until 2020-01-01 10:00", "is in the past"),
         ("@alice for 2h", "You can't delegate to <@U0ALICE>"),
         ("@guest for 2h", f"You can't delegate to <@{GUEST}>"),
         ("@solo for 2h", "You can't delegate to <@U0SOLO>"),
@@ -253,9 +253,10 @@ async def test_both_saying_yes_counts_once(environment: BotEnvironment) -> None:
     ts = await environment.card("task", TASK.id)
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
     await environment.replies(ts)
+    await environment.ephemeral(ALICE, "Your approval is recorded: 1 of 2.")
     await environment.slack.press(DAVE, SOC, ts, "task.approve")
     await environment.ephemeral(
-        DAVE, "it counts once, whoever uses it", "The approval was not sent."
+        DAVE, "<@U0ALICE> already approved this, and you would approve on their behalf"
     )
     assert environment.secmaster.writes("UpdateTask") == []
     await environment.slack.press(BOB, SOC, ts, "task.approve")
@@ -272,7 +273,7 @@ async def test_the_borrowers_yes_counts_and_names_the_lender_wherever_it_is_told
     [reply] = await environment.replies(ts)
     assert "The approval by <@U0DAVE> (on behalf of <@U0ALICE>)" in reply
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
-    await environment.ephemeral(ALICE, "it counts once, whoever uses it")
+    await environment.ephemeral(ALICE, "<@U0DAVE> already approved on your behalf, so your")
     await environment.slack.press(BOB, SOC, ts, "task.approve")
     reply = (await environment.replies(ts, 2))[1]
     assert "and <@U0DAVE> (on behalf of <@U0ALICE>)" in reply

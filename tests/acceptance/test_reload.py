@@ -183,7 +183,7 @@ async def test_a_name_asked_for_since_the_form_was_opened_is_not_skipped(
     write(file, BEFORE.replace(rule, f'{rule}confirm = "type-name"\n'))
     await environment.slack.command(ALICE, SOC, "/secmaster reload")
     await environment.slack.submit(ALICE, view["id"], {"reason": "a decoy"})
-    assert "asks for the task's name to be typed" in str(
+    assert "This requires the name to be typed." in str(
         environment.slack.views(ALICE)[-1]["blocks"]
     )
     assert environment.secmaster.writes("UpdateTask") == []

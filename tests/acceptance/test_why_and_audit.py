@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,8 +11,13 @@ from pydantic import SecretStr
 from bot.app import App
 from bot.cli.demo_story import POLICY
 from bot.domain.objects import Ref
+from bot.domain.operations import Operation, PolicyRefusal
+from bot.domain.reasons import RefusalReason
+from bot.domain.slack import Actor, SlackLocation
+from bot.domain.snapshots import stored
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import SecMasterSandbox, seed
+from bot.secmaster import Task
 from bot.store import audit_log, connect
 from tests.support.audit import do
 from tests.support.databases import both_databases, postgres_in_full
@@ -58,8 +63,8 @@ async def test_why_names_for_each_action_the_rule_that_lets_or_stops_and_who_cou
     await environment.slack.command(ALICE, SOC, f"/secmaster why {noun}{TASK.id}")
     text = await environment.ephemeral(ALICE, f"What you can do with *{TASK_NAME}*\n`{TASK.id}`")
     approver = "*approver* (<!subteam^S0SOC>)"
-    assert f"✅ *Approve*\nAllowed to {approver} (rule 1, grave). Needs 2 approvals within" in text
-    assert f"✅ *Comment*\nAllowed to {approver} or *oncall* (" in text
+    assert f"✅ *Approve*\nAllowed by rule 1, grave: {approver}. Needs 2 approvals within" in text
+    assert f"✅ *Comment*\nAllowed by rule 3: {approver} or *oncall* (" in text
     assert "*Retry*" not in text
     await environment.slack.command(DAVE, SOC, f"/secmaster why {noun}{TASK.id}")
     text = await environment.ephemeral(DAVE, "What you can do")
@@ -73,13 +78,13 @@ async def test_why_names_for_each_action_the_rule_that_lets_or_stops_and_who_cou
 async def test_why_finds_a_run_as_well(environment: BotEnvironment, noun: str) -> None:
     await environment.slack.command(CAROL, SOC, f"/secmaster why {noun}{RUN.id}")
     text = await environment.ephemeral(CAROL, f"`{RUN.id}`\n✅ *Read runs*")
-    assert "✅ *Retry*\nAllowed to *oncall* (<!subteam^S0ONCALL>) (rule 4)." in text
+    assert "✅ *Retry*\nAllowed by rule 4: *oncall* (<!subteam^S0ONCALL>)." in text
 
 
 async def test_why_answers_by_the_object_and_not_in_general(environment: BotEnvironment) -> None:
     await environment.slack.command(ALICE, SOC, f"/secmaster why {seed.TASK_BLOCK_IP}")
     text = await environment.ephemeral(ALICE, "What you can do")
-    assert "✅ *Approve*\nAllowed to *approver* (<!subteam^S0SOC>) (rule 2)." in text
+    assert "✅ *Approve*\nAllowed by rule 2: *approver* (<!subteam^S0SOC>)." in text
 
 
 async def test_why_tells_a_guest_nothing_of_a_task(environment: BotEnvironment) -> None:
@@ -332,3 +337,95 @@ async def test_why_says_who_used_the_right_that_a_press_would_use(
     await environment.slack.command(DAVE, SOC, "/secmaster whoami")
     text = await environment.ephemeral(DAVE, "You have <@U0ALICE>'s permissions until")
     assert "✅ *Approve tasks*: yes · on behalf of <@U0ALICE>" in text
+
+
+# The audit, by its filters.
+
+
+def record_refusals(environment: BotEnvironment, many: int, name: str) -> None:
+    """Put refused approvals of a task on record, an hour after one another."""
+    store, start = environment.app.services.store, datetime(2026, 3, 1, 20, 0, tzinfo=UTC)
+    refusal = PolicyRefusal(reason=RefusalReason.RULE, rule="rule 1", roles=("lead",))
+    for number in range(many):
+        id_ = f"3e4c170e-7cc9-11f0-9216-fa16{number:08x}"
+        at = start + timedelta(hours=number)
+        snapshot = stored(Task(id=id_, name=f"{name} {number}", status="waiting"))
+        attempt = Operation(
+            id=f"{name}-{number}",
+            action="task.approve",
+            ref=Ref(kind="task", id=id_),
+            actor=Actor(id=BOB, name="Bob"),
+            location=SlackLocation(channel=SOC),
+            rule="rule 1",
+            decision_fingerprint=snapshot.fingerprint,
+            accepted_at=at,
+        )
+        store.audit.record_refusal(attempt, refusal, at, snapshot)
+
+
+async def asked_audit(environment: BotEnvironment, words: str, *parts: str) -> str:
+    """Ask for records; return all that Alice reads of them."""
+    await environment.slack.command(ALICE, SOC, f"/secmaster audit {words}")
+    await environment.ephemeral(ALICE, "*Audit records*", *parts)
+    return json.dumps(environment.slack.ephemerals(ALICE)[-1], ensure_ascii=False)
+
+
+@postgres_in_full
+async def test_the_audit_is_asked_for_by_person_time_action_and_name(
+    environment: BotEnvironment,
+) -> None:
+    environment.slack.workspace.users[ALICE] |= {"tz": "Asia/Shanghai", "tz_offset": 28800}
+    record_refusals(environment, 13, "封禁")
+    page = await asked_audit(environment, "@bob approve refused", "Person: <@U0BOB>")
+    assert page.count("was not allowed to approve *封禁 ") == 10
+    assert "*封禁 12*. Only lead can do this (rule 1)." in page
+    assert "*封禁 2*" not in page
+    ts = environment.slack.ephemerals(ALICE)[-1]["ts"]
+    await environment.slack.press(ALICE, SOC, ts, "audit.older")
+    older = await environment.slack.until(lambda: page_with(environment, "*封禁 2*"))
+    assert "*封禁 0*" in older
+    assert "*封禁 3*" not in older
+    assert "audit.older" not in older
+    # In her zone the first of them was at four in the morning of the second of March.
+    hours = await asked_audit(environment, "until 2026-03-02 08:00 from 2026-03-02 06:00 封禁")
+    assert hours.count("was not allowed") == 2
+    assert (await asked_audit(environment, "until 2026-03-01")).count("was not allowed") == 0
+    nothing = await asked_audit(environment, "terminate", "No records match.")
+    assert "was not allowed" not in nothing
+    await environment.slack.command(ALICE, SOC, "/secmaster audit from someday")
+    await environment.ephemeral(ALICE, "“someday” is not a date.")
+
+
+def page_with(environment: BotEnvironment, text: str) -> str:
+    page = json.dumps(environment.slack.ephemerals(ALICE)[-1], ensure_ascii=False)
+    return page if text in page else ""
+
+
+SOME_READ = RULES.replace(
+    'actions = ["task.read", "instance.read"]',
+    'actions = ["task.read", "instance.read"]\nwhen = { name = "Block.*" }',
+)
+
+
+@pytest.mark.parametrize("rules", [SOME_READ], ids=["some-read"])
+async def test_the_audit_tells_only_of_objects_that_its_reader_may_read(
+    environment: BotEnvironment, rules: str
+) -> None:
+    assert rules != RULES
+    record_refusals(environment, 2, "Block")
+    record_refusals(environment, 2, "Secret")
+    page = await asked_audit(environment, "")
+    assert "*Block 1*" in page
+    assert "Secret" not in page
+
+
+async def test_a_refused_decline_reads_as_one(environment: BotEnvironment) -> None:
+    ts = await environment.card("task", TASK.id)
+    await environment.slack.press(ALICE, SOC, ts, "task.approve")
+    await environment.slack.until(lambda: "refuse" in environment.buttons(ts))
+    await environment.slack.press(CAROL, SOC, ts, "refuse")
+    await environment.ephemeral(CAROL, "*approver*")
+    await environment.replies(ts)
+    page = await asked_audit(environment, "@carol")
+    sentence = "<@U0CAROL> was not allowed to decline the request to approve"
+    assert f"{sentence} *{TASK_NAME}*. Only approver can do this (rule 1, grave)." in page

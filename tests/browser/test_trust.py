@@ -176,16 +176,19 @@ async def test_why_tells_the_rule_and_audit_the_story(
     page = await sit(ALICE)
     await write(page, TASK.format("why"))
     item = page.get_by_role("listitem").filter(has_text="What you can do with")
-    await expect(item).to_contain_text("task.approve rule 1 (grave): 2 people within 1 h")
+    await expect(item).to_contain_text("Allowed by rule 1, grave: approver (@soc-team)")
+    await expect(item).to_contain_text("Needs 2 approvals within 1 hr.")
     await decide(page, ts, "Approve")
     await expect(message(page, ts)).to_contain_text("Approvals to approve: 1 of 2")
     await write(page, TASK.format("audit"))
-    story = page.get_by_role("listitem").filter(has_text="What the audit has of task")
-    await expect(story).to_contain_text("said yes: approval by @Alice")
+    story = page.get_by_role("listitem").filter(has_text=f"Audit records of {NAME}")
+    await expect(story).to_contain_text(f"@Alice approved {NAME}; more approvals are needed.")
     dave = await sit(DAVE)
     await write(dave, TASK.format("audit"))
-    refused = dave.get_by_role("listitem").filter(has_text="audit is for approver")
-    await expect(refused).to_contain_text("Nothing was done.")
+    refused = dave.get_by_role("listitem").filter(
+        has_text="Only approver (@soc-team) can read the audit."
+    )
+    await expect(refused).to_be_visible()
 
 
 async def test_rights_are_lent_and_both_names_stand_in_the_thread(
@@ -195,7 +198,7 @@ async def test_rights_are_lent_and_both_names_stand_in_the_thread(
     alice, dave = await asyncio.gather(sit(ALICE), sit(DAVE))
     await write(alice, "/secmaster delegate @dave for 2h")
     lent = alice.get_by_role("listitem").filter(has_text="@Dave has your permissions until")
-    await expect(lent).to_contain_text("roles: approver")
+    await expect(lent).to_contain_text("Your roles: approver")
     await press(dave, ts, "Terminate")
     form = dave.get_by_role("dialog")
     await form.get_by_label("Reason").fill("as Alice asked")

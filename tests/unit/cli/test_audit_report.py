@@ -55,7 +55,7 @@ def test_a_whole_audit_is_said_to_be_whole_with_its_head(engine: sa.Engine, tmp_
     head = audit_log.verify(engine).head
     result = audit("verify", folder=tmp_path)
     assert (result.exit_code, result.stderr) == (0, "")
-    assert result.stdout.splitlines()[:2] == ["The audit is whole: 3 records.", f"Head: {head}"]
+    assert result.stdout.splitlines()[:2] == ["The audit is intact: 3 records.", f"Head: {head}"]
     assert "--noted" in result.stdout
     write(engine, 1, first=4)
     result = audit("verify", "--noted", head, folder=tmp_path)
@@ -81,13 +81,13 @@ NOT_SIGNED = "The head is not signed with AUDIT_KEY: "
 def test_an_audit_that_began_without_a_key_is_signed_when_asked(
     engine: sa.Engine, tmp_path: Path
 ) -> None:
-    assert "Without AUDIT_KEY it can't be told" in audit("verify", folder=tmp_path).stdout
+    assert "Without AUDIT_KEY nobody can tell" in audit("verify", folder=tmp_path).stdout
     result = audit("verify", folder=tmp_path, AUDIT_KEY=KEY)
     assert result.exit_code == 1
     assert result.stdout.startswith(NOT_SIGNED)
     result = audit("sign", folder=tmp_path, AUDIT_KEY=KEY)
     assert (result.exit_code, result.stderr) == (0, "")
-    assert result.stdout.splitlines()[0] == "The audit is whole: 3 records."
+    assert result.stdout.splitlines()[0] == "The audit is intact: 3 records."
     assert "The head is signed with AUDIT_KEY." in result.stdout
     result = audit("verify", folder=tmp_path, AUDIT_KEY=KEY)
     assert result.exit_code == 0
@@ -191,7 +191,7 @@ def test_a_file_of_any_name_is_opened(tmp_path: Path) -> None:
     address = sa.URL.create("sqlite", database=name).render_as_string()
     result = audit("verify", "--database", address, folder=tmp_path)
     assert result.exit_code == 0
-    assert result.stdout.splitlines()[0] == "The audit is whole: 3 records."
+    assert result.stdout.splitlines()[0] == "The audit is intact: 3 records."
 
 
 def test_records_are_copied_one_a_line(engine: sa.Engine, tmp_path: Path) -> None:
@@ -373,7 +373,7 @@ def test_a_copy_goes_to_a_new_file_alone(tmp_path: Path) -> None:
     assert audit("export", "--output", str(copy), folder=tmp_path) == CommandResult(0, "", "")
     assert len(copy.read_text().splitlines()) == 3
     copy.write_text("unchanged")
-    assert "is there already" in refusal("export", "--output", str(copy), folder=tmp_path)
+    assert "already exists" in refusal("export", "--output", str(copy), folder=tmp_path)
     assert copy.read_text() == "unchanged"
     nowhere = str(tmp_path / "nowhere" / "copy.jsonl")
     assert "can't be written" in refusal("export", "--output", nowhere, folder=tmp_path)

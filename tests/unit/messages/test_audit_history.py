@@ -105,7 +105,7 @@ REQUEST = {
         ),
         (
             {"outcome": "withdraw", "intent": "withdraw", "ended_request": REQUEST},
-            "<@U0BOB> withdrew their approval of this task. No approval is left.",
+            "<@U0BOB> withdrew their approval. No approval is left.",
         ),
         (
             {"outcome": "lapsed", "ended_request": REQUEST},

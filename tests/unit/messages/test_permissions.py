@@ -108,7 +108,7 @@ NOT_NOW = Outcome(
             approval(BOB),
             BOB,
             SAME_AUTHORITY,
-            "You act on behalf of <@U0BOB>, who already approved, so your approval would count",
+            "<@U0BOB> already approved this, and you would approve on their behalf, so your",
         ),
         (
             approval(DAVE, BOB),
@@ -152,10 +152,10 @@ def test_why_counts_the_approvals_that_there_are_and_says_who_may_and_what_is_as
         "What you can do with *Isolate*",
         "`t-1`",
         "✅ *Read tasks*",
-        "Allowed to *lead* (<@U0BOB>) (rule 2).",
+        "Allowed by rule 2: *lead* (<@U0BOB>).",
         "✅ *Approve*",
         (
-            "Allowed to *lead* (<@U0BOB>) (rule 1, accounts). Needs 2 approvals within 1 hr. A "
+            "Allowed by rule 1, accounts: *lead* (<@U0BOB>). Needs 2 approvals within 1 hr. A "
             "reason is required. Approvals to approve: 1 of 2 (<@U0DAVE>). You can use the "
             "emergency override: you approve alone."
         ),

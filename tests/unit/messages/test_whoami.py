@@ -68,7 +68,7 @@ def test_each_right_is_a_line_with_what_differs_below_it() -> None:
         "✅ *Read runs*: yes",
         "*Tasks*",
         "✅ *Approve tasks*: yes",
-        "      • accounts (An approval in a playbook · name `Disable IAM.*`): yes · 2 approvals",
+        "      • accounts (playbook approval · name `Disable IAM.*`): yes · 2 approvals",
         "☑️ *Terminate tasks*: only in some cases",
         (
             "      • own (overdue): yes · with a reason · name typed to confirm · not for tasks "

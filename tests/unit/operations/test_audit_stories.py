@@ -145,6 +145,9 @@ async def test_the_reports_are_the_golden_ones(store: Store) -> None:
             golden.parent.mkdir(exist_ok=True)
             golden.write_text(text, encoding="utf-8")
         assert text == golden.read_text(encoding="utf-8")
+        assert "<script" not in text
+        assert "http://x" in text  # as text, and no link
+    assert "href" not in report(store, "html")
     assert audit_log.verify(store.engine).problems == ()
 
 
