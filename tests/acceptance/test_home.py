@@ -293,7 +293,7 @@ async def test_nothing_is_sent_where_our_chat_can_not_be_opened(
     await environment.slack.faults.set(Fault(on="conversations.open", status=500, times=1))
     await environment.slack.press_in_view(ALICE, home["id"], "task.approve", block_id=block)
     [message] = await environment.slack.until(lambda: environment.slack.messages(CHAT))
-    assert "Nothing was sent; press again." in message["text"]
+    assert "Nothing was sent. Press again." in message["text"]
     assert environment.secmaster.writes("UpdateTask") == []
     await environment.slack.press_in_view(ALICE, home["id"], "task.approve", block_id=block)
     await environment.secmaster.until(lambda: environment.secmaster.writes("UpdateTask"))

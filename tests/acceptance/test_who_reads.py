@@ -109,13 +109,13 @@ PEOPLE = {
     "outsider": OUTSIDER,
     "unknown": ALICE,  # while Slack does not say who she is
 }
-LEFT_TO_THE_READER = f"leaves (tasks|instances) to \\*reader\\* \\(<@{ALICE}>\\)"
+LEFT_TO_THE_READER = f"Only .*reader.* \\(<@{ALICE}>\\) can read (tasks|runs)"
 REFUSALS = {
     "member": LEFT_TO_THE_READER,
     "admin": LEFT_TO_THE_READER,
-    "guest": "Guests may not read",
-    "single": "Guests may not read",
-    "outsider": "People of other organisations or workspaces may not read",
+    "guest": "Guests can't read",
+    "single": "Guests can't read",
+    "outsider": "People from other organisations or workspaces can't read",
     "unknown": "Slack could not confirm who you are",
 }
 # sees: the door opens. no: it is refused as reading. right, write: it asks for another right, and
