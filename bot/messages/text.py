@@ -63,8 +63,9 @@ def without_markup(text: str) -> str:
 
 
 def rule_number(title: str) -> str:
-    """Return a rule's title as sentences name it, after their word for a rule: "4 (isolation)"."""
-    return inline(title.removeprefix("rule "), 100)
+    """Return a rule's title as sentences name it, after their word for a rule: 4 “isolation”."""
+    number, _, name = title.removeprefix("rule ").partition(" ")
+    return f"{number} “{inline(name[1:-1], 100)}”" if name else inline(number)
 
 
 def code_block(text: str, limit: int = 800) -> str:

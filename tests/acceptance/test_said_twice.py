@@ -78,7 +78,7 @@ async def test_what_slack_delivers_too_late_does_nothing_and_says_so_once(
     await slack.until(lambda: comments(environment.secmaster))
     for _ in range(2):
         assert (await slack.redeliver(late_event)).status == 200
-    await environment.ephemeral(ALICE, "more than ten minutes after you wrote it")
+    await environment.ephemeral(ALICE, "more than ten minutes late")
     await slack.delivery.event(slack.delivery.events[late_event]["event"])
     await environment.app.services.background.drain()
     assert late["ts"]

@@ -39,7 +39,7 @@ ROLES = {"approver": Role(users=("U0ALICE",), usergroups=("S0SOC",)), "empty": R
         ),
         (
             Refused(RefusalReason.DENIED, "rule 2 (freeze)"),
-            "Rule 2 (freeze) denies this. No other rule can allow it.",
+            "Rule 2 “freeze” denies this. No other rule can allow it.",
         ),
         (Refused(RefusalReason.DENIED_UNREAD, "rule 2"), "could not be read. Try again, or decide"),
         (
