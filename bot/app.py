@@ -220,9 +220,7 @@ class App:
             raise StartError(str(error)) from error
         config = self.policy.current
         if unread := nobody_reads(Catalogue.english(), config):
-            log.warning(
-                unread, extra={"add_to_the_policy": missing_read_rules(Catalogue.english(), config)}
-            )
+            log.warning(unread, extra={"add_to_the_policy": missing_read_rules(config)})
         return config
 
     async def _open_services(

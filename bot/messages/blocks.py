@@ -4,8 +4,8 @@ https://docs.slack.dev/reference/block-kit/blocks has the limits; slack_sdk's mo
 again before anything is sent.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -45,12 +45,41 @@ CONFIRM_BUTTON = 30
 
 
 @dataclass(frozen=True, slots=True)
+class Viewer:
+    """The one person who reads a private card, by what the buttons on it depend on.
+
+    ``has_approved`` are the names of the actions that they have approved and that wait for others,
+    ``may_override`` those whose request they may decide alone.
+    """
+
+    has_approved: frozenset[str] = frozenset()
+    may_override: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many of the approvals that an action needs have been given.
+
+    ``roles`` are the policy's names of those who may give them, ``approvers`` the ids of their
+    people (U…) and user groups (S…); both are empty where the policy does not tell.
+    """
+
+    given: int
+    needed: int
+    roles: tuple[str, ...] = ()
+    approvers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class RenderContext:
     """What rendering an object needs besides its snapshot: its reader's language among it.
 
     ``workspace`` is the workspace's name for people. ``stale`` means that SecMaster can't be read
     now and the snapshot is the last one that was. ``mentions`` are the users (U…) and user groups
-    (S…) that the card called when it was posted.
+    (S…) that the card called when it was posted. ``viewer`` is who reads a card that nobody else
+    sees, None for a card that is shared. ``tallies`` are those of the actions that need several
+    approvals, by name. ``names`` are the names of files and runs that the bot knows and SecMaster
+    does not give with the object, by SecMaster's id.
     """
 
     ref: Ref
@@ -62,6 +91,9 @@ class RenderContext:
     mentions: tuple[str, ...] = ()
     snoozed_until: datetime | None = None
     snoozed_by: str = ""
+    viewer: Viewer | None = None
+    tallies: Mapping[str, Tally] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +199,9 @@ def confirm(action: Action, render_context: RenderContext, snapshot: Snapshot) -
             error=clip(" ".join(node.error_msg.split()), 70),
         )
         lines.append(failure)
+    tally = render_context.tallies.get(action.name)
+    if tally and tally.given + 1 < tally.needed:
+        lines.append(_first_of_several(catalogue, tally))
     head = clip("\n".join(lines), CONFIRM_TEXT - 60)
     name = clip(" ".join(snapshot.name.split()), CONFIRM_TEXT - len(head) - len("\n“”"))
     return ConfirmObject(
@@ -175,6 +210,16 @@ def confirm(action: Action, render_context: RenderContext, snapshot: Snapshot) -
         confirm=clip(catalogue.gettext(words.button), CONFIRM_BUTTON),
         deny=clip(catalogue.pgettext("button", "Cancel"), CONFIRM_BUTTON),
         style=action.style if action.style == "danger" else None,
+    )
+
+
+def _first_of_several(catalogue: Catalogue, tally: Tally) -> str:
+    """Say before an approval that others must follow it."""
+    needed = catalogue.number(tally.needed)
+    return catalogue.gettext(
+        "You will be {place} of {needed}. Nothing is sent until {needed} people have approved.",
+        place=catalogue.number(tally.given + 1),
+        needed=needed,
     )
 
 

@@ -133,6 +133,11 @@ def ago_token(at: datetime) -> str:
     return date_token(at).replace("{date_short_pretty} {time}", "{ago}")
 
 
+def time_token(at: datetime) -> str:
+    """Return the time of day alone, for a sentence that stands beside its date."""
+    return date_token(at).replace("{date_short_pretty} {time}", "{time}")
+
+
 def relative_time(catalogue: Catalogue, at: datetime, now: datetime) -> str:
     """Return how far away a time is: "in 3 h" or "3 h ago"."""
     return (

@@ -41,7 +41,7 @@ async def recorded_card(environment: BotEnvironment) -> str:
 async def told_once(environment: BotEnvironment, ts: str) -> None:
     """Wait until the card is drawn anew: there is one reply then, and one write."""
     [reply] = await environment.replies(ts)
-    assert f"*Approved* by <@{ALICE}>" in reply
+    assert f"*Approved by <@{ALICE}>" in reply
     await environment.slack.until(lambda: not environment.buttons(ts))
     assert len(await environment.replies(ts)) == 1
     assert decided(environment) == 1

@@ -48,7 +48,7 @@ async def test_who_the_policy_says_created_it_is_refused_and_somebody_else_may(
     assert decided(environment) == 0
     await environment.slack.press(BOB, SOC, ts, "task.approve")
     [reply] = await environment.replies(ts)
-    assert "*Approved* by <@U0BOB>" in reply
+    assert "*Approved by <@U0BOB>" in reply
     rows = audit(environment)
     assert (rows[0]["outcome"], rows[0]["detail"]) == ("refused", "self")
     assert [row["terms"]["identity"] for row in rows] == ["alice.liddell", "bob.b", "bob.b"]
@@ -73,7 +73,7 @@ async def test_a_creator_is_known_by_the_e_mail(environment: BotEnvironment, nam
     await environment.ephemeral(ALICE, REFUSED)
     await environment.slack.press(BOB, SOC, ts, "task.approve")
     [reply] = await environment.replies(ts)
-    assert "*Approved* by <@U0BOB>" in reply
+    assert "*Approved by <@U0BOB>" in reply
 
 
 @with_policy(BY_EMAIL)
@@ -116,7 +116,7 @@ async def test_a_name_that_the_policy_gives_to_somebody_else_is_not_guessed(
     await environment.ephemeral(BOB, UNMAPPED)
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
     [reply] = await environment.replies(ts)
-    assert "*Approved* by <@U0ALICE>" in reply
+    assert "*Approved by <@U0ALICE>" in reply
 
 
 @with_policy(BY_BOTH)
@@ -144,7 +144,7 @@ async def test_other_rules_do_not_ask_who_created_it(environment: BotEnvironment
     ts = await created_by(environment, "alice.liddell")
     await environment.slack.command(ALICE, SOC, f"/task terminate {TASK.id} mine")
     [reply] = await environment.replies(ts)
-    assert "*Terminated* by <@U0ALICE>" in reply
+    assert "*Terminated by <@U0ALICE>" in reply
 
 
 async def created_by(environment: BotEnvironment, name: str, **more: str) -> str:

@@ -285,7 +285,7 @@ async def test_with_an_agency_nothing_is_to_be_rotated(stage: Stage) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     environment.clock.forward(minutes=26)
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
-    assert f"*Approved* by <@{ALICE}>" in (await environment.replies(ts))[0]
+    assert f"*Approved by <@{ALICE}>" in (await environment.replies(ts))[0]
     [write] = secmaster.writes("UpdateTask", seed.TASK_ISOLATE)
     assert write.key != secmaster.requests[0].key
     assert secmaster.metadata.asked == 2

@@ -23,7 +23,7 @@ async def test_home_shows_what_waits_and_posts_a_card_in_our_chat(
     [card] = await environment.slack.until(lambda: environment.slack.messages(HOME))
     assert card["blocks"][0]["text"]["text"] == second["text"]["text"]
     await environment.slack.press(ALICE, HOME, card["ts"], "task.approve")
-    assert "*Approved* by <@U0ALICE>" in (await environment.replies(card["ts"], channel=HOME))[0]
+    assert "*Approved by <@U0ALICE>" in (await environment.replies(card["ts"], channel=HOME))[0]
     await environment.slack.press_in_view(ALICE, home["id"], "home")
     await environment.slack.until(
         lambda: "Waiting for a decision: 11" in json.dumps(environment.slack.home(ALICE))
@@ -72,7 +72,7 @@ async def test_a_message_under_a_card_becomes_a_comment_once_it_was_looked_over(
     assert typed["initial_value"] == "the host is <drained> & idle, see #soc"
     await environment.slack.submit(CAROL, view["id"], {})
     [_said, reply] = await environment.replies(ts, 2)
-    assert "*Comment added* by <@U0CAROL>" in reply
+    assert "*Comment added by <@U0CAROL>" in reply
     [write] = environment.secmaster.writes("UpdateTask", seed.TASK_ISOLATE)
     assert write.body["comment"].startswith("the host is <drained> & idle, see #soc\n— Carol")
 

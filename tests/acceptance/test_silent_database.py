@@ -107,7 +107,7 @@ async def test_an_operation_that_silence_breaks_off_ends_in_one_write_under_the_
     await environment.secmaster.faults.clear()
     relay.thaw()
     [reply] = await environment.replies(ts)
-    assert f"*Approved* by <@{ALICE}>" in reply
+    assert f"*Approved by <@{ALICE}>" in reply
     await environment.slack.until(lambda: not environment.buttons(ts))
     assert len(writes(environment, TASK)) == 1
     assert holds_name()
@@ -184,7 +184,7 @@ async def test_a_successor_takes_name_and_lead_and_ends_what_its_frozen_predeces
             await other.log_line("this replica polls now")
             async with replica("one", direct_url, "third"):
                 await secmaster.faults.clear()
-                await slack.until(lambda: "*Approved*" in json.dumps(slack.thread(SOC, ts)))
+                await slack.until(lambda: "*Approved by" in json.dumps(slack.thread(SOC, ts)))
                 relay.thaw()
                 await frozen.log_line("another process has taken this replica's name")
                 with pytest.raises(AssertionError, match="NameInUse"):

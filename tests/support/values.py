@@ -19,6 +19,7 @@ from pydantic import BaseModel
 
 from bot.domain.actions import BY_NAME, TABLE, Action
 from bot.domain.approvals import ApprovalIntent
+from bot.domain.audit import AuditOutcome
 from bot.domain.batches import Batch, BatchItem
 from bot.domain.objects import OBJECT_KINDS, ObjectKind
 from bot.domain.reasons import OutcomeReason, RefusalReason
@@ -26,7 +27,8 @@ from bot.domain.shift_digest import DeciderCounts
 from bot.domain.slack import Actor, Destination
 from bot.domain.snapshots import Change
 from bot.domain.troubles import Expiring, Trouble, TroubleKind
-from bot.messages import Message, audit_history, text_message
+from bot.messages import Message, text_message
+from bot.messages.audit_history import AuditedRecord
 from bot.messages.catalogue import Catalogue
 from bot.messages.errors import CANNOT_POST
 from bot.messages.fields import INSTANCE_WORDS, TASK_WORDS
@@ -67,7 +69,7 @@ def audit_entries() -> Values:
             "number": st.integers(1, 10**9),
             "at": st.just("2026-03-01T12:00:00.000000+00:00"),
             "operation_id": st.just("90" * 16),
-            "outcome": st.sampled_from([*audit_history.OUTCOMES]),
+            "outcome": st.sampled_from([*AuditOutcome]),
         },
         optional={
             "action": st.sampled_from([*BY_NAME, "reload"]),
@@ -107,6 +109,7 @@ BY_FIELD: dict[str, Values] = {
     "delegate": PEOPLE,
     "delegator": PEOPLE | st.just(""),
     "entries": st.lists(audit_entries(), max_size=3),
+    "records": st.lists(audit_entries().map(AuditedRecord), max_size=3),
     "due_handle": st.sampled_from([*DueHandle, ""]),
     "error_code": st.sampled_from([*CANNOT_POST, "9"]),
     "filter": st.sampled_from(["", "todo", "handled", "failed"]),
