@@ -9,7 +9,6 @@ NOT_CONVERTED = {
     "cards",
     "changes",
     "command_help",
-    "denials",
     "digest",
     "failure_groups",
     "fields",
