@@ -68,7 +68,7 @@ def widen(record: Any, *, is_text: bool = False) -> Any:
 
 def widen_world(world: World) -> None:
     for records in (world.tasks, world.instances):
-        for key, record in records.items():
+        for record in records.values():
             record.update(widen(record))
 
 

@@ -35,7 +35,7 @@ def faults(rendered: object) -> list[str]:
     match rendered:
         case Message(blocks=blocks) if blocks:
             payload = rendered.payload
-        case {"blocks": list()}:
+        case dict() if isinstance(rendered.get("blocks"), list):
             payload = rendered
         case _:
             return []

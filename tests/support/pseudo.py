@@ -30,7 +30,8 @@ KEPT = re.compile(r"(\{\w+\}|`[^`]*`|<[^<>]*>|:\w+:)")
 
 # What a reader does not take for words of a language: mentions, dates, addresses, code, emoji.
 NO_WORDS = re.compile(
-    r"<[@#!][^>]*>|<https?://[^|>]*\|?|https?://\S+|```.*?```|`[^`]*`|:[a-z_]+:|&(?:amp|lt|gt);|\bUTC\b|\bHTTP \d+|\d ms\b",
+    r"<[@#!][^>]*>|<https?://[^|>]*\|?|https?://\S+|```.*?```|`[^`]*`|:[a-z_]+:"
+    r"|&(?:amp|lt|gt);|\bUTC\b|\bHTTP \d+|\d ms\b",
     re.DOTALL,
 )
 ENGLISH_WORD = re.compile(r"[A-Za-z]{2,}")
