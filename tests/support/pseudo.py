@@ -37,18 +37,32 @@ NO_WORDS = re.compile(
 ENGLISH_WORD = re.compile(r"[A-Za-z]{2,}")
 # The label of a button in bold or in quotes, and that of a link, may stand within a sentence.
 LABEL = re.compile(r"\*⟦[^⟦⟧]*⟧\*|“⟦[^⟦⟧]*⟧”|(?<=\|)⟦[^⟦⟧]*⟧(?=>)")
-NAME = "name"  # the context of what stands for somebody in a sentence: "{a} on behalf of {b}"
+# What stands within a sentence as somebody's or something's name.
+PHRASES = {
+    "{person} (emergency override)",
+    "{person} (emergency override); {others} had agreed",
+    "{person} (on behalf of {delegator})",
+    "nobody",
+    "the run",
+    "other roles",
+    "{letter} is {name}",
+    *("{count} more", "{count} task", "{count} tasks", "{count} run", "{count} runs"),
+    "{task} since {when}",
+    # Names of states and of permissions.
+    *("Running", "Failed", "Finished", "Retrying", "Terminating", "Terminated"),
+    *("Read tasks", "Read runs"),
+}
 NOTHING = re.compile(r"(?!)")
 READ_ALOUD = ("text", "alt_text", "accessibility_label")
 
 
-def translate(text: str, context: str = "") -> str:
-    """Return a text in the language; what names somebody in a sentence has brackets of its own."""
+def translate(text: str) -> str:
+    """Return a text in the language; what names something in a sentence has brackets of its own."""
     parts = KEPT.split(text)
     letters = "".join(
         part if place % 2 else part.translate(LETTERS) for place, part in enumerate(parts)
     )
-    opening, closing = "⟪⟫" if context == NAME else "⟦⟧"
+    opening, closing = "⟪⟫" if text in PHRASES else "⟦⟧"
     return f"{opening}{letters}{'·' * ((len(text) + 1) // 2)}{closing}"
 
 
@@ -60,7 +74,7 @@ def write(path: Path) -> None:
             continue
         plural = isinstance(message.id, tuple)
         forms = [message.id] if isinstance(message.id, str) else [*message.id]
-        translated = tuple(translate(form, message.context or "") for form in forms)
+        translated = tuple(translate(form) for form in forms)
         catalog.add(message.id, translated if plural else translated[0], context=message.context)
     file = BytesIO()
     write_po(file, catalog)

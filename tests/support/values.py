@@ -21,13 +21,14 @@ from pydantic import BaseModel
 from bot.domain.actions import BY_NAME, TABLE, Action, Param
 from bot.domain.approvals import ApprovalIntent
 from bot.domain.audit import AuditOutcome
-from bot.domain.batches import Batch, BatchItem
+from bot.domain.batches import Batch, BatchItem, SkippedItem
 from bot.domain.objects import OBJECT_KINDS, ObjectKind, Ref
 from bot.domain.operations import Operation
 from bot.domain.reasons import OutcomeReason, RefusalReason
 from bot.domain.shift_digest import DeciderCounts
 from bot.domain.slack import Actor, Destination
 from bot.domain.snapshots import Change
+from bot.domain.tracking import RetryResult
 from bot.domain.troubles import Expiring, Trouble, TroubleKind
 from bot.domain.watch_status import PollStatus, WatchStatus
 from bot.messages import Message, permissions, text_message
@@ -143,7 +144,7 @@ BY_FIELD: dict[str, Values] = {
     "record": audit_entries(),
     "later": st.none() | audit_entries(),
     "states": st.sampled_from([TASK_STATES, INSTANCE_STATES]),
-    "status": st.sampled_from([*TaskStatus, *InstanceStatus, "9"]),
+    "status": st.just("9"),
     "view": st.just({"type": "modal", "title": TITLE, "blocks": [{"type": "divider"}]}),
     "usage": st.just("9 <9>"),
     "workflow_id": st.just("9"),
@@ -316,6 +317,10 @@ BY_TYPE: dict[Any, Callable[[], Values]] = {
         DeciderCounts,
         decisions=st.dictionaries(st.sampled_from([*BY_NAME]), st.integers(1, 9), min_size=1),
     ),
+    RetryResult: lambda: build(
+        RetryResult, actor_id=PEOPLE, status=st.sampled_from(list(InstanceStatus))
+    ),
+    SkippedItem: lambda: build(SkippedItem, detail=st.just("任务")),
     Change: lambda: build(Change, label=st.sampled_from(["name", "status", "comment"])),
     Instance: lambda: build(Instance, status=st.sampled_from(list(InstanceStatus))),
     Node: lambda: build(Node, status=st.sampled_from([*InstanceStatus, ""])),
