@@ -11,7 +11,6 @@ from typing import assert_never
 
 from bot.domain.objects import visible
 from bot.domain.slack import Destination, DestinationKind
-from bot.messages.catalogue import Catalogue
 
 ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 ELLIPSIS = "…"
@@ -136,10 +135,3 @@ def ago_token(at: datetime) -> str:
 def time_token(at: datetime) -> str:
     """Return the time of day alone, for a sentence that stands beside its date."""
     return date_token(at).replace("{date_short_pretty} {time}", "{time}")
-
-
-def relative_time(catalogue: Catalogue, at: datetime, now: datetime) -> str:
-    """Return how far away a time is: "in 3 h" or "3 h ago"."""
-    return (
-        f"in {catalogue.duration(at - now)}" if at > now else f"{catalogue.duration(now - at)} ago"
-    )

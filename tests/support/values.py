@@ -65,7 +65,7 @@ MOMENTS = st.sampled_from([NOW + timedelta(hours=hours) for hours in (-99, -1, 0
 PEOPLE = st.sampled_from(["U0ALICE", "U0BOB"])
 PLACES = st.sampled_from(["U0ALICE", "S0SOC", "C0SOC"])
 RULES = st.sampled_from(["", "rule 4", "rule 12 (封禁)"])
-RECORDS = ("record", "later", "states")  # mappings whose keys mean something
+RECORDS = ("record", "filled", "later", "states")  # mappings whose keys mean something
 NEVER_EMPTY = ("snapshots",)
 TITLE = {"type": "plain_text", "text": "9"}
 ROLES = st.sampled_from(["审核人", "值班"])
@@ -127,6 +127,8 @@ BY_FIELD: dict[str, Values] = {
     "filter": st.sampled_from(["", "todo", "handled", "failed"]),
     "id": IDS,
     "intended_channel": st.sampled_from(["", "C0SOC"]),
+    "letters": st.just(""),  # Unicode names them in English
+    "filled": st.sampled_from([{}, {"comment": "好"}]),
     "link": st.sampled_from(["", "https://slack.example/1"]),
     "mentions": st.lists(PLACES, max_size=3).map(tuple),
     "names": st.lists(ROLES, max_size=3).map(tuple),
@@ -290,6 +292,7 @@ BY_TYPE: dict[Any, Callable[[], Values]] = {
     tuple[Action, ...]: lambda: st.lists(
         st.sampled_from(TABLE), unique_by=lambda action: action.name, max_size=3
     ).map(tuple),
+    tuple[str, str]: lambda: st.just(("9", "9")),
     Sentence: lambda: st.just(Sentence(IN_TROUBLE)),
     Config: lambda: st.just(CONFIG),
     Destination: lambda: PLACES.map(Destination.parse),
