@@ -73,7 +73,9 @@ class Catalogue:
         return cls(messages.locale, Translations(compiled))
 
     def gettext(self, message: str, /, **params: object) -> str:
-        """Return a sentence with its parameters."""
+        """Return a sentence with its parameters; "" for "", which is the header of a .po file."""
+        if not message:
+            return ""
         return self.translations.gettext(message).format(**params)
 
     def ngettext(self, singular: str, plural: str, count: int, /, **params: object) -> str:

@@ -11,7 +11,6 @@ from typing import assert_never
 
 from bot.domain.objects import visible
 from bot.domain.slack import Destination, DestinationKind
-from bot.messages.catalogue import Catalogue
 
 ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 ELLIPSIS = "…"
@@ -63,8 +62,9 @@ def without_markup(text: str) -> str:
 
 
 def rule_number(title: str) -> str:
-    """Return a rule's title as sentences name it, after their word for a rule: "4 (isolation)"."""
-    return inline(title.removeprefix("rule "), 100)
+    """Return a rule's title as sentences name it, after their word for a rule: 4 “isolation”."""
+    number, _, name = title.removeprefix("rule ").partition(" ")
+    return f"{number} “{inline(name[1:-1], 100)}”" if name else inline(number)
 
 
 def code_block(text: str, limit: int = 800) -> str:
@@ -135,10 +135,3 @@ def ago_token(at: datetime) -> str:
 def time_token(at: datetime) -> str:
     """Return the time of day alone, for a sentence that stands beside its date."""
     return date_token(at).replace("{date_short_pretty} {time}", "{time}")
-
-
-def relative_time(catalogue: Catalogue, at: datetime, now: datetime) -> str:
-    """Return how far away a time is: "in 3 h" or "3 h ago"."""
-    return (
-        f"in {catalogue.duration(at - now)}" if at > now else f"{catalogue.duration(now - at)} ago"
-    )

@@ -45,7 +45,7 @@ async def test_colleagues_press_type_and_write_and_strangers_do_not(
     slack = environment.slack
     ts = await environment.card("task", TASK.id, user=ERIN)
     await slack.press(STRANGER, SOC, ts, "task.approve")
-    await environment.ephemeral(STRANGER, "People of other organisations or workspaces may not")
+    await environment.ephemeral(STRANGER, "People from other organisations or workspaces can't")
     assert secmaster.writes("UpdateTask") == []
     await slack.press(ERIN, SOC, ts, "task.approve")
     assert f"*Approved by <@{ERIN}>" in (await environment.replies(ts))[0]
@@ -53,7 +53,7 @@ async def test_colleagues_press_type_and_write_and_strangers_do_not(
     await environment.posted("D0FRED", "Block IP")  # the task's card, with the outcome below it
     await secmaster.until(lambda: len(secmaster.writes("UpdateTask")) == 2)
     await slack.say(STRANGER, "D0STRANGER", f"task comment {OTHER.id} me too")
-    await environment.posted("D0STRANGER", "People of other organisations or workspaces may not")
+    await environment.posted("D0STRANGER", "People from other organisations or workspaces can't")
     assert "Roles: *approver*" in await environment.answer(ERIN, "/secmaster whoami")
     assert "Roles: *approver" in await environment.answer(ALICE, "/secmaster whoami")
     environment.ignore_messages()

@@ -26,7 +26,7 @@ BY_EMAIL = f'{NOT_SELF}email_domain = "example.com"\n'
 BY_BOTH = f'{BY_EMAIL}users = {{ U0ALICE = "bob" }}\n'
 NOBODY = f'{NOT_SELF}users = {{ U0CAROL = "carol" }}\n'
 REFUSED = "You created this task, so another approver must decide"
-UNMAPPED = "Rule 1 (four eyes) excludes the task's creator, and the bot does not know who you are"
+UNMAPPED = "Rule 1 “four eyes” excludes the task's creator, and the bot does not know who you are"
 
 
 @pytest.fixture

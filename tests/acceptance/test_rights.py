@@ -280,7 +280,7 @@ async def test_nothing_leads_past_a_deny_nor_a_name_past_its_rule(
 ) -> None:
     task, world = seed.TASK_ISOLATE, environment.secmaster.world
     approve, terminate = f"task approve {task} now", f"task terminate {task} now"
-    denied = "Rule 3 (freeze) denies this. No other rule can allow it."
+    denied = "Rule 3 “freeze” denies this. No other rule can allow it."
     await environment.slack.command(ALICE, SOC, f"/{approve}")
     await environment.ephemeral(ALICE, denied, "The approval was not sent.")
     await environment.slack.command(CAROL, SOC, f"/secmaster break-glass {approve}")
@@ -298,7 +298,7 @@ async def test_nothing_leads_past_a_deny_nor_a_name_past_its_rule(
     letter = "letters that look like others: о is Cyrillic small letter o. Rename it"
     await environment.ephemeral(CAROL, "Rule 1 checks a name", letter, "decide in the console")
     await environment.slack.command(CAROL, SOC, f"/{approve}")
-    await environment.ephemeral(CAROL, "Rule 3 (freeze) may deny this", "could not be read")
+    await environment.ephemeral(CAROL, "Rule 3 “freeze” may deny this", "could not be read")
     nothing_was_sent(environment)
     details = [row["detail"] for row in audit(environment, "task", task)]
     assert details == ["denied"] * 3 + ["rule", "look-alike", "denied-unread"]

@@ -47,7 +47,7 @@ async def test_an_edited_mention_does_nothing_and_says_so_once(environment: BotE
     delivered = await slack.edit(ALICE, SOC, said["ts"], "@secmaster comment second")
     assert delivered
     assert delivered.status == 200
-    await environment.ephemeral(ALICE, NOT_ACTED_ON, "what the message asked for before stands")
+    await environment.ephemeral(ALICE, NOT_ACTED_ON, "your original message still counts")
     await slack.edit(ALICE, SOC, said["ts"], "@secmaster approve")
     await redelivered(environment)
     # Nor does one that was no mention before.
@@ -78,7 +78,7 @@ async def test_what_slack_delivers_too_late_does_nothing_and_says_so_once(
     await slack.until(lambda: comments(environment.secmaster))
     for _ in range(2):
         assert (await slack.redeliver(late_event)).status == 200
-    await environment.ephemeral(ALICE, "more than ten minutes after you wrote it")
+    await environment.ephemeral(ALICE, "more than ten minutes late")
     await slack.delivery.event(slack.delivery.events[late_event]["event"])
     await environment.app.services.background.drain()
     assert late["ts"]
@@ -96,7 +96,7 @@ async def test_what_was_done_before_a_crash_is_not_called_undone_when_it_comes_l
     environment.clock.forward(minutes=61)
     forget_answers(environment.app.engine, "of a process that died")
     await redelivered(environment)
-    await environment.ephemeral(ALICE, "asks for may have been done the first time")
+    await environment.ephemeral(ALICE, "may have been carried out the first time")
     assert len(comments(environment.secmaster)) == 1
     slack.ignore_messages(channel=SOC)
 

@@ -102,7 +102,7 @@ async def test_an_operation_that_silence_breaks_off_ends_in_one_write_under_the_
     relay.freeze()
     holds_name = environment.app.services.holds_name
     await environment.slack.command(BOB, SOC, "/task list")
-    await environment.ephemeral(BOB, "could not be looked up")
+    await environment.ephemeral(BOB, "database does not respond at the moment")
     await lost(holds_name)
     await environment.secmaster.faults.clear()
     relay.thaw()

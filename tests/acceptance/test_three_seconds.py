@@ -33,7 +33,7 @@ when = {{ name = "Nothing is called so" }}
 every = 0.05
 """
 RECORDING = ("command", "mention", "direct message", "button", "form", "batch")
-GIVEN_UP = "nothing was recorded, and nothing was done"
+GIVEN_UP = "not recorded and not done"
 
 
 @pytest.fixture

@@ -137,7 +137,7 @@ async def test_three_minutes_of_refused_credentials_are_told_once_and_once_that_
         REFUSES,
         "`HTTP 401 APIGW.0301`",
         "HTTP 401",
-        "request `",
+        "Request ID: `",
         "names the setting",
         "Isolate web-07",
     ):

@@ -162,7 +162,7 @@ async def test_a_guest_is_refused_for_their_eyes_only(
         has_text="Guests can't read or change anything here."
     )
     await expect(item).to_contain_text("Only visible to you")
-    await expect(alice.get_by_text("Guests may not read")).to_have_count(0)
+    await expect(alice.get_by_text("Guests can't read")).to_have_count(0)
     await expect(message(guest, ts).get_by_role("button", name="Approve")).to_be_visible()
     assert environment.secmaster.writes("UpdateTask") == []
 

@@ -30,22 +30,40 @@ KEPT = re.compile(r"(\{\w+\}|`[^`]*`|<[^<>]*>|:\w+:)")
 
 # What a reader does not take for words of a language: mentions, dates, addresses, code, emoji.
 NO_WORDS = re.compile(
-    r"<[@#!][^>]*>|<https?://[^|>]*\|?|https?://\S+|```.*?```|`[^`]*`|:[a-z_]+:|&(?:amp|lt|gt);",
+    r"<[@#!][^>]*>|<https?://[^|>]*\|?|https?://\S+|```.*?```|`[^`]*`|:[a-z_]+:"
+    r"|&(?:amp|lt|gt);|\bUTC\b|\bHTTP \d+|\d ms\b",
     re.DOTALL,
 )
 ENGLISH_WORD = re.compile(r"[A-Za-z]{2,}")
 # The label of a button in bold or in quotes, and that of a link, may stand within a sentence.
 LABEL = re.compile(r"\*⟦[^⟦⟧]*⟧\*|“⟦[^⟦⟧]*⟧”|(?<=\|)⟦[^⟦⟧]*⟧(?=>)")
+# What stands within a sentence as somebody's or something's name.
+PHRASES = {
+    "{person} (emergency override)",
+    "{person} (emergency override); {others} had agreed",
+    "{person} (on behalf of {delegator})",
+    "nobody",
+    "the run",
+    "other roles",
+    "{letter} is {name}",
+    *("{count} more", "{count} task", "{count} tasks", "{count} run", "{count} runs"),
+    "{task} since {when}",
+    # Names of states and of permissions.
+    *("Running", "Failed", "Finished", "Retrying", "Terminating", "Terminated"),
+    *("Read tasks", "Read runs"),
+}
+NOTHING = re.compile(r"(?!)")
 READ_ALOUD = ("text", "alt_text", "accessibility_label")
 
 
 def translate(text: str) -> str:
-    """Return a text in the language."""
+    """Return a text in the language; what names something in a sentence has brackets of its own."""
     parts = KEPT.split(text)
     letters = "".join(
         part if place % 2 else part.translate(LETTERS) for place, part in enumerate(parts)
     )
-    return f"⟦{letters}{'·' * ((len(text) + 1) // 2)}⟧"
+    opening, closing = "⟪⟫" if text in PHRASES else "⟦⟧"
+    return f"{opening}{letters}{'·' * ((len(text) + 1) // 2)}{closing}"
 
 
 def write(path: Path) -> None:
@@ -56,7 +74,7 @@ def write(path: Path) -> None:
             continue
         plural = isinstance(message.id, tuple)
         forms = [message.id] if isinstance(message.id, str) else [*message.id]
-        translated = tuple(map(translate, forms))
+        translated = tuple(translate(form) for form in forms)
         catalog.add(message.id, translated if plural else translated[0], context=message.context)
     file = BytesIO()
     write_po(file, catalog)
@@ -83,9 +101,14 @@ def texts_of(rendered: object) -> Iterator[str]:
             pass
 
 
-def faults(rendered: object) -> list[str]:
-    """Return the texts that were not looked up, or were glued of several that were."""
-    texts = [(text, NO_WORDS.sub("", LABEL.sub("", text))) for text in texts_of(rendered)]
+def faults(rendered: object, names: re.Pattern[str] = NOTHING) -> list[str]:
+    """Return the texts that were not looked up, or were glued of several that were.
+
+    ``names`` are no words: whatever the messages are about.
+    """
+    texts = [
+        (text, names.sub("", NO_WORDS.sub("", LABEL.sub("", text)))) for text in texts_of(rendered)
+    ]
     return [
         *(f"not looked up: {text}" for text, words in texts if ENGLISH_WORD.search(words)),
         *(f"glued: {text}" for text, words in texts if is_glued(words)),

@@ -6,6 +6,7 @@ a status, an id. No text has an ASCII letter where people would read it.
 
 import collections.abc
 import dataclasses
+import re
 from collections import defaultdict
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -17,21 +18,25 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from bot.domain.actions import BY_NAME, TABLE, Action
+from bot.domain.actions import BY_NAME, TABLE, Action, Param
 from bot.domain.approvals import ApprovalIntent
 from bot.domain.audit import AuditOutcome
-from bot.domain.batches import Batch, BatchItem
-from bot.domain.objects import OBJECT_KINDS, ObjectKind
+from bot.domain.batches import Batch, BatchItem, SkippedItem
+from bot.domain.objects import OBJECT_KINDS, ObjectKind, Ref
+from bot.domain.operations import Operation
 from bot.domain.reasons import OutcomeReason, RefusalReason
 from bot.domain.shift_digest import DeciderCounts
 from bot.domain.slack import Actor, Destination
 from bot.domain.snapshots import Change
+from bot.domain.tracking import RetryResult
 from bot.domain.troubles import Expiring, Trouble, TroubleKind
-from bot.messages import Message, text_message
+from bot.domain.watch_status import PollStatus, WatchStatus
+from bot.messages import Message, permissions, text_message
 from bot.messages.audit_history import AuditedRecord
-from bot.messages.catalogue import Catalogue
-from bot.messages.errors import CANNOT_POST
-from bot.messages.fields import INSTANCE_WORDS, TASK_WORDS
+from bot.messages.catalogue import Catalogue, Sentence
+from bot.messages.errors import CANNOT_POST, IN_TROUBLE
+from bot.messages.fields import INSTANCE_STATES, TASK_STATES
+from bot.messages.markup import Markup, SlackMarkup
 from bot.policy.config import Config, parse
 from bot.policy.decide import Principal
 from bot.policy.routes import DigestSchedule, Route
@@ -46,19 +51,23 @@ from bot.secmaster import (
     Task,
     TaskStatus,
 )
+from bot.secmaster.models import Shape
 from tests.support import pseudo
 from tests.support.samples import NOW
 
 Values = st.SearchStrategy[Any]
 
 TEXTS = st.sampled_from(
-    ["任务", "隔离主机 10.0.0.7", "", "7", "阻断" * 40, "长" * 400, "<&>*_`\n二"]
+    ["任务", "隔离主机 10.0.0.7", "", "7", "阻断" * 40, "长" * 240, "<&>*_`\n二"]
 )
 IDS = st.sampled_from(["90949403", "9" * 64])
 MOMENTS = st.sampled_from([NOW + timedelta(hours=hours) for hours in (-99, -1, 0, 1, 30)])
 PEOPLE = st.sampled_from(["U0ALICE", "U0BOB"])
 PLACES = st.sampled_from(["U0ALICE", "S0SOC", "C0SOC"])
 RULES = st.sampled_from(["", "rule 4", "rule 12 (封禁)"])
+RECORDS = ("record", "filled", "later", "states")  # mappings whose keys mean something
+NEVER_EMPTY = ("snapshots",)
+TITLE = {"type": "plain_text", "text": "9"}
 ROLES = st.sampled_from(["审核人", "值班"])
 
 
@@ -87,7 +96,6 @@ def audit_entries() -> Values:
                 {
                     "delegator": PEOPLE | st.just(""),
                     "identity": TEXTS,
-                    "behind": st.builds(defaultdict, st.just(float)),
                     "break_glass_channel": st.just("C0SOC"),
                 }
             ),
@@ -95,14 +103,17 @@ def audit_entries() -> Values:
     )
 
 
+# A text, or several, or None: what a name may say the meaning of.
+TEXTUAL = re.compile(
+    r"<class 'str'>|(?:[\w.]*(?:Sequence|tuple|frozenset)\[)?str\b"
+    r"|[\w.]*(?:Mapping|dict)\[str, (?:str|typing\.Any)\]"
+)
 # What a text stands for, by the name of its field or parameter.
 BY_FIELD: dict[str, Values] = {
     "action": st.sampled_from([*BY_NAME]),
     "actor": PEOPLE,
     "actor_id": PEOPLE,
-    "behind": st.builds(defaultdict, st.just(float)),
     "break_glass_channel": st.sampled_from(["", "C0SOC"]),
-    "button": st.sampled_from([("", ""), ("9", "9")]),
     "card": st.just("1700000000.000100"),
     "channel": st.just("C0SOC"),
     "console_url": st.sampled_from(["", "https://console.example/1"]),
@@ -111,23 +122,32 @@ BY_FIELD: dict[str, Values] = {
     "entries": st.lists(audit_entries(), max_size=3),
     "records": st.lists(audit_entries().map(AuditedRecord), max_size=3),
     "due_handle": st.sampled_from([*DueHandle, ""]),
+    "heading": st.just("9"),
     "error_code": st.sampled_from([*CANNOT_POST, "9"]),
     "filter": st.sampled_from(["", "todo", "handled", "failed"]),
     "id": IDS,
     "intended_channel": st.sampled_from(["", "C0SOC"]),
+    "letters": st.just(""),  # Unicode names them in English
+    "filled": st.sampled_from([{}, {"comment": "好"}]),
     "link": st.sampled_from(["", "https://slack.example/1"]),
     "mentions": st.lists(PLACES, max_size=3).map(tuple),
     "names": st.lists(ROLES, max_size=3).map(tuple),
     "object_id": IDS,
     "permalink": st.just("https://slack.example/1"),
     "response_url": st.sampled_from(["", "https://hooks.slack.example/1"]),
+    "right": st.sampled_from([*permissions.RIGHT_SENTENCES]),
     "roles": st.lists(ROLES, max_size=3).map(tuple),
     "rule": RULES,
     "snoozed_by": PEOPLE,
     "thread": st.sampled_from(["", "1700000000.000100"]),
     "thread_url": st.sampled_from(["", "https://slack.example/1"]),
+    "title": st.sampled_from(["9", "阻断" * 40]),
     "user": PEOPLE,
-    "view": st.just({"blocks": [{}]}),
+    "record": audit_entries(),
+    "later": st.none() | audit_entries(),
+    "states": st.sampled_from([TASK_STATES, INSTANCE_STATES]),
+    "status": st.just("9"),
+    "view": st.just({"type": "modal", "title": TITLE, "blocks": [{"type": "divider"}]}),
     "usage": st.just("9 <9>"),
     "workflow_id": st.just("9"),
     "workspace": st.sampled_from(["9", "1" * 60]),
@@ -189,12 +209,13 @@ def values(annotation: Any, name: str = "") -> Values:  # noqa: C901, PLR0911 - 
         return values(annotation.__origin__, name)
     if annotation in BY_TYPE:
         return BY_TYPE[annotation]()
-    if origin in {Union, UnionType}:
-        return st.one_of([values(argument, name) for argument in arguments])
-    if name in BY_FIELD and origin is not collections.abc.Mapping:
+    is_mapping = origin is collections.abc.Mapping and name not in RECORDS
+    if name in BY_FIELD and TEXTUAL.match(str(annotation)) and not is_mapping:
         return BY_FIELD[name]
     if annotation is str:
         return TEXTS
+    if origin in {Union, UnionType}:
+        return st.one_of([values(argument, name) for argument in arguments])
     if origin is Literal:
         return st.sampled_from(arguments)
     if origin is tuple and arguments[-1] is not Ellipsis:
@@ -206,7 +227,7 @@ def values(annotation: Any, name: str = "") -> Values:  # noqa: C901, PLR0911 - 
         keys = KEYS.get(value, TEXTS) if key is str else values(key)
         return st.dictionaries(keys, values(value), max_size=3)
     if origin is not None:  # a collection of one type
-        items = st.lists(values(arguments[0]), max_size=4)
+        items = st.lists(values(arguments[0]), min_size=name in NEVER_EMPTY, max_size=4)
         return items.map(frozenset if origin is frozenset else tuple)
     if issubclass(annotation, Enum):
         return st.sampled_from(list(annotation))
@@ -215,10 +236,11 @@ def values(annotation: Any, name: str = "") -> Values:  # noqa: C901, PLR0911 - 
 
 def build(kind: type, /, **chosen: Values) -> Values:
     """Return values of a dataclass or model by the types of its fields, some of them chosen."""
-    if issubclass(kind, BaseModel):
-        # Not by the names of their input, and not checked: a test may choose what no input gives.
+    if issubclass(kind, Shape):  # an answer of SecMaster's, read by the names that it has there
         fields = fields_of(kind, [*kind.model_fields], chosen)
         return st.fixed_dictionaries(fields).map(lambda chosen: kind.model_construct(**chosen))
+    if issubclass(kind, BaseModel):
+        return st.builds(kind, **fields_of(kind, [*kind.model_fields], chosen))
     names = [field.name for field in dataclasses.fields(kind) if field.init]  # type: ignore[arg-type] # it is one
     return st.builds(kind, **fields_of(kind, names, chosen))
 
@@ -226,6 +248,18 @@ def build(kind: type, /, **chosen: Values) -> Values:
 def fields_of(kind: type, names: list[str], chosen: dict[str, Values]) -> dict[str, Values]:
     hints = get_type_hints(kind)
     return {name: chosen[name] if name in chosen else values(hints[name], name) for name in names}
+
+
+def operations() -> Values:
+    """Return operations with what their actions need."""
+    return st.sampled_from(TABLE).flatmap(
+        lambda action: build(
+            Operation,
+            action=st.just(action.name),
+            ref=build(Ref, kind=st.just(action.kind)),
+            params=st.fixed_dictionaries({param.name: TEXTS for param in action.params}),
+        )
+    )
 
 
 def errors() -> Values:
@@ -255,9 +289,15 @@ BY_TYPE: dict[Any, Callable[[], Values]] = {
     timedelta: lambda: st.sampled_from([timedelta(), timedelta(minutes=5), timedelta(days=3)]),
     Catalogue: lambda: st.just(pseudo.catalogue()),
     Action: lambda: st.sampled_from(TABLE),
+    tuple[Action, ...]: lambda: st.lists(
+        st.sampled_from(TABLE), unique_by=lambda action: action.name, max_size=3
+    ).map(tuple),
+    tuple[str, str]: lambda: st.just(("9", "9")),
+    Sentence: lambda: st.just(Sentence(IN_TROUBLE)),
     Config: lambda: st.just(CONFIG),
     Destination: lambda: PLACES.map(Destination.parse),
     DigestSchedule: lambda: st.sampled_from(CONFIG.digests),
+    Markup: lambda: st.just(SlackMarkup()),
     Message: lambda: TEXTS.map(lambda text: text_message(text or "—")),
     Principal: lambda: build(
         Principal, delegators=st.just(()), id=PEOPLE, roles=st.frozensets(ROLES)
@@ -266,13 +306,25 @@ BY_TYPE: dict[Any, Callable[[], Values]] = {
     Route: lambda: st.sampled_from(CONFIG.routes),
     Rule: lambda: st.sampled_from(CONFIG.rules),
     SecMasterError: errors,
+    Param: lambda: st.sampled_from([param for action in TABLE for param in action.params]),
     Actor: lambda: build(Actor, id=PEOPLE),
+    Operation: operations,
+    WatchStatus: lambda: build(
+        WatchStatus,
+        behind=st.builds(defaultdict, st.just(lambda: 60.0)),
+        open=st.builds(defaultdict, st.just(int)),
+        polls=st.lists(build(PollStatus, workspace=st.just("9")), max_size=2).map(tuple),
+    ),
     Batch: lambda: build(Batch, items=st.lists(values(BatchItem), min_size=1, max_size=3)),
     DeciderCounts: lambda: build(
         DeciderCounts,
         decisions=st.dictionaries(st.sampled_from([*BY_NAME]), st.integers(1, 9), min_size=1),
     ),
-    Change: lambda: build(Change, label=st.sampled_from([*TASK_WORDS, *INSTANCE_WORDS, "comment"])),
+    RetryResult: lambda: build(
+        RetryResult, actor_id=PEOPLE, status=st.sampled_from(list(InstanceStatus))
+    ),
+    SkippedItem: lambda: build(SkippedItem, detail=st.just("任务")),
+    Change: lambda: build(Change, label=st.sampled_from(["name", "status", "comment"])),
     Instance: lambda: build(Instance, status=st.sampled_from(list(InstanceStatus))),
     Node: lambda: build(Node, status=st.sampled_from([*InstanceStatus, ""])),
     Task: lambda: build(

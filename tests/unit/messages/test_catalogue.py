@@ -39,6 +39,7 @@ def test_a_sentence_is_said_in_the_language_of_its_reader(chinese: Catalogue) ->
     assert ENGLISH.gettext("Approved by {actor}.", actor="<@U1>") == "Approved by <@U1>."
     assert chinese.gettext("Approved by {actor}.", actor="<@U1>") == "<@U1> 已通过。"
     assert chinese.gettext("Nobody translated this yet.") == "Nobody translated this yet."
+    assert chinese.gettext("") == ""
 
 
 def test_a_count_chooses_the_form_of_its_sentence(chinese: Catalogue) -> None:

@@ -35,18 +35,18 @@ ROLES = {"approver": Role(users=("U0ALICE",), usergroups=("S0SOC",)), "empty": R
         (Refused(RefusalReason.NO_RULE), "No rule allows `task.approve`"),
         (
             Refused(RefusalReason.RULE, "rule 2", ("approver", "empty")),
-            "Only *approver* (<@U0ALICE>, <!subteam^S0SOC>) or *empty* (nobody) can do this",
+            "(<@U0ALICE> and <!subteam^S0SOC>) or *empty* (nobody) can do this (rule 2).",
         ),
         (
             Refused(RefusalReason.DENIED, "rule 2 (freeze)"),
-            "Rule 2 (freeze) denies this. No other rule can allow it.",
+            "Rule 2 “freeze” denies this. No other rule can allow it.",
         ),
         (Refused(RefusalReason.DENIED_UNREAD, "rule 2"), "could not be read. Try again, or decide"),
         (
             Refused(RefusalReason.LOOKALIKE, "rule 2", letters="аο"),
-            "а is Cyrillic small letter a, ο is Greek small letter omicron. Rename it",
+            "а is Cyrillic small letter a and ο is Greek small letter omicron. Rename it",
         ),
-        (Refused(RefusalReason.LOOKALIKE, "rule 2", letters="іѕоӏате"), "letter a and 2 more."),
+        (Refused(RefusalReason.LOOKALIKE, "rule 2", letters="іѕоӏате"), "letter a, and 2 more."),
     ],
 )
 def test_a_refusal_says_which_rule_and_who_may(refused: Refused, expected: str) -> None:
@@ -146,7 +146,7 @@ def test_every_refusal_has_a_sentence_that_names_its_rule() -> None:
         ),
         (
             Refused(RefusalReason.RULE, "rule 2", ("approver",)),
-            "(<@U0ALICE>, <!subteam^S0SOC>) can read tasks (rule 2). Ask one of them, or",
+            "(<@U0ALICE> and <!subteam^S0SOC>) can read tasks (rule 2). Ask one of them, or",
         ),
         (Refused(RefusalReason.UNSTATED, "rule 2"), "so nobody can be shown this task."),
     ],

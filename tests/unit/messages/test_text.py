@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from bot.domain.objects import visible
 from bot.messages.text import (
     ELLIPSIS,
+    ago_token,
     clip,
     clip_markup,
     code,
@@ -19,10 +20,9 @@ from bot.messages.text import (
     inline,
     mention_user,
     quote,
-    relative_time,
+    rule_number,
 )
 from tests.support.examples import examples
-from tests.support.samples import ENGLISH
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ENTITY = re.compile(r"&(?:amp|lt|gt);")
@@ -195,10 +195,17 @@ EAST, WEST = timezone(timedelta(hours=14)), timezone(timedelta(hours=-12))
 @given(EVER)
 def test_any_time_that_secmaster_may_give_can_be_shown(at: datetime) -> None:
     assert re.fullmatch(r"<!date\^-?\d+\^[^|<>^]+\|[^<>|]+>", date_token(at))
-    assert relative_time(ENGLISH, at, NOW)
+    assert ago_token(at).startswith("<!date^")
+    assert "^{ago}|" in ago_token(at)
 
 
-def test_it_is_said_how_far_a_time_is_away() -> None:
-    assert relative_time(ENGLISH, NOW + timedelta(hours=3), NOW) == "in 3 hr"
-    assert relative_time(ENGLISH, NOW - timedelta(hours=3), NOW) == "3 hr ago"
-    assert relative_time(ENGLISH, NOW, NOW) == "0 min ago"
+@pytest.mark.parametrize(
+    ("title", "expected"),
+    [
+        ("rule 4", "4"),
+        ("rule 12 (isolation)", "12 “isolation”"),
+        ("rule 1 (<!here>)", "1 “&lt;!here&gt;”"),
+    ],
+)
+def test_a_rule_is_named_by_its_number_and_its_name(title: str, expected: str) -> None:
+    assert rule_number(title) == expected
