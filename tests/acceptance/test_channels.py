@@ -141,8 +141,8 @@ async def test_subscriptions_stay_within_the_channels_of_the_policy(
     assert environment.app.services.store.subscriptions.channels() == []
     set_channels(environment, allow=(SOC, RANDOM))
     await environment.slack.command(ALICE, RANDOM, "/secmaster watch")
-    await environment.ephemeral(ALICE, "told of all that comes from now on")
-    await environment.posted(RANDOM, "had this channel told")
+    await environment.ephemeral(ALICE, "Subscribed this channel")
+    await environment.posted(RANDOM, "subscribed this channel")
     environment.secmaster.world.add_task(name="Isolate a")
     await environment.slack.until(lambda: card_of(environment, RANDOM, "Isolate a"))
     set_channels(environment, allow=(SOC,))
@@ -155,12 +155,12 @@ async def test_subscriptions_stay_within_the_channels_of_the_policy(
     ts = card_of(environment, RANDOM, "Isolate a")
     menu = {"value": f"snooze.1h|1:task:main:{task_id_of(environment, ts, channel=RANDOM)}"}
     await environment.slack.press(ALICE, RANDOM, ts, "more", **menu)
-    await environment.posted(DM, "snoozed this until")
+    await environment.posted(DM, "snoozed this for everyone until")
     assert len(environment.slack.thread(RANDOM, ts)) == 1
     text = await environment.answer(ALICE, "/secmaster routes", channel=RANDOM)
-    assert "asked for all that comes" not in text
+    assert "is subscribed" not in text
     await environment.slack.command(ALICE, RANDOM, "/secmaster unwatch")
-    await environment.ephemeral(ALICE, "is told no longer of what comes")
+    await environment.ephemeral(ALICE, "Unsubscribed this channel.")
     assert environment.app.services.store.subscriptions.channels() == []
 
 

@@ -150,7 +150,7 @@ async def test_a_snooze_keeps_reminders_back_and_ends_with_a_word(
     ts = await waiting(environment, due_in=4.5)
     await snooze(environment, ALICE, ts)
     [reply] = await environment.replies(ts)
-    assert reply.startswith("😴 <@U0ALICE> snoozed this until")
+    assert reply.startswith("😴 <@U0ALICE> snoozed this for everyone until")
     await environment.slack.until(lambda: "😴 Snoozed by <@U0ALICE>" in text_of(environment, ts))
     environment.clock.forward(minutes=45)
     await environment.polls(3)
