@@ -396,6 +396,8 @@ async def thread_announcement(
     channel, thread = requester.location.channel, requester.location.card
     if not thread:
         cards = await asyncio.to_thread(app.services.store.cards.cards_of, notification.ref)
+        kind = DestinationKind.CHANNEL  # where the others see it
+        cards.sort(key=lambda card: Destination.parse(card.channel).kind is not kind)
         channel, thread = (cards[0].channel, cards[0].ts) if cards else ("", "")
     if thread and await channel_refusal(app, channel) is None:
         return channel, notification.model_copy(update={"thread_ts": thread})

@@ -25,6 +25,7 @@ admins = ["{DAVE}"]
 [[routes]]
 channel = "{PARTNERS}"
 tasks = true
+group = "none"
 """
 
 
@@ -171,7 +172,7 @@ async def test_a_card_stays_where_the_policy_names_its_channel_no_longer(
     set_channels(environment, allow=())
     menu = {"value": f"snooze.1h|1:task:main:{TASK}"}
     await environment.slack.press(ALICE, SOC, ts, "more", **menu)
-    await environment.ephemeral(ALICE, "waited for here any more")
+    await environment.ephemeral(ALICE, "Nothing to snooze")
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
     private = await environment.slack.until(lambda: environment.new_card(DM, set()))
     assert "*Approved*" in (await environment.replies(private, channel=DM))[0]
