@@ -161,3 +161,21 @@ def test_anything_is_a_moment_to_come_or_refused(text: str) -> None:
     except ParseError:
         return
     assert then > NOW
+
+
+@pytest.mark.parametrize(
+    ("text", "length"),
+    [
+        ("2h30m", timedelta(hours=2, minutes=30)),
+        ("for 1d 2h", timedelta(days=1, hours=2)),
+        ("3d", timedelta(days=3)),
+    ],
+)
+def test_a_length_may_have_several_units(text: str, length: timedelta) -> None:
+    assert parse_moment(text, NOW, UTC) == NOW + length
+
+
+@pytest.mark.parametrize("text", ["0h0m", "40d1h", "2h30"])
+def test_no_length_is_nothing_or_longer_than_a_month(text: str) -> None:
+    with pytest.raises(ParseError):
+        parse_moment(text, NOW, UTC)
