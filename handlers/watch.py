@@ -61,7 +61,8 @@ from handlers.time_parsing import parse_moment
 MORNING = "until 9:00"
 HOUR = timedelta(hours=1)
 BEFORE_AUTO_APPROVAL = timedelta(minutes=10)  # a snooze ends where no route reminds of the due date
-SNOOZE_USAGE = "snooze <id> 2h [for all|for me]"
+SNOOZE_USAGE = "snooze <id> 2h [for me]"
+DATE = re.compile(r"\d{4}-\d{2}-\d{2}\b", re.ASCII)
 FOR_WHOM = re.compile(r"(?:^|\s+)for\s+(me|all|everyone|everybody)\s*$", re.IGNORECASE)
 
 
@@ -159,7 +160,9 @@ def parse_routes(arguments: Arguments) -> ShowRoutes:
 
 def parse_snooze(arguments: Arguments) -> ChangeSnooze:
     """Parse an id, a moment, and for whom: "<id> 2h for me"; in a card's thread without the id."""
-    ref, words = take_ref("task", arguments.words, arguments.thread_object)
+    ref, words = arguments.thread_object, arguments.words.strip()
+    if ref is None or not DATE.match(words):  # a date looks like an id
+        ref, words = take_ref("task", words, arguments.thread_object)
     match = FOR_WHOM.search(words)
     scope = SnoozeScope.ME if match and match[1].lower() == "me" else SnoozeScope.ALL
     moment = words[: match.start()].strip() if match else words.strip()
