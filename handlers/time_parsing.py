@@ -3,6 +3,7 @@
 import re
 from datetime import date, datetime, time, timedelta, tzinfo
 
+from bot.messages import command_problems
 from bot.policy.routes import local_moments
 from bot.policy.rules import MAX_DURATION, parse_duration
 from handlers.parsing import ParseError
@@ -44,8 +45,8 @@ def parse_moment(text: str, now: datetime, zone: tzinfo, usage: str = DELEGATE_U
         at = time(int(hour), int(minute))
         moments = [each for day in days for each in local_moments(day, at, zone)]
     except (ValueError, OverflowError):
-        raise ParseError(f"“{text[:60]}” is no time that I know.", usage) from None
+        raise ParseError(command_problems.not_a_time(text), usage) from None
     until = next((each for each in moments if each > now), None)
     if until is None:
-        raise ParseError(f"“{text[:60]}” is over.", usage)
+        raise ParseError(command_problems.in_the_past(text), usage)
     return until

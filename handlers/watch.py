@@ -18,7 +18,7 @@ from bot.domain.reasons import ChannelRefusal
 from bot.domain.slack import Destination, DestinationKind, Requester, SlackLocation
 from bot.domain.tracking import TrackedObject
 from bot.domain.troubles import DueTasks
-from bot.messages import Message, command_help, denials
+from bot.messages import Message, command_help, command_problems, denials
 from bot.messages import permissions as permission_messages
 from bot.messages import watch as watch_messages
 from bot.messages.command_help import HelpLine
@@ -52,7 +52,7 @@ from handlers.command_row import (
 )
 from handlers.context import AppContext, Recorder, attempt_id
 from handlers.errors import InvalidInput, UserError
-from handlers.parsing import ParseError, refuse_more, split, take_ref
+from handlers.parsing import ParseError, refuse_more, split, take_id, take_ref
 from handlers.payloads import Submission
 from handlers.queries import find_object
 from handlers.requests import SnoozeChoice
@@ -150,12 +150,12 @@ def parse_routes(arguments: Arguments) -> ShowRoutes:
     if not first:
         return ShowRoutes()
     if first.lower() != "test":
-        raise ParseError(f"“{first[:40]}” is too much here.")
+        raise ParseError(command_problems.unexpected(first))
     if not words and arguments.thread_object:
         return ShowRoutes(arguments.thread_object.id)
-    ref, words = take_ref("task", words)
+    object_id, words = take_id(None, words)
     refuse_more(words)
-    return ShowRoutes(ref.id)
+    return ShowRoutes(object_id)
 
 
 def parse_snooze(arguments: Arguments) -> ChangeSnooze:
@@ -167,7 +167,7 @@ def parse_snooze(arguments: Arguments) -> ChangeSnooze:
     scope = SnoozeScope.ME if match and match[1].lower() == "me" else SnoozeScope.ALL
     moment = words[: match.start()].strip() if match else words.strip()
     if not moment:
-        raise ParseError("For how long? Such as 45m, 2h30m, 3d, or until 9:00.")
+        raise ParseError(command_problems.SNOOZE_UNTIL_WHEN)
     return ChangeSnooze(ref.id, arguments.thread_object, moment, scope)
 
 
@@ -247,9 +247,12 @@ async def snooze(
 ) -> None:
     """Snooze an object for everybody or end its snooze, as the menu of its card says, on record.
 
-    Its thread sees who did. Raises UserError where nobody waits for it, and NotAllowed.
+    Or open the form that asks how long: ``dedupe_key`` is the trigger of the press. Its thread sees who did. Raises UserError where nobody waits for it, and NotAllowed.
     """
     app = recorder.app
+    if choice is SnoozeChoice.OTHER:
+        await open_snooze_form(app, ref, requester, dedupe_key)
+        return
     until = await snooze_end(app, choice, requester.actor.id)
     if until is not None:
         change = Snooze(ref, until, SnoozeScope.ALL)

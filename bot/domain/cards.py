@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Self
 
-from bot.domain.approvals import ApprovalRequest
+from bot.domain.approvals import ApprovalRequest, RequestNews
 from bot.domain.objects import Ref, Value
 from bot.domain.operations import StandingOperation
 from bot.domain.snapshots import Snapshot, decision_fingerprint, rendered_fingerprint
@@ -99,9 +99,11 @@ class CardState:
     """What the cards of an object are drawn from; ``snapshot`` is None where it is gone.
 
     ``cards`` are newest first. ``standing_operation`` is what was last done to the object from
-    here, or may have been. ``groups`` are the groups of those cards that show other objects too,
-    by channel and ts. ``stale``: SecMaster can't be read, and the snapshot is the one that was
-    read last.
+    here, or may have been. ``request_news`` is what was last done to an approval request, if that
+    was to withdraw from it or to decline it. ``names`` are the names of the files that were
+    attached from here, and of the run that waits for a task, by id. ``groups`` are the groups of
+    those cards that show other objects too, by channel and ts. ``stale``: SecMaster can't be read,
+    and the snapshot is the one that was read last.
     """
 
     ref: Ref
@@ -109,6 +111,8 @@ class CardState:
     cards: tuple[Card, ...] = ()
     standing_operation: StandingOperation | None = None
     requests: tuple[ApprovalRequest, ...] = ()
+    request_news: RequestNews | None = None
+    names: Mapping[str, str] = field(default_factory=dict)
     snoozed_until: datetime | None = None
     snoozed_by: str = ""
     groups: Mapping[tuple[str, str], GroupState] = field(default_factory=dict)

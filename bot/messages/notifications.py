@@ -11,7 +11,7 @@ from bot.domain.snapshots import Snapshot
 from bot.domain.tracking import RetryResult, TrackedObject
 from bot.messages.blocks import Message, context, link, new_message, section, text_message
 from bot.messages.catalogue import Catalogue
-from bot.messages.fields import INSTANCE_STATES
+from bot.messages.fields import INSTANCE_STATES, state_name
 from bot.messages.lists import SHOW, object_row
 from bot.messages.text import (
     ago_token,
@@ -148,7 +148,7 @@ def retry_ended(catalogue: Catalogue, result: RetryResult) -> Message:
         )
         return text_message(f"{mention}✅ {text}")
     if result.status != InstanceStatus.FAILED:
-        state = INSTANCE_STATES.get(result.status, inline(result.status, 40))
+        state = state_name(catalogue, INSTANCE_STATES, result.status)
         text = catalogue.gettext(
             "The retry ended after {duration}: {name} is {state}.",
             duration=duration,

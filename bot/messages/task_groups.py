@@ -70,7 +70,7 @@ def card(
         blocks.append(context(more))
     if pending_count > 1:
         query = BatchQuery(kind="task", workspace=render_context.ref.workspace)
-        blocks.append(actions([batch_button(query)]))
+        blocks.append(actions([batch_button(catalogue, query)]))
     sign = "📥" if pending_count else "✅"
     head = [header(title), section(f"{sign} *{state}*"), *mention_block(render_context)]
     small_print = context(footer(render_context, several=True))

@@ -19,6 +19,10 @@ from bot.domain.tracking import FollowedRetry, RetryResult, TrackedObject
 from bot.domain.troubles import DueTasks, Trouble
 from bot.messages import Message
 from bot.messages.catalogue import Catalogue
+from bot.notifications.approval_calls import (
+    ApprovalCallNotification,
+    ApprovalDirectCallNotification,
+)
 from bot.notifications.card import CardNotification
 from bot.notifications.failure_details import FailureDetailsNotification
 from bot.notifications.notification import (
@@ -395,6 +399,8 @@ KINDS: tuple[type[Notification], ...] = (
     ChannelClosedNotification,
     TroubleNotification,
     TroubleOverNotification,
+    ApprovalCallNotification,
+    ApprovalDirectCallNotification,
 )
 BY_NAME = {str(kind.model_fields["kind"].default): kind for kind in KINDS}
 

@@ -10,6 +10,7 @@ from bot.domain.approvals import ApprovalRequest
 from bot.domain.operations import Operation, OperationState, Outcome, StandingOperation
 from bot.domain.reasons import OutcomeReason
 from bot.messages import Message
+from bot.operations.authorization import may_override
 from bot.operations.step_results import StepResult, WriteKind
 from bot.operations.steps import is_last_attempt, posted_since
 from bot.operations.transitions import Notice
@@ -101,8 +102,11 @@ async def announce_break_glass(services: Services, operation: Operation, outcome
     """Tell the channel for it that somebody decided alone what asks for several people."""
     location = operation.location
     link = services.slack.permalink(location.channel, location.card) if location.card else ""
-    workspace = services.workspaces.name(operation.ref.workspace)
-    message = messages.break_glass_used(services.catalogue, operation, outcome, workspace, link)
+    stored_snapshot, ref = services.store.snapshots.get, operation.ref
+    fingerprint = outcome.preflight_fingerprint or operation.decision_fingerprint
+    snapshot = await asyncio.to_thread(stored_snapshot, ref, fingerprint)
+    target = snapshot.name if snapshot else "", services.workspaces.name(ref.workspace)
+    message = messages.break_glass_used(services.catalogue, operation, outcome, target, link)
     try:
         await services.slack.post(
             operation.terms.break_glass_channel,
@@ -117,6 +121,20 @@ async def announce_break_glass(services: Services, operation: Operation, outcome
         log.error(sentence, extra={"code": error.code})  # noqa: TRY400 - a refusal is one line
         message = messages.not_announced(services.catalogue, operation, error.code)
         await _in_thread(services, operation, "not announced", message)
+
+
+async def offer_override(services: Services, operation: Operation, outcome: Outcome) -> None:
+    """Tell whoever may decide alone so, once their own approval waits for others.
+
+    Nobody else is shown the button: a press of it is authorized anyhow.
+    """
+    fingerprint = outcome.preflight_fingerprint or operation.decision_fingerprint
+    stored_snapshot, ref = services.store.snapshots.get, operation.ref
+    snapshot = await asyncio.to_thread(stored_snapshot, ref, fingerprint)
+    action = BY_NAME[operation.action]
+    if await may_override(services, operation.actor, action, ref, snapshot):
+        message = messages.operation_results.may_override(services.catalogue, operation, outcome)
+        await _in_private(services, operation, message)
 
 
 async def lapsed(services: Services, operation: Operation, request: ApprovalRequest) -> None:

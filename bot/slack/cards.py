@@ -14,15 +14,18 @@ from datetime import datetime
 
 from bot import messages
 from bot.domain import snapshots
-from bot.domain.actions import CHANGEABLE_STATUSES
+from bot.domain.actions import CHANGEABLE_STATUSES, TABLE
 from bot.domain.approvals import ApprovalRequest
 from bot.domain.cards import Card, CardGroup, CardState, GroupState
 from bot.domain.objects import Ref
-from bot.domain.snapshots import Reading, Snapshot
+from bot.domain.snapshots import Reading, Snapshot, decision_fingerprint
 from bot.domain.workspaces import Workspaces
 from bot.messages import Message, RenderContext
+from bot.messages.blocks import Tally, Viewer
 from bot.messages.catalogue import Catalogue
 from bot.policy.config import PolicyHolder
+from bot.policy.decide import PolicyContext
+from bot.policy.requirements import deciding_rule, members
 from bot.policy.routes import ThreadDetail, matching_routes, thread_detail
 from bot.runtime.clock import Clock
 from bot.runtime.coalesce import Coalescer
@@ -94,6 +97,35 @@ class Cards:
         """Return what a card of this object needs to be drawn beyond the object itself."""
         workspace = self._workspaces.name(ref.workspace)
         return RenderContext(ref, self._clock.now(), self._catalogue, workspace, self._console_url)
+
+    def tallies(
+        self, ref: Ref, snapshot: Snapshot | None, requests: Sequence[ApprovalRequest]
+    ) -> dict[str, Tally]:
+        """Return for each action that needs several approvals how many it has of them, by name.
+
+        The policy answers for the object as it is now, and an open request by what it was told.
+        """
+        if snapshot is None:
+            return {}
+        config, fingerprint = self._policy.current, decision_fingerprint(snapshot)
+        names = self._workspaces.all_names(ref.workspace)
+        context = PolicyContext(names, self._clock.now(), snapshot)
+        open_requests = {request.action: request for request in requests}
+        tallies = {}
+        for action in TABLE:
+            if action.kind != ref.kind or snapshot.status not in action.allowed_statuses:
+                continue
+            request = open_requests.get(action.name)
+            rule = deciding_rule(config.rules, action, context)
+            needed = max(request.needed if request else 1, rule.approvals if rule else 1)
+            if needed > 1:
+                tallies[action.name] = Tally(
+                    given=len(request.approvals_of(fingerprint)) if request else 0,
+                    needed=needed,
+                    roles=rule.roles if rule else (),
+                    approvers=members(config.roles, rule.roles) if rule else (),
+                )
+        return tallies
 
     def card_lock(self, ref: Ref, channel: str) -> asyncio.Lock:
         """Return the lock for looking for an object's card in a channel and posting one.
@@ -350,19 +382,28 @@ class Cards:
             self._catalogue, origin, routes, ref.kind, state.requests
         )
 
-    def _render(self, card: Card, state: CardState) -> Message:
-        context = replace(
-            self.render_context(card.ref),
+    def _context(self, state: CardState) -> RenderContext:
+        """Return what a card needs to be drawn beyond the object itself, by the object's state."""
+        return replace(
+            self.render_context(state.ref),
             stale=state.stale,
-            mentions=card.mentions,
             snoozed_until=state.snoozed_until,
             snoozed_by=state.snoozed_by,
+            tallies=self.tallies(state.ref, state.snapshot, state.requests),
+            names=state.names,
         )
+
+    def _render(self, card: Card, state: CardState, viewer: Viewer | None = None) -> Message:
+        context = replace(self._context(state), mentions=card.mentions, viewer=viewer)
         if state.snapshot is None:
             message = messages.vanished_card(context, card.title)
         else:
             message = messages.card(
-                context, state.snapshot, state.standing_operation, state.requests
+                context,
+                state.snapshot,
+                state.standing_operation,
+                state.requests,
+                state.request_news,
             )
         return messages.notifications.with_origin(
             context.catalogue,
@@ -395,10 +436,16 @@ class Cards:
             metadata = {"part": "card", "operation": operation_id, "ref": str(ref)}
             return await self._post(card, snapshot, metadata, posted_since=posted_since)
 
-    async def private_message(self, ref: Ref, snapshot: Snapshot) -> Message:
+    async def private_message(
+        self, ref: Ref, snapshot: Snapshot, viewer: Viewer | None = None
+    ) -> Message:
         """Return an object's card for one person alone: no drawing follows it."""
         state = await asyncio.to_thread(self._save_and_load, ref, snapshot)
-        return self._render(Card(ref=ref, channel="", ts="", title=snapshot.name), state)
+        return self._render(Card(ref=ref, channel="", ts="", title=snapshot.name), state, viewer)
+
+    async def context_of(self, ref: Ref, snapshot: Snapshot) -> RenderContext:
+        """Return what rendering an object needs besides the snapshot, as it is now."""
+        return self._context(await self._load(ref, snapshot))
 
     async def post_new(self, ref: Ref, snapshot: Snapshot, channel: str) -> None:
         """Post another card; whoever looks for one meanwhile waits and finds it."""

@@ -1,4 +1,4 @@
-"""What people change in the bot itself: delegations, subscriptions, snoozes, options of a Home.
+"""What people change in the bot itself: delegations, subscriptions, snoozes, and what they prefer.
 
 Only here are these written. A change is recorded together with its audit record and with what is
 to be announced of it, so none of the three is lost without the others.
@@ -11,6 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from bot.domain.approvals import CallPreference
 from bot.domain.delegations import Delegation
 from bot.domain.notifications import OutboxEntry
 from bot.domain.objects import Ref
@@ -19,6 +20,7 @@ from bot.store import (
     delegations,
     home_views,
     personal_snoozes,
+    preferences,
     subscriptions,
     tracked,
 )
@@ -105,6 +107,15 @@ class RequestedChanges(Repository):
         """Record with which options a person's Home is to be drawn."""
         with self.engine.begin() as connection:
             home_views.save_options(connection, self._insert, user, options, at)
+
+    def choose_calls(self, user: str, calls: CallPreference, change: RequestedChange) -> bool:
+        """Call a person for approvals in this way."""
+
+        def save(connection: sa.Connection) -> bool:
+            preferences.save_calls(connection, self._insert, user, calls, change.at)
+            return True
+
+        return self._make(change, save)
 
     def _make(self, change: RequestedChange, make: Callable[[sa.Connection], bool]) -> bool:
         """Make a change with all that belongs to it, unless its request was carried out before."""

@@ -16,6 +16,7 @@ from bot.store.outbox import Outbox
 from bot.store.personal_snoozes import PersonalSnoozes
 from bot.store.policies import Policies
 from bot.store.poll_status import PollStatuses
+from bot.store.preferences import Preferences
 from bot.store.snapshots import Snapshots
 from bot.store.subscriptions import Subscriptions
 from bot.store.tracked import TrackedObjects
@@ -43,6 +44,7 @@ class Store:
         self.personal_snoozes = PersonalSnoozes(engine)
         self.policies = Policies(engine)
         self.poll_statuses = PollStatuses(engine)
+        self.preferences = Preferences(engine)
         self.snapshots = Snapshots(engine)
         self.subscriptions = Subscriptions(engine)
         self.tracked = TrackedObjects(engine)

@@ -263,6 +263,15 @@ home_views = sa.Table(
     sa.Column("fingerprint", sa.String(64), nullable=False),
 )
 
+# How each person wants to be called for approvals, who chose something else than what rules say.
+preferences = sa.Table(
+    "preferences",
+    metadata,
+    sa.Column("user", sa.String(32), primary_key=True),
+    sa.Column("calls", sa.String(16), nullable=False),
+    sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+)
+
 # The policies that were put in force, in their order: by whom, and by which replica's file,
 # which it may have found at its start, or read again because it was asked to.
 policies = sa.Table(

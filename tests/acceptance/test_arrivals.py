@@ -32,7 +32,7 @@ async def test_a_task_that_comes_gets_a_card_where_its_route_leads(
     )
     await environment.slack.until(lambda: not environment.buttons(ts))
     assert not card_of(environment, ONCALL, task["name"])
-    assert "*Approved*" in (await environment.replies(ts))[0]
+    assert "*Approved by" in (await environment.replies(ts))[0]
 
 
 async def test_a_run_that_fails_gets_a_card_that_says_where_and_how(

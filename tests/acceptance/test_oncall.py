@@ -65,7 +65,7 @@ async def test_the_card_says_how_often_it_was_tried_and_by_whom_last(
     run = await add_failure(environment, relapse=THROTTLED)
     ts = await retried(environment, run, CAROL)
     advance(environment, run, 2)
-    last_retry = f"Retry started by <@{CAROL}> from Slack"
+    last_retry = f"🔴 *Failed again after the retry by <@{CAROL}>, <!date"
     await environment.slack.until(
         lambda: last_retry in text_of(environment, ts) and "🔴 Failed" in text_of(environment, ts)
     )
@@ -295,12 +295,12 @@ async def test_one_retry_too_many_waits_for_a_second_person_and_says_why(
     await press(environment, ts, runs[0], CAROL, 1)
     await press(environment, ts, runs[1], CAROL, 2)
     reply = await press(environment, ts, runs[2], CAROL, 3)
-    assert "*1 of 2 said yes* to the retry" in reply
+    assert "*Approvals to retry: 1 of 2.*" in reply
     assert WHY in reply
     await environment.slack.until(lambda: WHY in text_of(environment, ts))
     assert len(environment.secmaster.writes("UpdateWorkflowInstance")) == 2
     reply = await press(environment, ts, runs[2], DAVE, 4)
-    assert f"*Retry started* by <@{DAVE}>, with <@{CAROL}>" in reply
+    assert f"*Retry started by <@{DAVE}> and <@{CAROL}>" in reply
     assert len(environment.secmaster.writes("UpdateWorkflowInstance")) == 3
 
 
@@ -313,7 +313,7 @@ async def test_the_brake_is_for_one_workflow_and_for_its_time(environment: BotEn
     await retried(environment, other, CAROL)
     environment.clock.forward(minutes=16)
     await environment.slack.until(lambda: environment.buttons(ts, channel=ONCALL))
-    assert "*Retry started*" in await press(environment, ts, runs[2], CAROL, 3)
+    assert "*Retry started by" in await press(environment, ts, runs[2], CAROL, 3)
     assert len(environment.secmaster.writes("UpdateWorkflowInstance")) == 4
 
 
@@ -331,7 +331,7 @@ async def test_of_two_retries_at_once_the_brake_lets_one_through(
         environment.slack.press(DAVE, ONCALL, ts, "instance.retry", block_id=places[1]),
     )
     replies = await environment.replies(ts, 2, channel=ONCALL)
-    assert sorted("*Retry started*" in each for each in replies) == [False, True]
+    assert sorted("*Retry started by" in each for each in replies) == [False, True]
     assert any("retried at least once within 15 min" in each for each in replies)
     assert len(environment.secmaster.writes("UpdateWorkflowInstance")) == 1
 
@@ -364,7 +364,7 @@ async def test_what_names_no_workflow_is_not_braked_with_others_that_name_none(
             lambda run=run: card_of(environment, ONCALL, run["name"])
         )
         await environment.slack.press(CAROL, ONCALL, ts, "instance.retry")
-        assert "*Retry started*" in (await environment.replies(ts, channel=ONCALL))[-1]
+        assert "*Retry started by" in (await environment.replies(ts, channel=ONCALL))[-1]
 
 
 # Cards stay true.
@@ -431,7 +431,7 @@ async def retried(environment: BotEnvironment, run: dict[str, Any], who: str) ->
     """Press Retry on a run's card and wait for the word; returns the card's ts."""
     ts = await environment.slack.until(lambda: card_of(environment, ONCALL, run["name"]))
     await environment.slack.press(who, ONCALL, ts, "instance.retry")
-    assert "*Retry started*" in (await environment.replies(ts, channel=ONCALL))[-1]
+    assert "*Retry started by" in (await environment.replies(ts, channel=ONCALL))[-1]
     return ts
 
 

@@ -140,7 +140,7 @@ async def test_an_outage_is_named_grows_and_is_over_when_it_is_over(
         assert len(refused(environment, 503)) == count
         if count > 3:
             clock.forward(seconds=0.7 * 2**count)
-            assert "SecMaster is not answering properly" in await environment.answer(
+            assert "SecMaster is not responding properly" in await environment.answer(
                 ALICE, "/secmaster status"
             )
             assert len(refused(environment, 503)) == count

@@ -71,7 +71,7 @@ async def test_home_is_drawn_anew_by_itself_when_something_comes(
     page = await sit(ALICE, "D0ALICE")
     await page.get_by_role("link", name="Home").click()
     home = page.get_by_role("region", name="Home")
-    await expect(home).to_contain_text("My queue")
+    await expect(home).to_contain_text("Your tasks")
     environment.secmaster.world.add_task(name="Isolate host now", due_date=soon(environment))
     await expect(home).to_contain_text("Isolate host now")
 

@@ -15,6 +15,10 @@ from bot.domain.tracking import RetryResult
 from bot.domain.troubles import DueTask, DueTasks, Trouble, TroubleKind
 from bot.domain.watch_status import FailedAnswer
 from bot.notifications import kinds
+from bot.notifications.approval_calls import (
+    ApprovalCallNotification,
+    ApprovalDirectCallNotification,
+)
 from bot.notifications.card import CardNotification
 from bot.notifications.failure_details import FailureDetailsNotification
 from bot.notifications.kinds import (
@@ -78,6 +82,8 @@ EXAMPLES: tuple[Notification, ...] = (
     ChannelClosedNotification(channel="C0SOC", code="is_archived"),
     TroubleNotification(trouble=TROUBLE, tasks=TASKS, recurs=True),
     TroubleOverNotification(trouble=TROUBLE, until=NOW),
+    ApprovalCallNotification(ref=REF, request_id="a" * 32, thread_ts="1.2", reminds=True),
+    ApprovalDirectCallNotification(ref=REF, request_id="a" * 32, reminds=True),
 )
 each_kind = pytest.mark.parametrize("notification", EXAMPLES, ids=lambda example: example.kind)
 

@@ -196,6 +196,12 @@ def upgrade() -> None:
         sa.Column("fingerprint", sa.String(64), nullable=False),
     )
     op.create_table(
+        "preferences",
+        sa.Column("user", sa.String(32), primary_key=True),
+        sa.Column("calls", sa.String(16), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+    )
+    op.create_table(
         "policies",
         sa.Column("number", COUNT, primary_key=True, autoincrement=True),
         sa.Column("fingerprint", sa.String(64), nullable=False, index=True),
