@@ -247,7 +247,8 @@ async def snooze(
 ) -> None:
     """Snooze an object for everybody or end its snooze, as the menu of its card says, on record.
 
-    Or open the form that asks how long: ``dedupe_key`` is the trigger of the press. Its thread sees who did. Raises UserError where nobody waits for it, and NotAllowed.
+    Or open the form that asks how long: ``dedupe_key`` is the trigger of the press. Its thread sees
+    who did. Raises UserError where nobody waits for it, and NotAllowed.
     """
     app = recorder.app
     if choice is SnoozeChoice.OTHER:
@@ -283,6 +284,8 @@ async def unsnooze_by_command(
     """End the snooze of an object for everybody, and the writer's own."""
     app = recorder.app
     tracked = await require_tracked(app, request.refs(app.workspace))
+    if not await may_read(app.services, delivery.requester.actor, tracked.ref, tracked.snapshot):
+        raise UserError(watch_messages.not_snoozable(app.catalogue))
     if tracked.is_snoozed(app.services.clock.now()):
         await require_any_decision(app, tracked, delivery.requester)
     requester = delivery.requester_about(tracked.ref)

@@ -152,6 +152,8 @@ instance withdraw     open    open      open    open   open   open    open      
 instance refuse       open    open      open    open   open   open    open      open
 delegate              right   right     right   right  right  right   right     right
 watch                 right   right     right   right  right  right   right     right
+snooze                open    open      open    open   open   open    open      open
+unsnooze              open    open      open    open   open   open    open      open
 unwatch               right   right     right   right  right  right   right     right
 reload                right   right     right   right  right  right   right     right
 revoke                open    open      open    open   open   open    open      open
@@ -241,6 +243,7 @@ LISTENERS: dict[str, set[str]] = {
     "payloads.WAITING_SHORTCUT": {"waiting"},
     "callback_id": {"message shortcuts"},
     "modals.FORM": {"form"},
+    "watch_messages.SNOOZE_FORM": {"form"},
     "batch_forms.CHOOSING": {"several"},
     "batch_forms.CONFIRMING": {"several"},
 }
@@ -254,7 +257,7 @@ READ_FOR_A_FORM = {
     "forms.py:choose_node",
     "forms.py:suggest_nodes",
     "questions.py:_show_question",
-    "watch.py:snooze",
+    "watch.py:require_tracked",
 }
 READ_AND_FILTERED = {
     "either_kind.py:kind_of",
