@@ -117,9 +117,6 @@ async def _press_object_button(
             choice = SnoozeChoice.parse(name.removeprefix("snooze."))
             if choice is None:
                 raise UserError(denials.newer_button(recorder.app.catalogue))
-            if choice is SnoozeChoice.OTHER:
-                await watch.open_snooze_form(recorder.app, ref, requester, trigger_id)
-                return
             await watch.snooze(recorder, ref, choice, requester, trigger_id)
         case "show" | private_cards.POST:
             posts = press.name == private_cards.POST

@@ -61,7 +61,8 @@ from handlers.time_parsing import parse_moment
 MORNING = "until 9:00"
 HOUR = timedelta(hours=1)
 BEFORE_AUTO_APPROVAL = timedelta(minutes=10)  # a snooze ends where no route reminds of the due date
-SNOOZE_USAGE = "snooze <id> 2h [for all|for me]"
+SNOOZE_USAGE = "snooze <id> 2h [for me]"
+DATE = re.compile(r"\d{4}-\d{2}-\d{2}\b", re.ASCII)
 FOR_WHOM = re.compile(r"(?:^|\s+)for\s+(me|all|everyone|everybody)\s*$", re.IGNORECASE)
 
 
@@ -159,7 +160,9 @@ def parse_routes(arguments: Arguments) -> ShowRoutes:
 
 def parse_snooze(arguments: Arguments) -> ChangeSnooze:
     """Parse an id, a moment, and for whom: "<id> 2h for me"; in a card's thread without the id."""
-    ref, words = take_ref("task", arguments.words, arguments.thread_object)
+    ref, words = arguments.thread_object, arguments.words.strip()
+    if ref is None or not DATE.match(words):  # a date looks like an id
+        ref, words = take_ref("task", words, arguments.thread_object)
     match = FOR_WHOM.search(words)
     scope = SnoozeScope.ME if match and match[1].lower() == "me" else SnoozeScope.ALL
     moment = words[: match.start()].strip() if match else words.strip()
@@ -244,9 +247,13 @@ async def snooze(
 ) -> None:
     """Snooze an object for everybody or end its snooze, as the menu of its card says, on record.
 
-    Its thread sees who did. Raises UserError where nobody waits for it, and NotAllowed.
+    Or open the form that asks how long: ``dedupe_key`` is the trigger of the press. Its thread sees
+    who did. Raises UserError where nobody waits for it, and NotAllowed.
     """
     app = recorder.app
+    if choice is SnoozeChoice.OTHER:
+        await open_snooze_form(app, ref, requester, dedupe_key)
+        return
     until = await snooze_end(app, choice, requester.actor.id)
     if until is not None:
         change = Snooze(ref, until, SnoozeScope.ALL)
@@ -277,6 +284,8 @@ async def unsnooze_by_command(
     """End the snooze of an object for everybody, and the writer's own."""
     app = recorder.app
     tracked = await require_tracked(app, request.refs(app.workspace))
+    if not await may_read(app.services, delivery.requester.actor, tracked.ref, tracked.snapshot):
+        raise UserError(watch_messages.not_snoozable(app.catalogue))
     if tracked.is_snoozed(app.services.clock.now()):
         await require_any_decision(app, tracked, delivery.requester)
     requester = delivery.requester_about(tracked.ref)
@@ -396,6 +405,8 @@ async def thread_announcement(
     channel, thread = requester.location.channel, requester.location.card
     if not thread:
         cards = await asyncio.to_thread(app.services.store.cards.cards_of, notification.ref)
+        kind = DestinationKind.CHANNEL  # where the others see it
+        cards.sort(key=lambda card: Destination.parse(card.channel).kind is not kind)
         channel, thread = (cards[0].channel, cards[0].ts) if cards else ("", "")
     if thread and await channel_refusal(app, channel) is None:
         return channel, notification.model_copy(update={"thread_ts": thread})

@@ -55,6 +55,7 @@ PLACEHOLDERS = {
     "[todo|handled]": "todo",
     "[running|failed|…]": "failed",
     "[reason]": "looks fine",
+    "[for me]": "for me",
     "[text]": "host",
     "<id>": "909494e3-558e-46b6-a9eb-07a4e1a1d4ac",
     "<reason>": "it spreads",

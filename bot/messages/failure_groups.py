@@ -1,6 +1,7 @@
 """Render the failures of one workflow on one card, and failure details too long for any card."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from pydantic import ValidationError
 from slack_sdk.models.blocks import Block
@@ -22,14 +23,14 @@ from bot.messages.blocks import (
     section,
 )
 from bot.messages.cards import ERROR, footer, mention_block, node_title
-from bot.messages.catalogue import Catalogue
+from bot.messages.catalogue import N_, Catalogue
 from bot.messages.fields import instance_state
 from bot.messages.text import clip, code_block, date_token, inline
 from bot.secmaster import Instance, InstanceStatus
 
 SHOWN = 4  # runs with their buttons
 SHORT = 200  # characters of each error
-DETAILS_COMMENT = "What the failed node was given and said, in full"
+DETAILS_COMMENT = N_("Full input, output and error of the failed node")
 
 
 def visible_rows(tracked: Sequence[TrackedObject]) -> list[TrackedObject]:
@@ -56,12 +57,18 @@ def card(
         if isinstance(tracked_run.snapshot, Instance)
     ]
     failed = [run for tracked_run, run in runs if tracked_run.open]
+    catalogue = render_context.catalogue
     name = next(filter(None, (inline(run.workflow.name) for _, run in runs)), "—")
-    state = (
-        f"🔴 {failed_count} of {total} runs that failed still are"
-        if failed_count
-        else "✅ None is failed"
-    )
+    if failed_count:
+        text = catalogue.ngettext(
+            "{count} of {total} runs is still failed.",
+            "{count} of {total} runs are still failed.",
+            failed_count,
+            total=catalogue.number(total),
+        )
+        state = f"🔴 {text}"
+    else:
+        state = f"✅ {catalogue.gettext('No run is failed any more.')}"
     rows = [
         block
         for tracked_run in visible_rows([tracked_run for tracked_run, _ in runs])
@@ -70,7 +77,8 @@ def card(
     more: list[Block] = []
     rest = (failed_count or total) - min(len(failed or runs), SHOWN)
     if rest > 0:
-        more.append(context(f"and {rest} more"))
+        text = catalogue.ngettext("and {count} more", "and {count} more", rest)
+        more.append(context(text))
     workflow_ids = {run.workflow.id for run in failed}
     if len(failed) > 1 and len(workflow_ids) == 1:
         query = _workflow_query(render_context.ref.workspace, workflow_ids.pop())
@@ -98,20 +106,18 @@ def _run_row(
     run = tracked_run.snapshot
     if not isinstance(run, Instance):
         return []
-    run_context = RenderContext(
-        tracked_run.ref,
-        render_context.now,
-        render_context.catalogue,
-        render_context.workspace,
-        render_context.console_url,
-    )
-    when = date_token(run.end_time or run.start_time)
-    retries = f" · {run.retry_count} retries" if run.retry_count else ""
-    text = (
-        f"*{inline(run.name)}* · {instance_state(render_context.catalogue, run)} · {when}{retries}"
-    )
+    catalogue = render_context.catalogue
+    run_context = replace(render_context, ref=tracked_run.ref, mentions=())
+    facts = [
+        f"*{inline(run.name)}*",
+        instance_state(catalogue, run),
+        date_token(run.end_time or run.start_time),
+    ]
+    if run.retry_count:
+        facts.append(catalogue.ngettext("{count} retry", "{count} retries", run.retry_count))
+    text = " · ".join(facts)
     if (node := run.failed_node) and tracked_run.open:
-        text += f"\nat {node_title(node)}"
+        text += f"\n{catalogue.gettext('Failed at {node}', node=node_title(node))}"
         text += f"\n{code_block(clip(node.error_msg, SHORT))}" if node.error_msg else ""
     buttons = [
         action_button(action, run_context, run)
@@ -140,8 +146,19 @@ def failure_details(catalogue: Catalogue, run: Instance) -> str:
     node = run.failed_node
     if node is None:
         return ""
-    parts = [f"{run.name} ({run.id}), failed at {node.action_name} ({node.action_id})"]
-    for label, text in (("Error", node.error_msg), ("Input", node.input), ("Output", node.output)):
+    title = catalogue.gettext(
+        "{run} ({run_id}), failed at {node} ({node_id})",
+        run=run.name,
+        run_id=run.id,
+        node=node.action_name,
+        node_id=node.action_id,
+    )
+    parts = [title]
+    for label, text in (
+        (catalogue.gettext("Error"), node.error_msg),
+        (catalogue.gettext("Input"), node.input),
+        (catalogue.gettext("Output"), node.output),
+    ):
         if text.strip():
             parts.append(f"{label}\n{'=' * len(label)}\n{text}")
     return "\n\n".join(parts) + "\n"

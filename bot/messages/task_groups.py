@@ -87,7 +87,10 @@ def _task_row(
     tracked_task: TrackedObject,
     requests: Sequence[ApprovalRequest],
 ) -> list[Block]:
-    """Show one task: what it is about, when it is due and what happens then, and its buttons."""
+    """Show one task: what it is about, when it is due and what happens then, and its buttons.
+
+    These are those of the decisions; its own card, which *Show* posts, has the others.
+    """
     task, catalogue = tracked_task.snapshot, render_context.catalogue
     if not isinstance(task, Task):
         return []
@@ -126,7 +129,9 @@ def _task_row(
         *(
             action_button(action, task_context, task)
             for action in TABLE
-            if action.kind == "task" and task.status in action.button_statuses
+            if action.kind == "task"
+            and action.claim_group
+            and task.status in action.button_statuses
         ),
         *(ButtonElement(text=text, action_id=name, value=value) for name, text in reads),
     ]
@@ -134,6 +139,9 @@ def _task_row(
 
 
 def _due(catalogue: Catalogue, task: Task, render_context: RenderContext) -> str:
+    """Say when a task is due, and what happens then."""
     if task.due_date is None:
         return catalogue.gettext("No due date")
-    return due(catalogue, task, render_context.now)
+    text = due(catalogue, task, render_context.now)
+    is_overdue = task.due_date < render_context.now  # which the text says itself
+    return text if is_overdue else f"{catalogue.pgettext('label', 'Due')}: {text}"

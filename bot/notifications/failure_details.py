@@ -53,7 +53,7 @@ class FailureDetailsNotification(Notification):
         if since and await slack.has_file(channel, thread, name, since):
             return True
         content = messages.failure_groups.failure_details(posting.services.catalogue, run)
-        comment = messages.failure_groups.DETAILS_COMMENT
+        comment = posting.services.catalogue.gettext(messages.failure_groups.DETAILS_COMMENT)
         await slack.share_file(channel, thread, name, content, comment)
         return True
 

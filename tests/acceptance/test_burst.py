@@ -31,6 +31,7 @@ TASK_ROUTE = """
 [[routes]]
 channel = "{channel}"
 tasks = true
+group = "none"
 when = {{ name = '.*{digits}[^0-9]*$' }}
 continue = {go_on}
 """

@@ -25,6 +25,7 @@ admins = ["{DAVE}"]
 [[routes]]
 channel = "{PARTNERS}"
 tasks = true
+group = "none"
 """
 
 
@@ -141,8 +142,8 @@ async def test_subscriptions_stay_within_the_channels_of_the_policy(
     assert environment.app.services.store.subscriptions.channels() == []
     set_channels(environment, allow=(SOC, RANDOM))
     await environment.slack.command(ALICE, RANDOM, "/secmaster watch")
-    await environment.ephemeral(ALICE, "told of all that comes from now on")
-    await environment.posted(RANDOM, "had this channel told")
+    await environment.ephemeral(ALICE, "Subscribed this channel")
+    await environment.posted(RANDOM, "subscribed this channel")
     environment.secmaster.world.add_task(name="Isolate a")
     await environment.slack.until(lambda: card_of(environment, RANDOM, "Isolate a"))
     set_channels(environment, allow=(SOC,))
@@ -155,12 +156,12 @@ async def test_subscriptions_stay_within_the_channels_of_the_policy(
     ts = card_of(environment, RANDOM, "Isolate a")
     menu = {"value": f"snooze.1h|1:task:main:{task_id_of(environment, ts, channel=RANDOM)}"}
     await environment.slack.press(ALICE, RANDOM, ts, "more", **menu)
-    await environment.posted(DM, "snoozed this until")
+    await environment.posted(DM, "snoozed this for everyone until")
     assert len(environment.slack.thread(RANDOM, ts)) == 1
     text = await environment.answer(ALICE, "/secmaster routes", channel=RANDOM)
-    assert "asked for all that comes" not in text
+    assert "is subscribed" not in text
     await environment.slack.command(ALICE, RANDOM, "/secmaster unwatch")
-    await environment.ephemeral(ALICE, "is told no longer of what comes")
+    await environment.ephemeral(ALICE, "Unsubscribed this channel.")
     assert environment.app.services.store.subscriptions.channels() == []
 
 
@@ -171,7 +172,7 @@ async def test_a_card_stays_where_the_policy_names_its_channel_no_longer(
     set_channels(environment, allow=())
     menu = {"value": f"snooze.1h|1:task:main:{TASK}"}
     await environment.slack.press(ALICE, SOC, ts, "more", **menu)
-    await environment.ephemeral(ALICE, "waited for here any more")
+    await environment.ephemeral(ALICE, "Nothing to snooze")
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
     private = await environment.slack.until(lambda: environment.new_card(DM, set()))
     assert "*Approved by" in (await environment.replies(private, channel=DM))[0]

@@ -202,7 +202,7 @@ async def test_where_nothing_watches_nothing_is_made_up(
     environment: BotEnvironment, words: str
 ) -> None:
     await environment.slack.command(DAVE, SOC, f"/secmaster {words}")
-    await environment.ephemeral(DAVE, "Nothing watches SecMaster here")
+    await environment.ephemeral(DAVE, "SecMaster is not polled")
 
 
 async def unreadable(environment: BotEnvironment, *, retry_after: int | None = None) -> None:

@@ -229,7 +229,7 @@ async def test_each_command_that_records_survives_at_every_door(
         for channel in WATCHED.values():
             await slack.until(
                 lambda channel=channel: (
-                    "had this channel told of all" in json.dumps(slack.messages(channel))
+                    "subscribed this channel to all" in json.dumps(slack.messages(channel))
                 )
             )
 
@@ -318,7 +318,7 @@ async def test_each_button_form_and_shortcut_that_records_survives(
             ).all()
         assert options["tasks"] == "all"
         assert len(snoozed) == 2
-        for text in ("snoozed this until", "ended the snooze"):
+        for text in ("snoozed this for everyone until", "ended the snooze"):
             await slack.until(lambda text=text: text in everything(slack))
         await slack.until(lambda: everything(slack).count("😴 Snoozed by") == 2)
 

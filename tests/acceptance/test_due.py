@@ -150,7 +150,7 @@ async def test_a_snooze_keeps_reminders_back_and_ends_with_a_word(
     ts = await waiting(environment, due_in=4.5)
     await snooze(environment, ALICE, ts)
     [reply] = await environment.replies(ts)
-    assert reply.startswith("😴 <@U0ALICE> snoozed this until")
+    assert reply.startswith("😴 <@U0ALICE> snoozed this for everyone until")
     await environment.slack.until(lambda: "😴 Snoozed by <@U0ALICE>" in text_of(environment, ts))
     environment.clock.forward(minutes=45)
     await environment.polls(3)
@@ -164,13 +164,51 @@ async def test_a_snooze_keeps_reminders_back_and_ends_with_a_word(
     assert (entry["action"], entry["actor"]["id"]) == ("snooze", ALICE)
 
 
-async def test_a_snooze_does_not_let_silence_approve(environment: BotEnvironment) -> None:
+async def test_a_snooze_ends_before_the_last_reminder_of_what_silence_approves(
+    environment: BotEnvironment,
+) -> None:
     ts = await waiting(environment, due_in=0.75, due_handle="CONTINUE")
     await snooze(environment, ALICE, ts)
     [reply] = await environment.replies(ts)
-    assert "It goes on by itself before" in reply
+    assert "It auto-approves <!date^" in reply
     environment.clock.forward(minutes=20)
-    assert "will be auto-approved" in (await environment.replies(ts, 2))[-1]
+    replies = await environment.replies(ts, 3)
+    assert sum("will be auto-approved" in each for each in replies) == 1
+
+
+async def test_what_comes_with_less_time_than_any_reminder_is_reminded_of_at_once(
+    environment: BotEnvironment,
+) -> None:
+    ts = await waiting(environment, due_in=0.25, due_handle="CONTINUE")
+    [reply] = await environment.replies(ts)
+    assert reply.startswith("🚨 *Check a sign-in* will be auto-approved ")  # its card has called
+    assert environment.slack.thread(SOC, ts)[1].get("subtype") is None
+    # Of tasks that come while those on call were called for another they are called once more.
+    fields = {"due_date": due_date(environment, minutes=20), "due_handle": "CONTINUE"}
+    for number in range(3):
+        environment.secmaster.world.add_task(name=f"Urgent {number}", **fields)
+    [broadcast] = await environment.slack.until(
+        lambda: (
+            [m for m in environment.slack.messages(SOC) if "decision:" in m["text"]]
+            if any("3 of 3 are pending." in m["text"] for m in environment.slack.messages(SOC))
+            else []
+        )
+    )
+    assert broadcast["text"].startswith("<!subteam^S0ONCALL> ")
+    assert broadcast["text"].count("will be auto-approved") in (2, 3)
+
+
+async def test_a_due_date_that_is_moved_close_is_reminded_of_at_once(
+    environment: BotEnvironment,
+) -> None:
+    ts = await waiting(environment, due_in=8)
+    environment.clock.forward(minutes=5)
+    task = environment.secmaster.world.tasks[task_id_of(environment, ts)]
+    task["due_date"] = due_date(environment, minutes=10)
+    comment = {"action": "ADD_COMMENT", "comment": "sooner"}
+    environment.secmaster.world.update_task(task["id"], comment, EVERA)
+    [reply] = await environment.replies(ts)
+    assert reply.startswith("<!subteam^S0ONCALL> ⏰ *Check a sign-in* ")
 
 
 async def test_whoever_may_decide_nothing_about_it_may_not_snooze_it(
@@ -219,6 +257,11 @@ async def waiting(environment: BotEnvironment, *, due_in: float, **fields: Any) 
     task_fields = {"name": "Check a sign-in", "due_date": stamp(due), **fields}
     environment.secmaster.world.add_task(**task_fields)
     return await environment.slack.until(lambda: card_of(environment, SOC, task_fields["name"]))
+
+
+def due_date(environment: BotEnvironment, *, minutes: float) -> str:
+    now = environment.clock.now()
+    return stamp(now.fromtimestamp(now.timestamp() + minutes * 60, now.tzinfo))
 
 
 def text_of(environment: BotEnvironment, ts: str) -> str:

@@ -134,7 +134,7 @@ async def test_failures_of_one_workflow_are_one_card_and_each_has_its_own_retry(
         advance(environment, run, 2)
         ended = (await environment.replies(ts, 2 * number, channel=ONCALL))[-1]
         assert f"✅ *Retry finished* after 0 min: {run['name']}." in ended
-        left = f"{3 - number} of 3 runs that failed still are" if number < 3 else "None is failed"
+        left = f"{3 - number} of 3 runs" if number < 3 else "No run is failed any more."
         await environment.slack.until(lambda left=left: left in text_of(environment, ts))
     assert environment.buttons(ts, channel=ONCALL) == []
     assert len(cards(environment)) == 1
@@ -438,7 +438,7 @@ async def retried(environment: BotEnvironment, run: dict[str, Any], who: str) ->
 async def three(environment: BotEnvironment) -> tuple[list[dict[str, Any]], str]:
     """Three failures of one workflow, on one card."""
     runs = [await add_failure(environment, number=number) for number in range(1, 4)]
-    summary = "3 of 3 runs that failed still are"
+    summary = "3 of 3 runs"
     ts = await environment.slack.until(
         lambda: next((m["ts"] for m in cards(environment) if summary in m["text"]), "")
     )

@@ -127,10 +127,11 @@ async def test_the_routes_are_told_in_their_order(environment: BotEnvironment) -
     assert [text.index(f"({name})") for name in names] == sorted(
         text.index(f"({name})") for name in names
     )
-    assert "waiting tasks → <#C0SOC>; where name `Block.*`; and goes on" in text
-    assert "waiting tasks → <@U0CAROL>" in text
-    assert "waiting tasks → each of `S0SOC`" in text
-    assert "failed runs → <#C0ONCALL>; where workflow `Enrich.*`; quiet 02:00 to 02:01" in text
+    assert "Waiting tasks → <#C0SOC>. Only name `Block.*`." in text
+    assert "Later routes apply too." in text
+    assert "Waiting tasks → <@U0CAROL>" in text
+    assert "Waiting tasks → each member of `S0SOC`" in text
+    assert "Failed runs → <#C0ONCALL>. Only workflow `Enrich.*`. Quiet from 02:00 to 02:01" in text
 
 
 async def test_it_is_told_which_routes_take_a_task_and_why_others_do_not(
@@ -141,10 +142,12 @@ async def test_it_is_told_which_routes_take_a_task_and_why_others_do_not(
     lines = (
         await environment.answer(DAVE, f"/secmaster routes test {come(environment, 'Isolate x')}")
     ).split("\n")
-    words = {each.partition(": *")[2].partition("*")[0]: each.partition(": *")[0] for each in lines}
-    assert words["route 3 (hosts)"] == "✅ takes it"
-    assert words["route 1 (blocks)"] == "▫️ wants another name"
-    assert words["route 4 (the rest of hosts)"] == "▫️ is not asked: an earlier one took it"
+    for start in (
+        "✅ *route 3 (hosts)*: It matches.",
+        "▫️ *route 1 (blocks)*: `name` doesn't match.",
+        "▫️ *route 4 (the rest of hosts)*: Not checked: an earlier route matched.",
+    ):
+        assert [line for line in lines if line.startswith(start)], start
 
 
 async def test_it_is_told_which_routes_take_a_run_and_why_others_do_not(
@@ -153,13 +156,13 @@ async def test_it_is_told_which_routes_take_a_run_and_why_others_do_not(
     environment.ignore_messages("👋 Now watching SecMaster.")
     environment.ignore_messages("A run")
     text = await environment.answer(DAVE, f"/secmaster routes test {fail(environment, 0)}")
-    assert "✅ takes it: *route 6 (failures)*" in text
-    assert "▫️ takes no such objects: *route 1 (blocks)*" in text
+    assert "✅ *route 6 (failures)*: It matches." in text
+    assert "▫️ *route 1 (blocks)*: Not for objects of this kind." in text
     text = await environment.answer(DAVE, f"/secmaster routes test {fail(environment, 1)}")
-    assert "▫️ wants another workflow: *route 6 (failures)*" in text
+    assert "▫️ *route 6 (failures)*: `workflow` doesn't match." in text
     environment.secmaster.world.instances[run := fail(environment, 0)]["status"] = "FINISHED"
     text = await environment.answer(DAVE, f"/secmaster routes test {run}")
-    assert "▫️ is for another status: *route 6 (failures)*" in text
+    assert "▫️ *route 6 (failures)*: Not for its status." in text
 
 
 @postgres_in_full
@@ -168,19 +171,22 @@ async def test_who_may_has_a_channel_told_of_all_that_comes_also_after_a_restart
 ) -> None:
     await first_poll_finished(environment)
     answer = await environment.answer(ALICE, "/secmaster watch")
-    assert "This channel is told of all that comes from now on." in answer
-    await environment.posted(SOC, f"<@{ALICE}> had this channel told of all")
+    assert "Subscribed this channel to all SecMaster notifications." in answer
+    await environment.posted(
+        SOC, f"<@{ALICE}> subscribed this channel to all SecMaster notifications."
+    )
     assert "already" in await environment.answer(BOB, "/secmaster watch")
-    assert "*this channel* asked for all that comes" in await environment.answer(
-        DAVE, "/secmaster routes"
+    assert (
+        "*This channel* is subscribed to all SecMaster notifications."
+        in await environment.answer(DAVE, "/secmaster routes")
     )
     come(environment, "Odd one")
     await environment.slack.until(lambda: card_of(environment, SOC, "Odd one"))
     async with restarted(environment, database_url, RULES) as anew:
         come(anew, "Another odd one")
         await environment.slack.until(lambda: card_of(environment, SOC, "Another odd one"))
-        assert "told no longer" in await anew.answer(BOB, "/secmaster unwatch")
-        await environment.posted(SOC, f"<@{BOB}> had this channel told no longer")
+        assert "Configured routes are unchanged." in await anew.answer(BOB, "/secmaster unwatch")
+        await environment.posted(SOC, f"<@{BOB}> unsubscribed this channel.")
         come(anew, "Odd last one")
         await anew.polls(4)
         assert not card_of(environment, SOC, "Odd last one")
@@ -216,13 +222,13 @@ async def test_not_in_a_chat_and_not_where_the_bot_may_not_post(
     await environment.slack.say(ALICE, chat(environment, ALICE), "watch")
     await environment.slack.until(
         lambda: (
-            "That is for a channel"
+            "Only channels can be subscribed."
             in json.dumps(environment.slack.messages(chat(environment, ALICE), ALICE))
         )
     )
     await environment.slack.command(ALICE, PRIVATE, "/secmaster watch")
-    await environment.ephemeral(ALICE, "This channel is told of all that comes")
-    await environment.posted(chat(environment, ALICE), "told of nothing after all", "can't see")
+    await environment.ephemeral(ALICE, "Subscribed this channel")
+    await environment.posted(chat(environment, ALICE), "was not subscribed.", "can't see")
     assert environment.app.services.store.subscriptions.channels() == []
     entries = environment.app.services.store.audit.entries(PRIVATE)
     assert [entry["outcome"] for entry in entries] == ["done", "failed"]
@@ -258,7 +264,7 @@ async def test_a_new_policy_changes_where_cards_go_and_what_is_remembered(
         file.write_text(RULES.replace('name = "hosts"', 'name = "hosts"\nremind = ["5h"]'))
         app.reload()
         [reply] = await environment.replies(ts)
-        assert "(in 3 h)" in reply
+        assert "*Isolate host z*" in reply
         await environment.polls(4)
         assert len(slack.thread(SOC, ts)) == 2
         assert not card_of(environment, SOC, "Isolate host y")

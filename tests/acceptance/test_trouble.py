@@ -244,4 +244,4 @@ async def test_a_reminder_of_what_is_auto_approved_does_not_wait_for_a_secmaster
     )
     assert "Isolate web-07" in str(card["text"])
     [message] = environment.slack.thread(SOC, ts)[1:]
-    assert "can't be read now" in str(message["blocks"])
+    assert "this is what was last known" in str(message["blocks"])

@@ -7,17 +7,20 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from bot.domain.objects import Ref
 from bot.domain.slack import Actor, Requester, SlackLocation
 from bot.domain.workspaces import Workspaces
 from bot.messages import denials
 from bot.messages.cards import END_SNOOZE, SNOOZES
 from bot.services import Services
 from handlers import buttons
+from handlers.command_row import Arguments
 from handlers.context import AppContext, Recorder
 from handlers.errors import UserError
+from handlers.parsing import ParseError
 from handlers.payloads import Press
 from handlers.requests import SnoozeChoice
-from handlers.watch import snooze_end
+from handlers.watch import ChangeSnooze, SnoozeScope, parse_snooze, snooze_end
 from tests.support.samples import ENGLISH
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -63,6 +66,7 @@ def test_other_text_is_no_choice(text: str) -> None:
     [
         (SnoozeChoice.ONE_HOUR, datetime(2026, 3, 2, 13, 0, tzinfo=UTC)),
         (SnoozeChoice.UNTIL_MORNING, datetime(2026, 3, 3, 8, 0, tzinfo=UTC)),
+        (SnoozeChoice.OTHER, datetime(2026, 3, 3, 8, 0, tzinfo=UTC)),
         (SnoozeChoice.END, None),
     ],
 )
@@ -103,3 +107,27 @@ async def test_a_choice_of_another_version_is_refused_before_the_acknowledgement
         await buttons.press(cast("Any", ack), press, recorder)
     assert caught.value.message == denials.newer_button(ENGLISH)
     assert acknowledged == []
+
+
+@pytest.mark.parametrize(
+    ("words", "moment", "scope"),
+    [
+        ("t1 2h", "2h", SnoozeScope.ALL),
+        ("t1 until 9:00 for everyone", "until 9:00", SnoozeScope.ALL),
+        ("t1 2026-03-03 08:00 for me", "2026-03-03 08:00", SnoozeScope.ME),
+        ("t1 for 2h30m for me", "for 2h30m", SnoozeScope.ME),
+    ],
+)
+def test_a_command_says_until_when_and_for_whom(
+    words: str, moment: str, scope: SnoozeScope
+) -> None:
+    assert parse_snooze(Arguments(words)) == ChangeSnooze("t1", None, moment, scope)
+    thread = Ref(kind="instance", id="r1")
+    without_id = Arguments(words.removeprefix("t1 "), thread)
+    assert parse_snooze(without_id) == ChangeSnooze("r1", thread, moment, scope)
+
+
+@pytest.mark.parametrize("words", ["t1", "t1 for me", ""])
+def test_a_snooze_without_a_length_is_refused(words: str) -> None:
+    with pytest.raises(ParseError):
+        parse_snooze(Arguments(words))

@@ -68,7 +68,7 @@ def test_what_people_write_is_read_in_their_own_zone(text: str, then: Any) -> No
         *("2026-02-30 08:00", "2026-03-02", "2026-03-02 8", "2026-13-01 08:00", "0000-01-01 10:00"),
         *("for 0h", "for -2h", "for 1.5h", "for 31d", "for 9999999d", "for ٢h", "٠٩:٠٠", "２h"),
         *("0001-01-01 00:00x", "9999-99-99 10:00"),
-        *("2h 30m", "h", "for h", "\0", "<!channel>", "9" * 5000),
+        *("h", "for h", "\0", "<!channel>", "9" * 5000),
     ],
 )
 def test_what_is_no_time_is_refused_and_says_how_one_is_written(text: str) -> None:
@@ -165,3 +165,21 @@ def test_anything_is_a_moment_to_come_or_refused(text: str) -> None:
     except ParseError:
         return
     assert then > NOW
+
+
+@pytest.mark.parametrize(
+    ("text", "length"),
+    [
+        ("2h30m", timedelta(hours=2, minutes=30)),
+        ("for 1d 2h", timedelta(days=1, hours=2)),
+        ("3d", timedelta(days=3)),
+    ],
+)
+def test_a_length_may_have_several_units(text: str, length: timedelta) -> None:
+    assert parse_moment(text, NOW, UTC) == NOW + length
+
+
+@pytest.mark.parametrize("text", ["0h0m", "40d1h", "2h30"])
+def test_no_length_is_nothing_or_longer_than_a_month(text: str) -> None:
+    with pytest.raises(ParseError):
+        parse_moment(text, NOW, UTC)

@@ -62,7 +62,7 @@ def test_a_waiting_task_has_buttons_that_carry_it() -> None:
     assert value.startswith("2:task:main:t-1:")
     assert {entry.get("value") for entry in elements(message)} == {value, None}
     actions = [action.name for action in TABLE if action.kind == "task" and action.in_menu]
-    audit_entries = (*actions, "details", "refresh", "snooze.1h", "snooze.9h")
+    audit_entries = (*actions, "details", "refresh", "snooze.1h", "snooze.xh")
     assert menu_values(message) == [f"{entry}|1:task:main:t-1" for entry in audit_entries]
 
 
@@ -364,7 +364,8 @@ def test_a_run_has_the_buttons_that_fit_its_status(status: str, *, expected: boo
     assert button_ids(message) == buttons_in_table("instance", status)
     assert bool(button_ids(message)) is expected
     actions = [action.name for action in TABLE if action.kind == "instance" and action.in_menu]
-    actions += ["details", "refresh", *(["snooze.1h", "snooze.9h"] if status == "FAILED" else [])]
+    snoozes = ["snooze.1h", "snooze.9h", "snooze.xh"]
+    actions += ["details", "refresh", *(snoozes if status == "FAILED" else [])]
     assert menu_values(message) == [f"{entry}|1:instance:main:i-1" for entry in actions]
 
 

@@ -57,5 +57,5 @@ def test_a_card_of_many_fits_into_a_message() -> None:
 def test_where_none_is_failed_any_more_the_rows_stay_and_their_buttons_go() -> None:
     tracked = [TrackedObject(REF, run("r1", "FINISHED"), NOW, open=False)]
     message = failure_groups.card(RENDER_CONTEXT, tracked, (0, 1), {REF: (retry_request(),)})
-    assert message.text.endswith("✅ None is failed")
+    assert message.text.endswith("✅ No run is failed any more.")
     assert [block["type"] for block in message.payload["blocks"]].count("actions") == 0

@@ -86,19 +86,19 @@ def test_what_comes_late_says_when_it_was_due() -> None:
     [
         (
             {"tasks": 12, "overdue": 2},
-            "👋 Now watching SecMaster. 12 tasks were already waiting (2 overdue); they won't be "
-            "posted. See `/soc task list`.",
+            "12 tasks were already waiting (2 overdue); they won't be posted. See `/x task list`.",
         ),
         (
             {"tasks": 1, "failed": 2, "reminds": True},
-            "👋 Now watching SecMaster. 1 task was already waiting; it won't be posted. Reminders "
-            "of due dates still come. 2 runs had already failed; they won't be posted. See "
-            "`/soc task list` and `/soc instance list failed`.",
+            (
+                "1 task was already waiting; it won't be posted. Reminders of due dates still come."
+                " 2 runs had already failed; they won't be posted. See `/x task list` and "
+                "`/x instance list failed`."
+            ),
         ),
         (
             {"failed": 1},
-            "👋 Now watching SecMaster. 1 run had already failed; it won't be posted. See "
-            "`/soc instance list failed`.",
+            "1 run had already failed; it won't be posted. See `/x instance list failed`.",
         ),
     ],
 )
@@ -106,7 +106,8 @@ def test_what_waited_before_counts_and_leaves_out_what_there_is_none_of(
     counts: dict[str, Any], text: str
 ) -> None:
     none = {"tasks": 0, "failed": 0, "overdue": 0, "reminds": False}
-    assert notifications.backlog(ENGLISH, root="/soc", **none | counts).text == text
+    message = notifications.backlog(ENGLISH, root="/x", **none | counts)
+    assert message.text == f"👋 Now watching SecMaster. {text}"
 
 
 def test_a_reminder_says_what_happens_if_nobody_decides() -> None:
