@@ -6,6 +6,7 @@ Where SecMaster is not polled, Home is drawn from what SecMaster answers at that
 import asyncio
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -13,7 +14,7 @@ from itertools import chain
 
 from bot.domain import snapshots
 from bot.domain.actions import TABLE, Action
-from bot.domain.objects import OBJECT_KINDS
+from bot.domain.objects import OBJECT_KINDS, Ref
 from bot.domain.slack import Actor
 from bot.domain.tracking import TrackedObject
 from bot.domain.watch_status import PollStatus
@@ -24,6 +25,7 @@ from bot.messages.oncall import SOON
 from bot.operations import authorization
 from bot.operations.reading import Reader, ReadRefused, open_reader
 from bot.policy.decide import Allowed, decide
+from bot.secmaster import Instance, SecMasterError
 from bot.slack import gateway
 from bot.slack.directory import LookupFailed, require_identified
 from bot.store.history import AuditedAction, audited_actions
@@ -82,10 +84,31 @@ async def opened(app: AppContext, actor: Actor) -> None:
         mark_opened, now = app.services.store.home_views.mark_opened, app.services.clock.now()
         await asyncio.to_thread(mark_opened, actor.id, now)
         try:
-            await _draw(app, actor, await _load_source(app, polls))
+            source = await _load_source(app, polls)
+            await _draw(app, actor, source)
+            if await _read_failures(app, source.failed):
+                await _draw(app, actor, await _load_source(app, polls))
         except LookupFailed as error:
             view = modals.failed_home(app.catalogue, error_message(error, app).text)
             await gateway.call(app.services.slack.client.views_publish(user_id=actor.id, view=view))
+
+
+async def _read_failures(app: AppContext, failed: Sequence[TrackedObject]) -> bool:
+    """Read the first runs of which only their row of a list is known, and return whether any was.
+
+    A row does not say where a run failed, and without that it can't be retried from Home.
+    """
+
+    async def is_read(ref: Ref) -> bool:
+        with suppress(SecMasterError):
+            await app.services.cards.read_and_track(ref)
+            return True
+        return False
+
+    unread = [
+        run.ref for run in failed if isinstance(run.snapshot, Instance) and not run.snapshot.nodes
+    ]
+    return any(await asyncio.gather(*map(is_read, unread[: home_messages.RUNS])))
 
 
 def _polls(app: AppContext) -> list[PollStatus]:
