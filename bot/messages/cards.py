@@ -238,7 +238,12 @@ def _standing_text(
 ) -> str:
     """Say what was done from Slack, by whom and why, or that it is in doubt."""
     operation, when = standing_operation.operation, date_token(standing_operation.at)
-    words, actor = labels(BY_NAME[operation.action]), approvals.actor_names(catalogue, operation)
+    words, agreed = labels(BY_NAME[operation.action]), ""
+    if operation.terms.break_glass_channel and operation.co_approvers:
+        others = approvals.approver_names(catalogue, operation.co_approvers)
+        agreed = f" {catalogue.gettext('{others} had agreed.', others=others)}"
+        operation = operation.model_copy(update={"co_approvers": ()})
+    actor = approvals.actor_names(catalogue, operation)
     match standing_operation.state:
         case OperationState.UNKNOWN:
             text = f"❓ {catalogue.gettext(words.perhaps, actor=actor, when=when)}"
@@ -255,7 +260,7 @@ def _standing_text(
             if _failed_again(snapshot, standing_operation):
                 text = f"🔴 *{catalogue.gettext(words.failed_again, actor=actor, when=when)}*"
             else:
-                text = catalogue.gettext(words.done_at, actor=actor, when=when)
+                text = catalogue.gettext(words.done_at, actor=actor, when=when) + agreed
         case _:
             assert_never(standing_operation.state)
     return f"{text}\n{quote(operation.reason, 600)}" if operation.reason else text
