@@ -47,7 +47,7 @@ def request_blocks(
             line = f"✅ {catalogue.gettext('{names}, {when}', names=names, when=at)}"
         else:
             outdated = catalogue.gettext(
-                "{names}, {when}: does not count, because it has changed since",
+                "{names}, {when}: for an earlier version, so it does not count",
                 names=names,
                 when=at,
             )
