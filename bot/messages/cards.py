@@ -81,20 +81,20 @@ def card(
         state, name = instance_state(catalogue, snapshot), snapshot.name or snapshot.workflow.name
         more, small_print = _node_blocks(catalogue, snapshot)
     is_open = snapshot.status in OPEN_STATUSES
+    state_lines = [
+        *_last_event(catalogue, snapshot, standing_operation, request_news),
+        *(_snooze(render_context) if is_open else []),
+    ]
+    needed_lines = _needed_approvals(render_context, snapshot, requests)
     blocks = [
         header(name),
         *(mention_block(render_context) if is_open else []),
         fields(facts(render_context, snapshot)),
+        *([section("\n".join(state_lines))] if state_lines else []),
         *card_passages(catalogue, snapshot),
         *more,
+        *([section("\n".join(needed_lines))] if needed_lines else []),
     ]
-    state_lines = [
-        *_last_event(catalogue, snapshot, standing_operation, request_news),
-        *(_snooze(render_context) if is_open else []),
-        *_needed_approvals(render_context, snapshot, requests),
-    ]
-    if state_lines:
-        blocks.append(section("\n".join(state_lines)))
     for request in requests:
         if snapshot.status in BY_NAME[request.action].allowed_statuses:
             blocks += approvals.request_blocks(render_context, snapshot, request)
