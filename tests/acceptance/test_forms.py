@@ -148,7 +148,7 @@ async def test_the_debug_form_offers_the_node_that_failed(environment: BotEnviro
     submitted = await environment.slack.submit(CAROL, view["id"], typed)
     assert (submitted.status, submitted.error) == (200, "")
     [reply] = await environment.replies(ts)
-    assert "*Debug input sent* by <@U0CAROL>" in reply
+    assert "*Debug parameters sent* by <@U0CAROL>" in reply
     [write] = environment.secmaster.writes("UpdateWorkflowInstance", seed.INSTANCE_FAILED)
     assert write.body["task_id"] == NODE
     assert json.loads(write.body["input_dataobject"]) == [{"key": "ip"}]
@@ -190,7 +190,7 @@ async def test_json_that_is_none_is_told_at_its_input_and_can_be_mended(
     smart = "```[{“key”: “ip”}]```"
     await environment.slack.submit(CAROL, view["id"], {"task_id": NODE, "input_dataobject": smart})
     assert environment.slack.views(CAROL) == []
-    assert "*Debug input sent*" in (await environment.replies(ts))[0]
+    assert "*Debug parameters sent*" in (await environment.replies(ts))[0]
     assert json.loads(puts(environment)[0].body["input_dataobject"]) == [{"key": "ip"}]
 
 
