@@ -47,7 +47,7 @@ def request_blocks(
             line = f"✅ {catalogue.gettext('{names}, {when}', names=names, when=at)}"
         else:
             outdated = catalogue.gettext(
-                "{names}, {when}: does not count, because it has changed since",
+                "{names}, {when}: for an earlier version, so it does not count",
                 names=names,
                 when=at,
             )
@@ -322,7 +322,9 @@ def _missing_approvals(render_context: RenderContext, request: ApprovalRequest) 
     """Say how many approvals are missing, and who may give them as far as the policy tells."""
     catalogue, missing = render_context.catalogue, request.needed - len(request.approvals)
     if missing < 1:  # a stricter rule was taken back meanwhile
-        return catalogue.gettext("There are enough approvals: one of them must approve again.")
+        return catalogue.gettext(
+            "There are enough approvals now: one of the approvers must press the button again."
+        )
     approved = {approval.actor.id for approval in request.approvals}
     tally = render_context.tallies.get(request.action)
     possible = [id_ for id_ in tally.approvers if id_ not in approved] if tally else []

@@ -86,20 +86,20 @@ def card(
         state, name = instance_state(catalogue, snapshot), snapshot.name or snapshot.workflow.name
         more, small_print = _node_blocks(catalogue, snapshot)
     is_open = snapshot.status in OPEN_STATUSES
+    state_lines = [
+        *_last_event(catalogue, snapshot, standing_operation, request_news),
+        *(_snooze(render_context) if is_open else []),
+    ]
+    needed_lines = _needed_approvals(render_context, snapshot, requests)
     blocks = [
         header(name),
         *(mention_block(render_context) if is_open else []),
         fields(facts(render_context, snapshot)),
+        *([section("\n".join(state_lines))] if state_lines else []),
         *card_passages(catalogue, snapshot),
         *more,
+        *([section("\n".join(needed_lines))] if needed_lines else []),
     ]
-    state_lines = [
-        *_last_event(catalogue, snapshot, standing_operation, request_news),
-        *(_snooze(render_context) if is_open else []),
-        *_needed_approvals(render_context, snapshot, requests),
-    ]
-    if state_lines:
-        blocks.append(section("\n".join(state_lines)))
     for request in requests:
         if snapshot.status in BY_NAME[request.action].allowed_statuses:
             blocks += approvals.request_blocks(render_context, snapshot, request)
@@ -243,7 +243,12 @@ def _standing_text(
 ) -> str:
     """Say what was done from Slack, by whom and why, or that it is in doubt."""
     operation, when = standing_operation.operation, date_token(standing_operation.at)
-    words, actor = labels(BY_NAME[operation.action]), approvals.actor_names(catalogue, operation)
+    words, agreed = labels(BY_NAME[operation.action]), ""
+    if operation.terms.break_glass_channel and operation.co_approvers:
+        others = approvals.approver_names(catalogue, operation.co_approvers)
+        agreed = f" {catalogue.gettext('{others} had agreed.', others=others)}"
+        operation = operation.model_copy(update={"co_approvers": ()})
+    actor = approvals.actor_names(catalogue, operation)
     match standing_operation.state:
         case OperationState.UNKNOWN:
             text = f"❓ {catalogue.gettext(words.perhaps, actor=actor, when=when)}"
@@ -260,7 +265,7 @@ def _standing_text(
             if _failed_again(snapshot, standing_operation):
                 text = f"🔴 *{catalogue.gettext(words.failed_again, actor=actor, when=when)}*"
             else:
-                text = catalogue.gettext(words.done_at, actor=actor, when=when)
+                text = catalogue.gettext(words.done_at, actor=actor, when=when) + agreed
         case _:
             assert_never(standing_operation.state)
     return f"{text}\n{quote(operation.reason, 600)}" if operation.reason else text

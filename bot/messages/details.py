@@ -96,13 +96,11 @@ def _nodes(catalogue: Catalogue, run: Instance) -> list[Block]:
 
 def _node(catalogue: Catalogue, node: Node) -> list[Block]:
     status = state_name(catalogue, INSTANCE_STATES, node.status)
-    pairs = [
-        (catalogue.gettext("Node"), node_title(node)),
-        (catalogue.gettext("Status"), status),
-        (catalogue.gettext("Started"), date_token(node.start_time)),
-        (catalogue.gettext("Ended"), date_token(node.end_time)),
-    ]
-    blocks = [fields(pairs)]
+    times = catalogue.gettext(
+        "{start} to {end}", start=date_token(node.start_time), end=date_token(node.end_time)
+    )
+    node_id = catalogue.gettext("Node ID {id}", id=code(node.action_id))
+    blocks = [section(f"*{node_title(node)}* · {status}"), context(times, node_id)]
     if node.error_msg.strip():
         error = error_text(node.error_msg, NODE_TEXT)
         blocks.append(labelled(catalogue.gettext("Error"), error, NODE_TEXT))
@@ -112,5 +110,4 @@ def _node(catalogue: Catalogue, node: Node) -> list[Block]:
     ):
         if text.strip(" \n[]{}"):
             blocks.append(labelled(label, laid_out(text), NODE_TEXT))
-    blocks.append(context(catalogue.gettext("Node ID {id}", id=code(node.action_id))))
     return blocks

@@ -26,8 +26,8 @@ class ActionLabels:
     ``done_before`` that somebody else had done it, ``past`` the same as a report says it, ``batch``
     for ``{done}`` of ``{count}`` objects. ``under_way`` says that it is being done, ``waiting``
     that it was not sent yet, ``not_sent`` that it will not be, ``refused`` that SecMaster refused
-    it, ``interrupted`` that the bot ended in the middle of it. ``in_doubt`` says that its effect will
-    be known, ``unknown`` that it won't, ``perhaps`` that it explains what SecMaster shows.
+    it, ``interrupted`` that the bot ended in the middle of it. ``in_doubt`` says that its effect
+    will be known, ``unknown`` that it won't, ``perhaps`` that it explains what SecMaster shows.
     ``tally``, ``withdrawn``, ``declined``, ``expired`` and ``request_ended`` speak of the request
     for approvals of it, which ``{names}`` had agreed to, and ``counted`` says that an approval was
     one of several. ``failed_again`` says of a retry that the run has failed since. ``denied`` says

@@ -76,7 +76,7 @@ async def test_the_borrower_may_what_the_lender_may_and_everything_names_both(
     assert "— Dave (Slack U0DAVE), ref " in left
     assert "by the right of Slack U0ALICE" in left
     await environment.slack.until(lambda: not environment.buttons(ts))
-    assert "by the right of <@U0ALICE>" in json.dumps(environment.message(ts))
+    assert "on behalf of <@U0ALICE>" in json.dumps(environment.message(ts))
     done = environment.app.services.store.audit.entries(TASK)[-1]
     assert (done["outcome"], done["actor"]["id"], done["terms"]["delegator"]) == (
         "done",
@@ -132,7 +132,7 @@ async def test_ones_own_right_is_used_before_a_lent_one(environment: BotEnvironm
     await environment.slack.press(BOB, SOC, ts, "task.approve")
     [reply] = await environment.replies(ts)
     assert "*Approved by <@U0BOB>" in reply
-    assert "by the right of" not in reply
+    assert "on behalf of" not in reply
 
 
 async def test_what_is_taken_back_is_gone_at_once(environment: BotEnvironment) -> None:

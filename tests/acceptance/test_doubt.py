@@ -15,7 +15,7 @@ from tests.support.people import ALICE, BOB, CAROL, SOC
 from tests.support.timeouts import PATIENCE, quick_retries
 
 TASK = Ref(kind="task", id=seed.TASK_ISOLATE)
-NOT_KNOWN = "Whether the approval by <@U0ALICE> took effect is not known yet."
+NOT_KNOWN = "It is not known yet whether the approval by <@U0ALICE> took effect."
 
 
 @pytest.fixture
@@ -173,7 +173,8 @@ async def test_a_lost_retry_is_not_known_either_and_is_sent_once(
     await environment.slack.press(CAROL, SOC, ts, "instance.retry")
     await environment.slack.until(
         lambda: (
-            "Whether the retry by <@U0CAROL> took effect is not known yet" in texts(environment, ts)
+            "It is not known yet whether the retry by <@U0CAROL> took effect"
+            in texts(environment, ts)
         )
     )
     await environment.secmaster.faults.clear()

@@ -99,7 +99,7 @@ ADD_COMMENT = Case(
 ATTACH = Case(
     "task.attach",
     seed.TASK_ISOLATE,
-    "*Attachment added*",
+    "*File attached*",
     {"action": "ADD_ATTACHMENT", "attachment_id": seed.ATTACHMENT_UNLISTED},
     words=seed.ATTACHMENT_UNLISTED,
     shows=seed.ATTACHMENT_UNLISTED,
@@ -153,7 +153,7 @@ BY_WORDS = [
     Case(
         "task.detach",
         seed.TASK_DISABLE_USER,
-        "*Attachment removed*",
+        "*File detached*",
         {"action": "DELETE_ATTACHMENT", "attachment_id": seed.ATTACHMENT_REPORT},
         words=seed.ATTACHMENT_REPORT,
         hides=seed.ATTACHMENT_REPORT,

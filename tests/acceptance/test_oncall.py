@@ -26,7 +26,7 @@ from tests.support.watch import EVERA, ROUTES, add_failure, card_of, first_poll_
 
 RULES = POLICY.replace('usergroups = ["S0ONCALL"]', f'users = ["{CAROL}", "{DAVE}"]') + ROUTES
 BRAKED = RULES + '\n[brake]\nretries = 2\nwithin = "15m"\n'
-WHY = "This workflow was retried at least 2 times within 15 min, so a second person is asked for."
+WHY = "This workflow was retried at least 2 times within 15 min, so a second approval is needed."
 braked = pytest.mark.parametrize("rules", [BRAKED], ids=["braked"], indirect=True)
 
 
@@ -398,7 +398,7 @@ async def test_a_card_says_that_its_task_ended_by_itself(environment: BotEnviron
     environment.clock.forward(hours=2, minutes=1)
     assert ref_of(environment, ts).id in environment.secmaster.tick()
     await environment.slack.until(lambda: not environment.buttons(ts))
-    assert "Decided outside Slack by system" in text_of(environment, ts, SOC)
+    assert "⌛ Nobody decided: approved automatically by SecMaster" in text_of(environment, ts, SOC)
 
 
 async def test_many_comments_at_once_are_few_drawings_and_the_last_is_drawn(

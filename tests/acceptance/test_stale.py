@@ -307,7 +307,9 @@ async def difference(environment: BotEnvironment, user: str) -> dict[str, Any]:
 
 def another(environment: BotEnvironment, user: str, not_this: str) -> dict[str, Any]:
     messages = [
-        one for one in environment.slack.ephemerals(user) if one["text"].startswith("Changed since")
+        one
+        for one in environment.slack.ephemerals(user)
+        if one["text"].startswith("🔄 Changed since")
     ]
     return next((one for one in reversed(messages) if one["ts"] != not_this), {})
 

@@ -132,7 +132,7 @@ async def test_a_file_is_attached_from_the_card_and_from_a_message(
     await form.get_by_role("button", name="Attach", exact=True).click()
     await expect(form).to_be_hidden()
     thread = await open_thread(page, ts)
-    await expect(thread).to_contain_text("Attachment added by @Carol")
+    await expect(thread).to_contain_text("File attached by @Carol")
     await thread.locator("input[type=file]").set_input_files(text_file("dump.txt"))
     await expect(thread).to_contain_text("dump.txt")
     await thread.get_by_role("button", name="Send").click()
@@ -142,7 +142,7 @@ async def test_a_file_is_attached_from_the_card_and_from_a_message(
     await page.get_by_role("menuitem", name="Attach to task").click()
     await expect(form).to_contain_text("dump.txt")
     await form.get_by_role("button", name="Attach", exact=True).click()
-    await expect(thread.get_by_text("Attachment added")).to_have_count(2)
+    await expect(thread.get_by_text("File attached")).to_have_count(2)
     files = environment.secmaster.world.task(seed.TASK_ISOLATE)["attachment_id_list"]
     names = [environment.secmaster.world.attachment(one)["file_name"] for one in files[-2:]]
     assert names == ["seen.txt", "dump.txt"]

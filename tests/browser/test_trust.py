@@ -225,7 +225,9 @@ async def test_what_nobody_knows_yet_stands_on_the_card_until_it_is_known(
     await environment.secmaster.faults.until_held("UpdateTask")
     await environment.secmaster.faults.set(Fault(on="ShowTask", status=503))
     await environment.secmaster.faults.clear("UpdateTask")
-    await expect(card).to_contain_text("took effect is not known yet")
+    await expect(card).to_contain_text(
+        "It is not known yet whether the approval by @Alice took effect"
+    )
     await expect(card).to_contain_text("SecMaster can't be read now")
     await environment.secmaster.faults.clear()
     await expect(card).to_contain_text("Approved by @Alice")

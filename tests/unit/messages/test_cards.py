@@ -10,7 +10,7 @@ from bot.domain.actions import BY_NAME, TABLE
 from bot.domain.approvals import Approval, ApprovalIntent, ApprovalRequest, RequestNews
 from bot.domain.cards import ButtonValue
 from bot.domain.objects import ObjectKind
-from bot.domain.operations import StandingOperation
+from bot.domain.operations import PolicyTerms, StandingOperation
 from bot.domain.slack import Actor
 from bot.domain.snapshots import Snapshot, decision_fingerprint
 from bot.messages import RenderContext, card, details, vanished_card
@@ -297,6 +297,19 @@ def test_a_task_decided_here_says_by_whom_and_why() -> None:
     )
     assert "Approved by <@U0ALICE>, <!date" in text
     assert "> known\n> &lt;!channel&gt;" in text
+
+
+def test_who_had_agreed_to_what_was_overridden_is_named() -> None:
+    standing = standing_operation("task.terminate", user="U0CAROL")
+    terms = PolicyTerms(break_glass_channel="C0ONCALL")
+    update = {"terms": terms, "co_approvers": (ALICES,)}
+    overridden = standing.model_copy(
+        update={"operation": standing.operation.model_copy(update=update)}
+    )
+    canceled = WAITING.model_copy(update={"status": "canceled"})
+    text = read(card(RenderContext(TASK, NOW, ENGLISH), canceled, overridden))
+    assert "Terminated by <@U0CAROL> (emergency override), <!date" in text
+    assert text.count("<@U0ALICE> had agreed.") == 1
 
 
 def test_a_task_decided_elsewhere_says_so() -> None:
