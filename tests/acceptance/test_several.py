@@ -442,7 +442,7 @@ async def test_ten_clicks_of_two_people_are_one_write(environment: BotEnvironmen
     assert len(await environment.replies(ts, 2)) == 2
     assert decisions(environment) == ["CONTINUE"]
     for user in (ALICE, BOB):
-        assert all(message["text"][0] in "✋❌" for message in environment.slack.ephemerals(user))
+        assert all(message["text"][0] in "✋❌ℹ" for message in environment.slack.ephemerals(user))
 
 
 async def test_whoever_has_lost_the_right_is_counted_no_longer(environment: BotEnvironment) -> None:
