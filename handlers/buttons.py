@@ -12,8 +12,19 @@ from bot.domain.approvals import ApprovalIntent
 from bot.domain.batches import BatchQuery
 from bot.domain.cards import ButtonValue
 from bot.domain.slack import Requester
-from bot.messages import denials, modals, private_cards
-from handlers import batch, forms, home, operations, queries, questions, watch
+from bot.messages import audit_history, denials, modals, private_cards
+from handlers import (
+    audit,
+    batch,
+    commands,
+    forms,
+    home,
+    operations,
+    preferences,
+    queries,
+    questions,
+    watch,
+)
 from handlers.context import Recorder
 from handlers.errors import UserError, run_after_ack
 from handlers.payloads import Press, Submission
@@ -47,6 +58,13 @@ async def press(ack: AsyncAck, slack_payload: Press, recorder: Recorder) -> None
         run_after_ack(app, home.opened(app, requester.actor), requester)
     elif slack_payload.action_id == modals.NODES:
         run_after_ack(app, forms.choose_node(app, slack_payload), requester)
+    elif name == "calls":
+        await preferences.chosen_on_home(recorder, requester, value, trigger_id)
+        run_after_ack(app, home.opened(app, requester.actor), requester)
+    elif name == audit_history.OLDER:
+        run_after_ack(app, audit.turn_page(app, value, requester, trigger_id), requester)
+    elif name.startswith("start."):
+        commands.answer_button(app, name, requester, trigger_id)
     elif name in (private_cards.ANSWER, private_cards.TRY_AGAIN):
         await questions.answered(recorder, value, requester, trigger_id)
     elif name == "several":
@@ -99,6 +117,9 @@ async def _press_object_button(
             choice = SnoozeChoice.parse(name.removeprefix("snooze."))
             if choice is None:
                 raise UserError(denials.newer_button(recorder.app.catalogue))
+            if choice is SnoozeChoice.OTHER:
+                await watch.open_snooze_form(recorder.app, ref, requester, trigger_id)
+                return
             await watch.snooze(recorder, ref, choice, requester, trigger_id)
         case "show" | private_cards.POST:
             posts = press.name == private_cards.POST

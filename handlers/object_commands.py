@@ -6,8 +6,15 @@ from bot.domain.actions import TABLE, Action
 from bot.domain.approvals import ApprovalIntent
 from bot.domain.batches import BatchQuery
 from bot.domain.objects import ListQuery, ObjectKind
-from bot.messages import Message, batch_forms, command_help, operation_results
+from bot.messages import (
+    Message,
+    batch_forms,
+    command_help,
+    command_problems,
+    operation_results,
+)
 from bot.messages.command_help import HelpLine
+from bot.messages.command_problems import CommandText
 from bot.messages.labels import labels
 from bot.secmaster import InstanceStatus
 from handlers import batch, operations, queries, questions
@@ -23,6 +30,7 @@ from handlers.command_row import (
 )
 from handlers.context import AppContext, Recorder
 from handlers.parsing import (
+    ParseError,
     check_param,
     identifier,
     plain,
@@ -58,14 +66,26 @@ async def list_objects(app: AppContext, query: ListQuery, delivery: Delivery) ->
     return await queries.listing(app, query, delivery.requester.actor)
 
 
-def parse_show(kind: ObjectKind, arguments: Arguments) -> ShowCard:
-    ref, rest = take_ref(kind, arguments.words, arguments.default_ref(kind))
+def parse_show(kind: ObjectKind, arguments: Arguments) -> ShowCard | ListQuery:
+    """Parse whose card is shown; words that are a name are searched for in its place."""
+    try:
+        ref, rest = take_ref(kind, arguments.words, arguments.default_ref(kind))
+    except ParseError as error:
+        if not isinstance(error.problem.params.get("command"), CommandText):
+            raise
+        return parse_list(kind, arguments)
     refuse_more(rest)
     return ShowCard(ref)
 
 
-async def show_card(app: AppContext, request: ShowCard, delivery: Delivery) -> None:
+async def show_card(
+    app: AppContext, request: ShowCard | ListQuery, delivery: Delivery
+) -> Message | None:
+    """Post a card, or list what has the words in its name that stood in the place of an id."""
+    if isinstance(request, ListQuery):
+        return await queries.listing(app, request, delivery.requester.actor)
     await queries.show(app, request, delivery.requester)
+    return None
 
 
 def parse_several(kind: ObjectKind, arguments: Arguments) -> BatchQuery:
@@ -88,6 +108,8 @@ def parse_action(action: Action, arguments: Arguments) -> ActionRequest:
     for param in action.params:
         if param.file and files:
             continue
+        if not rest.strip():
+            raise ParseError(command_problems.missing(param))
         if param.rest:
             value, rest = plain(rest), ""
         else:
@@ -143,13 +165,14 @@ def object_commands(kind: ObjectKind) -> tuple[AnyCommand, ...]:
             kind=kind,
             name="list",
             usage=f"{kind} list {FILTER_USAGE[kind]} [text]",
-            help=command_help.LIST,
+            help=command_help.LISTS[kind],
             parse=partial(parse_list, kind),
             handler=AnswersLater(list_objects),
         ),
         Command(
             kind=kind,
             name="show",
+            aliases=("details",),
             usage=f"{kind} show <id>",
             help=command_help.SHOW,
             parse=partial(parse_show, kind),
@@ -189,7 +212,7 @@ def object_commands(kind: ObjectKind) -> tuple[AnyCommand, ...]:
             kind=kind,
             name="several",
             usage=f"{kind} several [text]",
-            help=command_help.SEVERAL,
+            help=command_help.SEVERAL[kind],
             parse=partial(parse_several, kind),
             handler=OpensForm(batch.open_form, say_what_opens_form),
         ),

@@ -120,7 +120,12 @@ async def change_approval(
         grant = Grant(Allowed(""), PolicyTerms())
     else:
         grant = await authorize(
-            app.services, requester, action, request.ref, attempt_id=attempt_id(dedupe_key)
+            app.services,
+            requester,
+            action,
+            request.ref,
+            attempt_id=attempt_id(dedupe_key),
+            intent=request.intent,
         )
     action_request = ActionRequest(action, request.ref, reason=request.reason)
     dedupe_key = f"{request.intent}:{dedupe_key}"

@@ -12,6 +12,7 @@ from bot.domain.slack import Actor, Requester
 from bot.domain.snapshots import ListPage, Snapshot
 from bot.messages import PAGE, Message, denials, lists, modals, private_cards
 from bot.messages.catalogue import Catalogue
+from bot.messages.details import details as details_view
 from bot.operations.authorization import viewer_of
 from bot.operations.reading import Reader, ReadRefused, open_reader
 from bot.secmaster import NotFound, QueryType, SecMaster, SecMasterError
@@ -197,7 +198,8 @@ async def details(app: AppContext, ref: Ref, requester: Requester, view_id: str)
     try:
         reader = await open_reader(app.services, requester.actor)
         snapshot = await reader.read(ref, track=True)
-        view: dict[str, Any] = modals.details(app.services.cards.render_context(ref), snapshot)
+        render_context = await app.services.cards.context_of(ref, snapshot)
+        view: dict[str, Any] = details_view(render_context, snapshot)
         view = modals.with_form_buttons(app.catalogue, view, ref, snapshot, requester.location)
     except SHOWN_FAILURES as error:
         note_failure(error, requester)

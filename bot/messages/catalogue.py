@@ -28,8 +28,8 @@ def N_(message: str) -> str:  # noqa: N802 - gettext's name for it, which extrac
     return message
 
 
-def NN_(singular: str, plural: str) -> tuple[str, str]:  # noqa: N802 - like gettext's N_
-    """Mark both forms of a sentence that is looked up later by its count, and return them."""
+def NN_(singular: str, plural: str) -> tuple[str, str]:  # noqa: N802 - likewise, for two forms
+    """Mark both forms of a sentence that is looked up later by a count, and return them."""
     return singular, plural
 
 

@@ -1,4 +1,4 @@
-"""The views that Slack opens: an action's form, an object's details, and what waits."""
+"""The views that Slack opens: an action's form, and what waits."""
 
 import hashlib
 import json
@@ -26,14 +26,13 @@ from bot.domain.cards import ButtonValue
 from bot.domain.objects import ObjectKind, Ref, Value, visible
 from bot.domain.slack import MAX_FILE_MEGABYTES, FormInput, SlackFile, SlackLocation
 from bot.domain.snapshots import ListPage, Snapshot, decision_fingerprint
-from bot.messages.blocks import RenderContext, actions, context, fields, header, plain_name, section
+from bot.messages.blocks import actions, context, header, plain_name, section
 from bot.messages.catalogue import N_, Catalogue
-from bot.messages.fields import TASK_WORDS, details_passages, facts, labelled
 from bot.messages.labels import labels, param_title
 from bot.messages.lists import PAGE, SHOW, object_row, restriction
-from bot.messages.text import clip, code, date_token, escape, inline
+from bot.messages.text import clip, code, date_token, inline
 from bot.policy.rules import ReasonRule
-from bot.secmaster import Instance, InstanceStatus, Node, Task
+from bot.secmaster import Instance, InstanceStatus, Node
 
 FORM = "form"  # its callback id
 REASON = "reason"
@@ -51,9 +50,6 @@ HINTS: dict[ObjectKind, str] = {
 DECLINE_HINT = N_(
     "Up to {count} characters. Shown in the thread and on the card, and kept in the audit."
 )
-MANY = 90  # of the hundred blocks a modal may have
-BYTES = 200_000  # of the 250,000 a view may have
-FILES = 20
 MOST_FILES = 10  # in one form
 FILE_NAME = 100  # characters of a file's name; a form remembers 3,000 in all
 TYPED = 140  # characters of a name that have to be typed: a form shows ten more
@@ -292,31 +288,6 @@ def with_form_buttons(
     return view | {"blocks": blocks, "private_metadata": remembered}
 
 
-def details(render_context: RenderContext, snapshot: Snapshot) -> dict[str, Any]:
-    """Return the view with everything about one object that its card has no room for."""
-    head: list[Block] = [
-        header(snapshot.name),
-        fields(facts(render_context.catalogue, snapshot, render_context.now)),
-        context(f"{render_context.ref.kind} {code(render_context.ref.id)}"),
-    ]
-    parts = details_passages(render_context.catalogue, snapshot)
-    parts += (
-        _task_details(render_context.catalogue, snapshot)
-        if isinstance(snapshot, Task)
-        else _run_details(render_context.catalogue, snapshot)
-    )
-    fitting: list[Block] = []
-    room = BYTES
-    for part in parts[:MANY]:
-        room -= len(json.dumps(part.to_dict()))
-        if room < 0:
-            break
-        fitting.append(part)
-    if rest := len(parts) - len(fitting):
-        fitting.append(context(f"{rest} more parts are in SecMaster"))
-    return _plain_modal(render_context.catalogue, "Details", [*head, *fitting])
-
-
 def waiting(catalogue: Catalogue, objects: WaitingObjects) -> dict[str, Any]:
     """Return the modal that shows what waits for people."""
     return _plain_modal(
@@ -521,40 +492,3 @@ def _files_input(catalogue: Catalogue, param: Param, files: Sequence[SlackFile])
         hint=PlainTextObject(text=hint),
         element=FileInputElement(action_id=param.name, max_files=MOST_FILES),
     )
-
-
-def _task_details(catalogue: Catalogue, task: Task) -> list[Block]:
-    """Show the attachments and comments of a task."""
-    parts: list[Block] = []
-    if attachments := task.attachment_id_list:
-        lines = [code(id_) for id_ in attachments[-FILES:]]
-        if len(attachments) > FILES:
-            lines.append(f"{len(attachments) - FILES} more")
-        label = TASK_WORDS["attachments"].label
-        parts.append(section("\n".join([f"*{label}*", *lines])))
-    for comment in reversed(task.comments):  # what was said last is what is looked for
-        author = f"*{inline(comment.user_name, 80) or '—'}*"
-        head = f"{author} {date_token(comment.time)} {code(comment.id)}"
-        parts.append(section(f"{head}\n{escape(comment.message, 2500)}"))
-    return parts
-
-
-def _run_details(catalogue: Catalogue, run: Instance) -> list[Block]:
-    """Show the nodes of a run."""
-    parts: list[Block] = []
-    for node in run.nodes:
-        pairs = [
-            ("Node", f"{inline(node.action_name) or '—'}\n{code(node.action_id)}"),
-            ("Status", inline(node.status, 40) or "—"),
-            ("Started", date_token(node.start_time)),
-            ("Ended", date_token(node.end_time)),
-        ]
-        parts.append(fields(pairs))
-        for label, text in (
-            ("Error", node.error_msg),
-            ("Input", node.input),
-            ("Output", node.output),
-        ):
-            if text.strip():
-                parts.append(labelled(label, text, 1200))
-    return parts

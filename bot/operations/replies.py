@@ -15,6 +15,7 @@ from bot.operations.step_results import StepResult, WriteKind
 from bot.operations.steps import is_last_attempt, posted_since
 from bot.operations.transitions import Notice
 from bot.policy.decide import Refused
+from bot.policy.routes import ThreadDetail
 from bot.secmaster import Refused as RefusedBySecMaster
 from bot.secmaster import SecMasterError
 from bot.services import Services
@@ -49,9 +50,14 @@ async def outcome(
     A thread that was told of trouble is told of the end as well: it ``thread_knows``.
     """
     if outcome.reason_code not in PRIVATE or thread_knows:
-        await _in_thread(
-            services, operation, "outcome", messages.outcome(services.catalogue, operation, outcome)
-        )
+        end = messages.outcome(services.catalogue, operation, outcome)
+        # The card shows how many have approved.
+        if outcome.state is OperationState.COUNTED and await _gets_outcomes_only(
+            services, operation
+        ):
+            await _in_private(services, operation, end)
+        else:
+            await _in_thread(services, operation, "outcome", end)
         return
     if outcome.reason_code is OutcomeReason.CHANGED:
         message = await _decide_again(services, operation, outcome)
@@ -146,7 +152,9 @@ async def still_trying(services: Services, operation: Operation, notice: Notice)
     part = f"doubt about the {notice.write}" if notice.write else "trouble"
     try:
         async with asyncio.timeout(TIMEOUT):
-            await _in_thread(services, operation, part, message)
+            # A doubt is told in every thread.
+            if notice.write or not await _gets_outcomes_only(services, operation):
+                await _in_thread(services, operation, part, message)
             # The cards tell of the decision: a comment that is in doubt leaves them as they are.
             if notice.write is WriteKind.ACTION:
                 await _draw_doubt(services, operation)
@@ -198,7 +206,7 @@ async def lost(services: Services, operation: Operation, holder: StandingOperati
 async def _in_thread(services: Services, operation: Operation, part: str, message: Message) -> None:
     """Reply under the card once; to the person alone where there is no thread to reply in."""
     location = operation.location
-    if operation.batch_ts and operation.batch_ts == location.card:
+    if location.card and await _is_shared(services, operation):
         fingerprint = operation.decision_fingerprint
         stored_snapshot = services.store.snapshots.get
         chosen = await asyncio.to_thread(stored_snapshot, operation.ref, fingerprint)
@@ -219,6 +227,21 @@ async def _in_thread(services: Services, operation: Operation, part: str, messag
             raise
         log.warning("thread is closed to the bot", extra={"code": error.code})
     await _in_private(services, operation, message)
+
+
+async def _gets_outcomes_only(services: Services, operation: Operation) -> bool:
+    """Whether an operation's thread is told only how things ended."""
+    detail = await services.cards.thread_detail(operation.ref, operation.location.channel)
+    return bool(operation.location.card) and detail is ThreadDetail.OUTCOMES
+
+
+async def _is_shared(services: Services, operation: Operation) -> bool:
+    """Whether a thread is about several objects, so that each reply says which one it is about."""
+    location = operation.location
+    if operation.batch_ts and operation.batch_ts == location.card:
+        return True
+    cards_at = services.store.cards.cards_at
+    return len(await asyncio.to_thread(cards_at, location.channel, location.card)) > 1
 
 
 async def _in_private(services: Services, operation: Operation, message: Message) -> None:

@@ -48,7 +48,9 @@ async def test_what_waited_before_is_summed_up_in_one_message(environment: BotEn
     await first_poll_finished(environment)
     texts = await environment.slack.until(
         lambda: [
-            m["text"] for m in environment.slack.messages(SOC) if "I watch SecMaster" in m["text"]
+            m["text"]
+            for m in environment.slack.messages(SOC)
+            if "Now watching SecMaster" in m["text"]
         ]
     )
     assert len(texts) == 1

@@ -47,7 +47,7 @@ async def test_elsewhere_the_card_is_part_of_the_question_and_forms_keep_what_wa
     environment: BotEnvironment,
 ) -> None:
     await environment.slack.command(DAVE, RANDOM, f"/task terminate {TASK}")
-    await environment.ephemeral(DAVE, "rule 1 leaves it to *approver*")
+    await environment.ephemeral(DAVE, "approver", "can do this (rule 1)")
     await environment.slack.command(ALICE, RANDOM, f"/task terminate {TASK} not ours")
     await environment.ephemeral(ALICE, "*Terminate this task?* “Isolate host")
     [question] = environment.slack.ephemerals(ALICE)

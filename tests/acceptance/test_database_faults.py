@@ -80,7 +80,7 @@ async def test_a_click_that_can_not_be_recorded_is_refused_in_words_and_works_af
     async with broken(fault, environment.app.engine):
         # Longer than a page, since a file that is full may have room for a short one.
         answer = await environment.answer(ALICE, f"/task approve {TASK.id} {'长' * 1000}")
-        assert "could not be recorded" in answer
+        assert "not recorded and not done" in answer
         assert "Nothing was done" in answer
         environment.clock.forward(seconds=4)  # a write that was possible is good for three
         state = (await environment.app.readiness.parts())["database"]
@@ -121,7 +121,7 @@ async def test_a_message_that_was_taken_and_can_not_be_recorded_is_told_so_once(
     async with broken(sqlite_read_only, environment.app.engine):
         await slack.faults.clear()
         await saying
-        await environment.ephemeral(ALICE, "could not be recorded", "Nothing was done")
+        await environment.ephemeral(ALICE, "not recorded and not done")
         await environment.app.services.background.drain()
     assert len(slack.ephemerals(ALICE)) == 1
     assert environment.secmaster.writes("UpdateTask", TASK.id) == []

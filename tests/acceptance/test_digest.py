@@ -64,7 +64,7 @@ async def test_a_hand_over_says_who_did_what_and_what_still_waits(
     assert "<@" not in report
     started, ended = await environment.replies(run, 2)
     assert "*Retry started by" in started
-    assert "*The retry finished*" in ended
+    assert "*Retry finished*" in ended
 
 
 @pytest.mark.slow

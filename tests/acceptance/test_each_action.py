@@ -284,7 +284,7 @@ async def test_a_reason_is_a_comment_that_names_the_person_before_the_decision(
     assert second.body["action"] == "TERMINATE"
     await environment.slack.until(lambda: not environment.buttons(ts))
     card = texts(environment.message(ts))
-    assert "Terminated by <@U0ALICE> from Slack" in card
+    assert "Terminated by <@U0ALICE>, <!date" in card
     assert f"> {escaped}" in card
     assert outcomes(environment, "task", seed.TASK_ISOLATE) == ["allowed", "done"]
     assert rows(environment, "task", seed.TASK_ISOLATE)[-1]["reason"] == reason

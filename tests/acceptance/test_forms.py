@@ -79,7 +79,7 @@ async def test_a_required_reason_is_asked_for_and_not_taken_empty(
 ) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await environment.slack.command(ALICE, SOC, f"/task approve {seed.TASK_ISOLATE}")
-    await environment.ephemeral(ALICE, "This needs a reason", "&lt;reason&gt;", "Nothing was sent")
+    await environment.ephemeral(ALICE, "This requires a reason", "&lt;reason&gt;", "was not sent")
     view = await form(environment, ALICE, ts, "task.approve")
     empty = await environment.slack.submit(ALICE, view["id"], {})
     assert empty.error == "missing_input"

@@ -54,6 +54,6 @@ async def test_colleagues_press_type_and_write_and_strangers_do_not(
     await secmaster.until(lambda: len(secmaster.writes("UpdateTask")) == 2)
     await slack.say(STRANGER, "D0STRANGER", f"task comment {OTHER.id} me too")
     await environment.posted("D0STRANGER", "People of other organisations or workspaces may not")
-    assert "roles: *approver*" in await environment.answer(ERIN, "/secmaster whoami")
-    assert "roles: *approver" in await environment.answer(ALICE, "/secmaster whoami")
+    assert "Roles: *approver*" in await environment.answer(ERIN, "/secmaster whoami")
+    assert "Roles: *approver" in await environment.answer(ALICE, "/secmaster whoami")
     environment.ignore_messages()

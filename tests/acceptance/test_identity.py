@@ -25,8 +25,8 @@ BY_NAME = f'{NOT_SELF}users = {{ U0ALICE = "Alice.Liddell", U0BOB = "bob.b" }}\n
 BY_EMAIL = f'{NOT_SELF}email_domain = "example.com"\n'
 BY_BOTH = f'{BY_EMAIL}users = {{ U0ALICE = "bob" }}\n'
 NOBODY = f'{NOT_SELF}users = {{ U0CAROL = "carol" }}\n'
-REFUSED = "You created this task, and rule 1 (four eyes) leaves it to somebody else of *approver*"
-UNMAPPED = "Rule 1 (four eyes) refuses whoever created the task, and nobody told me who you are"
+REFUSED = "You created this task, so another approver must decide"
+UNMAPPED = "Rule 1 (four eyes) excludes the task's creator, and the bot does not know who you are"
 
 
 @pytest.fixture
@@ -136,7 +136,7 @@ async def test_a_task_whose_creator_nobody_can_tell_is_decided_by_nobody_here(
     ts = await created_by(environment, name, creator_id="")
     for user in (ALICE, BOB):
         await environment.slack.press(user, SOC, ts, "task.approve")
-        await environment.ephemeral(user, "asks for what SecMaster does not say of this task")
+        await environment.ephemeral(user, "needs data that SecMaster did not return")
     assert decided(environment) == 0
 
 

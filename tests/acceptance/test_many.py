@@ -280,7 +280,7 @@ async def test_whoever_only_reads_is_refused_for_each_of_them_and_it_is_on_recor
     question = await choose(environment, DAVE, view, "task.terminate", THREE)
     assert question["title"]["text"] == "Select several"
     text = json.dumps(question["blocks"])
-    assert text.count("rule 1 leaves it to *approver*") == 3
+    assert text.count("can do this (rule 1)") == 3
     assert question["submit"] is None
     assert puts(environment) == []
     for each in THREE:
@@ -438,7 +438,7 @@ async def test_a_text_narrows_what_is_offered_and_a_mention_is_told_how(
     )
     await environment.slack.command(ALICE, SOC, "/secmaster instance severl")
     await environment.ephemeral(ALICE, "Did you mean `/secmaster instance several`?")
-    await environment.slack.command(ALICE, SOC, "/secmaster help")
+    await environment.slack.command(ALICE, SOC, "/secmaster help tasks")
     [message] = [m for m in environment.slack.ephemerals(ALICE) if "How to use" in m["text"]]
     assert "/secmaster task several [text]" in json.dumps(message["blocks"])
 
@@ -462,7 +462,9 @@ async def test_a_newer_button_is_told_and_trouble_while_listing_too(
     await environment.secmaster.faults.set(Fault(on="ListTasks", status=503))
     await environment.slack.press(ALICE, SOC, ts, "several")
     await environment.slack.until(
-        lambda: "not answering properly" in json.dumps(environment.slack.views(ALICE)[-1]["blocks"])
+        lambda: (
+            "not responding properly" in json.dumps(environment.slack.views(ALICE)[-1]["blocks"])
+        )
     )
 
 

@@ -23,11 +23,11 @@ async def test_a_mention_takes_the_same_words_as_the_command(environment: BotEnv
     assert "> confirmed" in reply
     await environment.slack.until(lambda: not environment.buttons(ts))
     await environment.slack.say(DAVE, SOC, "Hey @SecMaster help")
-    await environment.ephemeral(DAVE, "I don't know “hey”")
+    await environment.ephemeral(DAVE, "How to use /secmaster")
     await environment.slack.say(DAVE, SOC, "@secmaster task list handled")
     await environment.ephemeral(DAVE, "of 4 handled tasks")
     await environment.slack.say(DAVE, SOC, "@secmaster whoami")
-    await environment.ephemeral(DAVE, "roles: *reader*")
+    await environment.ephemeral(DAVE, "Roles: *reader*")
     await environment.slack.say(DAVE, SOC, "@secmaster")
     await environment.ephemeral(DAVE, "How to use /secmaster")
 
@@ -37,12 +37,12 @@ async def test_a_refused_or_wrong_mention_is_told_where_it_was_made(
 ) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await environment.slack.say(DAVE, SOC, "@secmaster approve", ts)
-    await environment.ephemeral(DAVE, "rule 1 leaves it to *approver*")
+    await environment.ephemeral(DAVE, "approver", "can do this (rule 1)")
     await environment.slack.say(DAVE, SOC, "@secmaster aprove", ts)
     await environment.ephemeral(DAVE, "Did you mean `@SecMaster task approve`?")
     assert [one["thread_ts"] for one in environment.slack.ephemerals(DAVE)] == [ts, ts]
     await environment.slack.say(GUEST, SOC, f"@secmaster task approve {seed.TASK_ISOLATE}")
-    await environment.ephemeral(GUEST, "Guests may not read or change anything here.")
+    await environment.ephemeral(GUEST, "Guests can't read or change anything here.")
     assert [one for one in environment.secmaster.requests if one.method == "PUT"] == []
 
 
@@ -64,9 +64,9 @@ async def test_in_the_thread_of_a_card_the_id_and_the_noun_may_be_left_out(
     await environment.slack.say(CAROL, SOC, "@secmaster retry", run)
     assert "*Retry started by <@U0CAROL>" in (await environment.replies(run, 2))[-1]
     await environment.slack.say(CAROL, SOC, "@secmaster approve", run)
-    await environment.ephemeral(CAROL, "Did you mean")
+    await environment.ephemeral(CAROL, "Which task? Add its ID.")
     await environment.slack.say(CAROL, SOC, "@secmaster task approve", run)
-    await environment.ephemeral(CAROL, "The id is missing.")
+    await environment.ephemeral(CAROL, "Which task? Add its ID.")
     assert len(environment.slack.messages(SOC)) == 2
 
 
@@ -93,7 +93,7 @@ async def test_in_a_thread_that_is_no_cards_the_card_is_posted_in_the_channel(
 ) -> None:
     message = await environment.slack.say(ALICE, SOC, "what about this host?")
     await environment.slack.say(ALICE, SOC, "@secmaster approve", message["ts"])
-    await environment.ephemeral(ALICE, "I don't know “approve”")
+    await environment.ephemeral(ALICE, "Which task? Add its ID.")
     text = f"@secmaster task approve {seed.TASK_ISOLATE}"
     await environment.slack.say(ALICE, SOC, text, message["ts"])
     ts = await environment.slack.until(lambda: bots(environment, SOC))
@@ -122,7 +122,7 @@ async def test_a_thread_that_slack_does_not_let_us_look_at_is_no_cards(
         Fault(on="conversations.replies", code="missing_scope", status=200)
     )
     await environment.slack.say(ALICE, SOC, "@secmaster approve", message["ts"])
-    await environment.ephemeral(ALICE, "I don't know “approve”")
+    await environment.ephemeral(ALICE, "Which task? Add its ID.")
 
 
 async def test_a_direct_message_needs_no_mention(environment: BotEnvironment) -> None:
@@ -134,7 +134,7 @@ async def test_a_direct_message_needs_no_mention(environment: BotEnvironment) ->
     assert "*Approved by <@U0ALICE>" in reply
     await environment.slack.until(lambda: not environment.buttons(ts, channel=DM))
     await environment.slack.say(ALICE, DM, "hello there")
-    await environment.slack.until(lambda: said_in(environment, "I don't know “hello”"))
+    await environment.slack.until(lambda: said_in(environment, "Hello! I show SecMaster's tasks"))
     await environment.slack.command(ALICE, DM, f"/task comment {seed.TASK_ISOLATE} from my phone")
     assert "*Comment added by" in (await environment.replies(ts, 2, channel=DM))[-1]
     await environment.slack.say(ALICE, DM, "comment from the thread", ts)

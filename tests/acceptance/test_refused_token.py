@@ -59,7 +59,7 @@ async def test_nothing_is_posted_or_read_for_it_until_it_is_taken_again_and_then
 ) -> None:
     slack, secmaster = environment.slack, environment.secmaster
     await first_poll_finished(environment)
-    await environment.posted(SOC, "👋 I watch SecMaster from now on.")
+    await environment.posted(SOC, "👋 Now watching SecMaster.")
     ts = await environment.card("task", seed.TASK_ISOLATE)
     assert await readiness(environment) == (200, None)
     slack.revoke_token()

@@ -92,13 +92,13 @@ async def test_a_message_under_no_card_and_one_who_may_not_are_told_so(
 ) -> None:
     message = await environment.slack.say(CAROL, RANDOM, "who looks at this?")
     await environment.slack.shortcut(CAROL, "task.comment", RANDOM, message["ts"])
-    await environment.ephemeral(CAROL, "not in the thread of a task's card", "Nothing was sent")
+    await environment.ephemeral(CAROL, "not in the thread of a task's card", "was not sent")
     run = await environment.card("instance", seed.INSTANCE_FAILED)
     await environment.slack.shortcut(CAROL, "task.comment", SOC, run)
     await environment.ephemeral(CAROL, "not in the thread of a task's card")
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await environment.slack.shortcut(DAVE, "task.comment", SOC, ts)
-    await environment.ephemeral(DAVE, "leaves it to")
+    await environment.ephemeral(DAVE, "can do this (rule")
     assert environment.slack.views(CAROL) == environment.slack.views(DAVE) == []
     assert environment.secmaster.writes("UpdateTask") == []
 

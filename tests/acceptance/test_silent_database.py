@@ -30,9 +30,9 @@ DATABASE = DatabaseTimeouts(
 # Both stand-ins and the bot share a core here: the bot's own deadline leaves them more than usual.
 QUICK = replace(QUICK_TIMEOUTS, answer=1.5, database=DATABASE)
 TASK, COMMENTED = seed.TASK_ISOLATE, seed.TASK_BLOCK_IP
-NOT_DONE = ("nothing was recorded, and nothing was done", "could not be recorded")
+NOT_DONE = ("not recorded and not done",)
 OPEN = "not recorded yet"
-ENDS = ("is recorded now", "could not be recorded", "can't say whether this was recorded")
+ENDS = ("is recorded now", "not recorded and not done", "not known whether this was recorded")
 WATCHED = POLICY + "[watch]\nevery = 0.2\n"
 
 

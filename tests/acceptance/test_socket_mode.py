@@ -30,11 +30,11 @@ async def test_every_envelope_is_acked_whatever_came_of_it(environment: BotEnvir
     await environment.slack.command(ALICE, SOC, "/secmaster nonsense")
     assert "I don't know “nonsense”" in environment.slack.ephemerals(ALICE)[-1]["text"]
     await environment.slack.press(DAVE, SOC, ts, "task.approve")
-    await environment.ephemeral(DAVE, "rule 1 leaves it to")
+    await environment.ephemeral(DAVE, "can do this (rule 1)")
     await environment.slack.press(ALICE, SOC, ts, "task.comment")
     [view] = environment.slack.views(ALICE)
     await environment.slack.submit(ALICE, view["id"], {"comment": " "})
-    assert environment.slack.views(ALICE)[0]["errors"] == {"comment": "The text is missing."}
+    assert environment.slack.views(ALICE)[0]["errors"] == {"comment": "This can't be empty."}
     await environment.slack.submit(ALICE, view["id"], {"comment": "fine"})
     assert environment.slack.views(ALICE) == []
     await environment.slack.say(ALICE, SOC, "@secmaster what?", ts)

@@ -28,13 +28,13 @@ def rules(request: pytest.FixtureRequest) -> str:
     [
         ("name", "Isolate host db-01", "*Name*: Isolate host ecs-web-07 → Isolate host db-01"),
         ("due_date", "2031-01-02T03:04:05.000Z+0000", "*Due*: <!date^"),
-        ("due_handle", "CONTINUE", "*When due*: it is interrupted → it goes on by itself"),
+        ("due_handle", "CONTINUE", "*When due*: cancelled automatically → approved automatically"),
         ("approver", "Ana Sousa", "*Handler*: nothing → Ana Sousa"),
         ("handle_parameters", PARAMETERS, "*Parameters*: "),
         ("view_parameters", "host: db-01", "→ host: db-01"),
         ("description", "A drill.", "→ A drill."),
         ("related_object", "Host wipe", "Host containment → Host wipe"),
-        ("business_type", "PLAYBOOKNODEAPPROVE", "→ An approval in a playbook"),
+        ("business_type", "PLAYBOOKNODEAPPROVE", "→ playbook approval"),
         ("notes", "007", "*Note*: nothing → 007"),
     ],
 )

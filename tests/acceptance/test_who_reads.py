@@ -117,7 +117,7 @@ REFUSALS = {
     "guest": "Guests may not read",
     "single": "Guests may not read",
     "outsider": "People of other organisations or workspaces may not read",
-    "unknown": "Slack could not be asked who you are",
+    "unknown": "Slack could not confirm who you are",
 }
 # sees: the door opens. no: it is refused as reading. right, write: it asks for another right, and
 # is refused as that. open: an answer that has nothing of SecMaster.
@@ -156,10 +156,15 @@ unwatch               right   right     right   right  right  right   right     
 reload                right   right     right   right  right  right   right     right
 revoke                open    open      open    open   open   open    open      open
 delegations           open    open      open    open   open   open    open      open
+calls                 open    open      open    open   open   open    open      no
 whoami                open    open      open    open   open   open    open      open
 help                  open    open      open    open   open   open    open      open
 mention: list         sees    sees      no      no     no     no      no        no
 mention: show         sees    sees      no      no     no     no      no        no
+mention: id           sees    sees      no      no     no     no      no        no
+mention: search       sees    sees      no      no     no     no      no        no
+mention: terminate    write   write     write   write  write  write   write     write
+mention: hello        open    open      open    open   open   open    open      open
 thread: show          sees    sees      no      no     no     no      no        no
 thread: why           sees    sees      no      no     no     no      no        no
 thread: audit         sees    right     right   no     right  right   right     no
@@ -171,12 +176,14 @@ show                  sees    sees      no      no     no     no      no        
 details               sees    sees      no      no     no     no      no        no
 refresh               sees    sees      no      no     no     no      no        no
 refresh, alone        sees    sees      no      no     no     no      no        no
+start                 sees    sees      no      no     no     no      no        no
 answer                write   write     write   write  write  write   write     write
 try again             write   write     write   write  write  write   write     write
 fill                  write   write     write   write  write  write   write     write
 nodes                 open    open      open    open   open   open    open      open
 several               sees    sees      no      no     no     no      no        no
 home                  sees    sees      no      no     no     no      no        no
+calls menu            sees    sees      no      no     no     no      no        no
 actions               write   write     write   write  write  write   write     write
 break-glass button    write   write     write   write  write  write   write     write
 refuse                write   write     write   write  write  write   write     write
@@ -196,8 +203,8 @@ SEEN = {
     "instance show": "Failed at",
     "task several": "12 tasks wait for a decision",
     "instance several": "3 instances have failed",
-    "why": "What you may do with task",
-    "audit": "What the audit has of task",
+    "why": "What you can do with",
+    "audit": "Audit records of",
     "oncall": r"waiting · .* failed",
     "digest": "still waits?",
     "status": "12 tasks wait",
@@ -205,20 +212,24 @@ SEEN = {
     "routes test": "No card is posted for it",
     "mention: list": "of 12 waiting tasks",
     "mention: show": TASK_NAME,
+    "mention: id": TASK_NAME,
+    "mention: search": "of 1 waiting tasks",
     "thread: show": TASK_NAME,
-    "thread: why": "What you may do with task",
-    "thread: audit": "What the audit has of task",
+    "thread: why": "What you can do with",
+    "thread: audit": "Audit records of",
     "chat: list": "of 12 waiting tasks",
     "chat: status": "12 tasks wait",
     "page": "9-12 of 12",
+    "start": "of 12 waiting tasks",
     "show": TASK_NAME,
     "details": TASK_NAME,
     "refresh": "a card was drawn",
     "refresh, alone": TASK_NAME,
     "post": TASK_NAME,
     "several": "12 tasks wait for a decision",
-    "home": "My queue",
-    "app_home_opened": "My queue",
+    "home": "Your tasks",
+    "calls menu": "Your tasks",
+    "app_home_opened": "Your tasks",
     "waiting": "Waiting for a decision: 12",
 }
 BUTTONS_MODULE, LISTENERS_MODULE = ROOT / "handlers/buttons.py", ROOT / "handlers/__init__.py"
@@ -246,15 +257,17 @@ READ_FOR_A_FORM = {
     "watch.py:snooze",
 }
 READ_AND_FILTERED = {
+    "either_kind.py:kind_of",
     "home.py:_load_source",
+    "home.py:_open_requests",
     "home.py:personal_home",
     "oncall.py:waiting",
     "oncall.py:hand_over",
     "watch.py:status",
 }
-HOME_DOORS = ("home", "app_home_opened")
+HOME_DOORS = ("home", "calls menu", "app_home_opened")
 # What those read who are refused for another reason than reading.
-OTHER_REFUSALS = {"right": "is for ", "write": "was not sent"}
+OTHER_REFUSALS = {"right": "🚫 Only ", "write": "was not sent"}
 COMMANDS = {
     "task list": "",
     "instance list": "",
@@ -289,6 +302,7 @@ BUTTONS = {
     "refresh": ("refresh", str(REF)),
     "refresh, alone": ("refresh", str(REF)),
     "post": (private_cards.POST, str(REF)),
+    "start": ("start.waiting", ""),
     "answer": (private_cards.ANSWER, str(AskedCommand(action="task.approve", button=str(REF)))),
     "try again": (
         private_cards.TRY_AGAIN,
@@ -298,6 +312,7 @@ BUTTONS = {
     "nodes": (modals.NODES, "node"),
     "several": ("several", "1|task|main||"),
     "home": ("home.next", "{}"),
+    "calls menu": ("calls", "rule"),
     "actions": ("task.approve", str(REF)),
     "break-glass button": ("break-glass", f"task.approve|{REF}"),
     "refuse": ("refuse", f"task.approve|{REF}"),
@@ -307,6 +322,10 @@ BUTTONS = {
 MESSAGES = {
     "mention: list": "<@U0BOT> task list",
     "mention: show": f"<@U0BOT> task show {TASK}",
+    "mention: id": f"<@U0BOT> <https://console.example/task/{TASK}>",
+    "mention: search": "<@U0BOT> show Isolate host",
+    "mention: terminate": f"<@U0BOT> terminate {TASK}",
+    "mention: hello": "<@U0BOT> hello",
     "thread: show": "<@U0BOT> show",
     "thread: why": "<@U0BOT> why",
     "thread: audit": "<@U0BOT> audit",
@@ -493,7 +512,7 @@ async def test_what_somebody_may_not_read_is_left_out_and_counted_nowhere(
         ("page", "9-11 of 11 waiting tasks", "Only what you may read"),
         ("task several", "11 tasks wait for a decision."),
         ("waiting", "Waiting for a decision: 11", "Failed: 3", "and 3 more"),
-        ("app_home_opened", "My queue", "Counted among the tasks due soonest that you may read."),
+        ("app_home_opened", "Your tasks", "Counted among the tasks due soonest that you may read."),
         ("instance list", "1-8 of 14 instances"),
         ("oncall", r"\*\d+\* failed", "Reset the passwords"),
         ("status", r"main: \d+ runs are failed"),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from bot.domain.objects import visible
 from bot.domain.slack import FormInput, SlackFile, SlackLocation
 from bot.domain.snapshots import ListPage
-from bot.messages import RenderContext, denials, modals
+from bot.messages import RenderContext, denials, details, modals
 from bot.messages.modals import FormContent, FormState
 from bot.policy.rules import ReasonRule
 from bot.secmaster import Instance, Task
@@ -102,16 +102,16 @@ def test_details_show_what_a_card_has_no_room_for() -> None:
             "attachment_id_list": ("a-1",),
         }
     )
-    text = read(modals.details(RenderContext(TASK, NOW, ENGLISH), task))
+    text = read(details.details(RenderContext(TASK, NOW, ENGLISH), task))
     assert all(part in text for part in ("`c-1`", "Bob", "`a-1`"))
-    text = read(modals.details(RenderContext(RUN, NOW, ENGLISH), FAILED))
+    text = read(details.details(RenderContext(RUN, NOW, ENGLISH), FAILED))
     assert all(part in text for part in ("Fetch mail", "`n-1`", "Block sender", "timed out"))
 
 
 def test_details_begin_with_the_cards_facts() -> None:
-    text = read(modals.details(RenderContext(TASK, NOW, ENGLISH), WAITING))
+    text = read(details.details(RenderContext(TASK, NOW, ENGLISH), WAITING))
     assert "Waiting for a decision" in text
-    assert "goes on by itself" in text
+    assert "auto-approves" in text
 
 
 @FEW
@@ -183,7 +183,7 @@ def test_a_home_says_what_went_wrong(reference: str) -> None:
 def test_the_details_of_any_task_are_ones_that_slack_opens(
     render_context: RenderContext, task: Task
 ) -> None:
-    assert_slack_opens(modals.details(render_context, task))
+    assert_slack_opens(details.details(render_context, task))
 
 
 @SOME
@@ -191,21 +191,21 @@ def test_the_details_of_any_task_are_ones_that_slack_opens(
 def test_the_details_of_any_instance_are_ones_that_slack_opens(
     render_context: RenderContext, run: Instance
 ) -> None:
-    assert_slack_opens(modals.details(render_context, run))
+    assert_slack_opens(details.details(render_context, run))
 
 
 @pytest.mark.parametrize("letter", ["x", "中", "🙂", "&"])
 def test_the_details_of_a_long_talk_are_ones_that_slack_opens(letter: str) -> None:
     render_context = RenderContext(TASK, NOW, ENGLISH)
     comments = [{"id": f"c-{number}", "message": letter * 3000} for number in range(100)]
-    assert_slack_opens(modals.details(render_context, Task(name="n", comments=comments)))
+    assert_slack_opens(details.details(render_context, Task(name="n", comments=comments)))
 
 
 def test_the_details_of_a_long_talk_end_with_what_was_said_last_and_say_what_is_left_out() -> None:
     render_context = RenderContext(TASK, NOW, ENGLISH)
     comments = [{"id": f"c-{number}", "message": f"word {number}."} for number in range(200)]
     task = Task(name="n", comments=comments, attachment_id_list=["a-1"])
-    text = "\n".join(markup_in(modals.details(render_context, task)["blocks"]))
+    text = "\n".join(markup_in(details.details(render_context, task)["blocks"]))
     assert "word 199." in text
     assert "a-1" in text
     assert re.search(r"\b\d+ (?:earlier|more)", text)
