@@ -190,10 +190,13 @@ def decline_form(
 
 
 def _head(state: FormState, content: FormContent, consequence: str) -> list[Block]:
-    """Say what a form leads to, and for which object."""
+    """Say which object a form is about, what it leads to, and in small print where it is."""
     warning = f"{content.warning}\n" if content.warning else ""
-    where = f"{inline(content.workspace, 60)} · {code(state.ref.id)}"
-    return [section(f"{warning}{consequence}\n{where}"), plain_name(content.name)]
+    return [
+        plain_name(content.name),
+        section(f"{warning}{consequence}"),
+        context(f"{inline(content.workspace, 60)} · {code(state.ref.id)}"),
+    ]
 
 
 def _form_view(

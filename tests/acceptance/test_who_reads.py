@@ -610,8 +610,10 @@ def test_every_button_has_its_row() -> None:
                     names.add(name.rstrip("."))
                 case ast.Attribute(value=ast.Name("private_cards"), attr=constant):
                     names.add(getattr(private_cards, constant))
-                case ast.Attribute(value=ast.Name("modals"), attr="NODES" | "FILL" as constant):
-                    names.add(getattr(modals, constant))
+                case ast.Attribute(value=ast.Name("modals"), attr="NODES"):
+                    names.add(modals.NODES)
+                case ast.Name(id="FILLED"):
+                    names.add(modals.FILL)
                 case ast.Attribute(value=ast.Name("ApprovalIntent"), attr=constant):
                     names.add(ApprovalIntent[constant])
     pressed = {action_id.partition(".")[0] for action_id, _value in BUTTONS.values()}
