@@ -60,14 +60,17 @@ EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 async def open_form(
     app: AppContext,
-    query: BatchQuery,
+    query: BatchQuery | None,
     requester: Requester,
     trigger_id: str,
     *,
     in_modal: bool = False,
 ) -> None:
-    """Open the selection form at once; its options come into it after the acknowledgement."""
-    if query.workspace not in app.services.workspaces:
+    """Open the selection form at once; its options come into it after the acknowledgement.
+
+    ``query`` is None for a button of another version. Raises UserError.
+    """
+    if query is None or query.workspace not in app.services.workspaces:
         raise UserError(denials.newer_button(app.catalogue))
     loading = modals.loading(app.catalogue, batch_forms.CHOOSE)
     response = await forms.open_view(app.services, trigger_id, loading, in_modal=in_modal)

@@ -25,10 +25,12 @@ from handlers import (
     questions,
     watch,
 )
-from handlers.context import Recorder
+from handlers.context import AppContext, Recorder
 from handlers.errors import UserError, run_after_ack
 from handlers.payloads import Press, Submission
 from handlers.requests import ActionRequest, ChangeApproval, SnoozeChoice
+
+FILLED = f"{modals.FILL}."  # begins the name of a button that opens an action's form at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +53,13 @@ async def press(ack: AsyncAck, slack_payload: Press, recorder: Recorder) -> None
     name, value, in_modal = slack_payload.action_id, slack_payload.value, slack_payload.in_modal
     if slack_payload.option:  # a menu's option carries both
         name, _, value = slack_payload.option.partition("|")
-    if name.startswith("page."):
+    if slack_payload.action_id == modals.NODES:
+        run_after_ack(app, forms.choose_node(app, slack_payload), requester)
+    elif name.startswith("page."):
         run_after_ack(app, queries.turn_page(app, value, requester), requester)
     elif name.partition(".")[0] == "home":
         await home.record_options(recorder, requester.actor, value)
         run_after_ack(app, home.opened(app, requester.actor), requester)
-    elif slack_payload.action_id == modals.NODES:
-        run_after_ack(app, forms.choose_node(app, slack_payload), requester)
     elif name == "calls":
         await preferences.chosen_on_home(recorder, requester, value, trigger_id)
         run_after_ack(app, home.opened(app, requester.actor), requester)
@@ -69,21 +71,29 @@ async def press(ack: AsyncAck, slack_payload: Press, recorder: Recorder) -> None
         await questions.answered(recorder, value, requester, trigger_id)
     elif name == "several":
         query = BatchQuery.parse(value)
-        if query is None:
-            raise UserError(denials.newer_button(recorder.app.catalogue))
         await batch.open_form(app, query, requester, trigger_id, in_modal=in_modal)
     else:
-        action_name, _, button_value = value.rpartition("|")
-        button = ButtonValue.parse(button_value)
-        if button is None or button.ref.workspace not in app.services.workspaces:
-            raise UserError(denials.newer_button(recorder.app.catalogue))
-        button_press = ButtonPress(name, button, trigger_id, in_modal, action_name)
-        if name.startswith(f"{modals.FILL}.") and (
-            location := modals.read_location(slack_payload.metadata)
-        ):
-            requester = replace(requester, location=location)
-        await _press_object_button(recorder, button_press, requester)
+        await _press_object_button(
+            recorder, _read_press(app, slack_payload, name, value), _at_details(slack_payload)
+        )
     await ack()
+
+
+def _read_press(app: AppContext, slack_payload: Press, name: str, value: str) -> ButtonPress:
+    """Return which object a button is about; raises UserError for one of another version."""
+    action_name, _, button_value = value.rpartition("|")
+    button = ButtonValue.parse(button_value)
+    if button is None or button.ref.workspace not in app.services.workspaces:
+        raise UserError(denials.newer_button(app.catalogue))
+    trigger_id, in_modal = slack_payload.trigger_id, slack_payload.in_modal
+    return ButtonPress(name, button, trigger_id, in_modal, action_name)
+
+
+def _at_details(slack_payload: Press) -> Requester:
+    """Return who pressed a button; in the Details at the place from which they were opened."""
+    requester = slack_payload.requester
+    location = modals.read_location(slack_payload.metadata) if slack_payload.in_modal else None
+    return replace(requester, location=location) if location else requester
 
 
 async def submit(ack: AsyncAck, slack_payload: Submission, recorder: Recorder) -> None:
@@ -99,18 +109,15 @@ async def _press_object_button(
     app, ref, trigger_id = recorder.app, press.button.ref, press.trigger_id
     fingerprint = press.button.decision_fingerprint
     match press.name:
-        case name if name in BY_NAME:
-            request = ActionRequest(BY_NAME[name], ref, decision_fingerprint=fingerprint)
-            await forms.record_or_open_form(recorder, request, requester, trigger_id)
+        case name if name.removeprefix(FILLED) in BY_NAME:
+            action, asks = BY_NAME[name.removeprefix(FILLED)], name.startswith(FILLED)
+            request = ActionRequest(action, ref, decision_fingerprint=fingerprint)
+            await forms.record_or_open_form(recorder, request, requester, trigger_id, asks=asks)
         case "break-glass" if press.action_name in BY_NAME:
             request = ActionRequest(
                 BY_NAME[press.action_name], ref, decision_fingerprint=fingerprint, break_glass=True
             )
             await forms.record_or_open_form(recorder, request, requester, trigger_id)
-        case name if name.removeprefix(f"{modals.FILL}.") in BY_NAME:
-            action = BY_NAME[name.removeprefix(f"{modals.FILL}.")]
-            request = ActionRequest(action, ref, decision_fingerprint=fingerprint)
-            await forms.open_reason_form(app, request, requester, trigger_id)
         case ApprovalIntent.WITHDRAW | ApprovalIntent.DECLINE if press.action_name in BY_NAME:
             await _change_approval(recorder, press, requester)
         case name if name.startswith("snooze."):

@@ -27,24 +27,26 @@ from handlers.requests import ActionRequest, ChangeApproval
 
 
 async def record_or_open_form(
-    recorder: Recorder, request: ActionRequest, requester: Requester, trigger_id: str
+    recorder: Recorder,
+    request: ActionRequest,
+    requester: Requester,
+    trigger_id: str,
+    *,
+    asks: bool = False,
 ) -> None:
-    """Record the action of a button or shortcut at once, or open the form that it needs first."""
+    """Record the action of a button or shortcut at once, or open the form that it needs first.
+
+    It ``asks`` in any case, on top of the Details: a reason can be given in its form.
+    """
     app = recorder.app
     grant = await operations.authorize_or_offer_again(app, request, requester, trigger_id)
     needs_form = request.action.opens_form or grant.allowed.confirm
-    if needs_form or operations.lacks_reason(grant, request.action, ""):
+    if asks:
+        await open_form(app, request, requester.location, trigger_id, grant, in_modal=True)
+    elif needs_form or operations.lacks_reason(grant, request.action, ""):
         await open_form(app, request, requester.location, trigger_id, grant)
     else:
         await operations.record(recorder, request, requester, trigger_id, grant)
-
-
-async def open_reason_form(
-    app: AppContext, request: ActionRequest, requester: Requester, trigger_id: str
-) -> None:
-    """Open the form of an action on top of the Details: a reason can be given in it."""
-    grant = await operations.authorize_or_offer_again(app, request, requester, trigger_id)
-    await open_form(app, request, requester.location, trigger_id, grant, in_modal=True)
 
 
 async def open_decline_form(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from slack_sdk.models.blocks import Block, ButtonElement, ConfirmObject, PlainTextObject
+from slack_sdk.models.blocks import Block, ButtonElement
 
 from bot.domain.actions import BY_NAME, Action, is_contrary
 from bot.domain.approvals import Approval, ApprovalIntent, ApprovalRequest, RequestNews
@@ -84,7 +84,6 @@ def _buttons(
     fingerprint = decision_fingerprint(snapshot)
     button = ButtonValue(ref=render_context.ref, decision_fingerprint=fingerprint)
     value = f"{action}|{button}"
-    decline = catalogue.gettext("Decline request")
     buttons = []
     if viewer is None or action in viewer.has_approved:
         buttons.append(
@@ -96,20 +95,7 @@ def _buttons(
             )
         )
     buttons.append(
-        ButtonElement(
-            text=decline,
-            action_id="refuse",
-            value=value,
-            confirm=ConfirmObject(
-                title=catalogue.gettext("Decline this request?"),
-                text=PlainTextObject(
-                    text=catalogue.gettext("This cancels all approvals given so far.")
-                ),
-                confirm=decline,
-                deny=catalogue.gettext("Cancel"),
-                style="danger",
-            ),
-        )
+        ButtonElement(text=catalogue.gettext("Decline request"), action_id="refuse", value=value)
     )
     if viewer and action in viewer.may_override:
         override = catalogue.gettext("Emergency override")

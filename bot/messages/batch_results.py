@@ -13,7 +13,7 @@ from bot.domain.operations import Operation, OperationState, Outcome, StandingOp
 from bot.domain.reasons import NO_ANSWER, OutcomeReason, SkipReason
 from bot.messages.blocks import Message, plain_name, section, text_message
 from bot.messages.catalogue import N_, Catalogue
-from bot.messages.fields import INSTANCE_STATES, TASK_STATES
+from bot.messages.fields import INSTANCE_STATES, TASK_STATES, state_name
 from bot.messages.labels import labels
 from bot.messages.text import clip, inline, mention_user, quote
 
@@ -192,7 +192,7 @@ def _closed_label(catalogue: Catalogue, operation: Operation, outcome: Outcome) 
     """Say which status of the object stood in the way."""
     status = outcome.blocking_status
     states = TASK_STATES if operation.ref.kind == "task" else INSTANCE_STATES
-    state = catalogue.gettext(states[status]) if status in states else status
+    state = state_name(catalogue, states, status)
     if operation.ref.kind != "task":
         return catalogue.gettext("The run is now {state}", state=state)
     if outcome.decided_by:

@@ -6,6 +6,7 @@ from typing import Any
 from slack_sdk.models.blocks import Block
 from slack_sdk.models.views import View
 
+from bot.domain.slack import SlackLocation
 from bot.domain.snapshots import Snapshot
 from bot.messages.blocks import RenderContext, context, fields, header, section
 from bot.messages.cards import error_text, file_title, footer, node_title
@@ -19,6 +20,7 @@ from bot.messages.fields import (
     laid_out,
     state_name,
 )
+from bot.messages.modals import form_buttons
 from bot.messages.text import clip, code, date_token, escape, inline
 from bot.secmaster import Instance, Node, Task
 
@@ -29,8 +31,13 @@ NODE_TEXT = 1200  # characters of each of a node's texts
 COMMENT = 2500
 
 
-def details(render_context: RenderContext, snapshot: Snapshot) -> dict[str, Any]:
-    """Return the view with everything about one object, as much of it as fits."""
+def details(
+    render_context: RenderContext, snapshot: Snapshot, location: SlackLocation | None = None
+) -> dict[str, Any]:
+    """Return the view with everything about one object, as much of it as fits.
+
+    Its buttons open forms, which answer at the ``location``; it has none without one.
+    """
     catalogue = render_context.catalogue
     parts = details_passages(catalogue, snapshot)
     if isinstance(snapshot, Task):
@@ -53,12 +60,21 @@ def details(render_context: RenderContext, snapshot: Snapshot) -> dict[str, Any]
         fitting.append(context(sentence))
     blocks = [
         header(snapshot.name),
+        *(form_buttons(render_context, snapshot) if location else []),
         fields(facts(render_context, snapshot)),
         *fitting,
         context(footer(render_context)),
     ]
     title, close = catalogue.gettext("Details"), catalogue.gettext("Close")
-    return View(type="modal", title=clip(title, 24), close=clip(close, 24), blocks=blocks).to_dict()
+    # Whoever presses a button here is answered by no response_url of before.
+    remembered = location.model_copy(update={"response_url": ""}) if location else None
+    return View(
+        type="modal",
+        title=clip(title, 24),
+        close=clip(close, 24),
+        private_metadata=remembered.model_dump_json() if remembered else None,
+        blocks=blocks,
+    ).to_dict()
 
 
 def _files(render_context: RenderContext, task: Task) -> list[Block]:

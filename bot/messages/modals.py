@@ -26,7 +26,7 @@ from bot.domain.cards import ButtonValue
 from bot.domain.objects import ObjectKind, Ref, Value, visible
 from bot.domain.slack import MAX_FILE_MEGABYTES, FormInput, SlackFile, SlackLocation
 from bot.domain.snapshots import ListPage, Snapshot, decision_fingerprint
-from bot.messages.blocks import actions, context, header, plain_name, section
+from bot.messages.blocks import RenderContext, actions, context, header, plain_name, section
 from bot.messages.catalogue import N_, Catalogue
 from bot.messages.labels import labels, param_title
 from bot.messages.lists import PAGE, SHOW, object_row, restriction
@@ -190,10 +190,13 @@ def decline_form(
 
 
 def _head(state: FormState, content: FormContent, consequence: str) -> list[Block]:
-    """Say what a form leads to, and for which object."""
+    """Say which object a form is about, what it leads to, and in small print where it is."""
     warning = f"{content.warning}\n" if content.warning else ""
-    where = f"{inline(content.workspace, 60)} · {code(state.ref.id)}"
-    return [section(f"{warning}{consequence}\n{where}"), plain_name(content.name)]
+    return [
+        plain_name(content.name),
+        section(f"{warning}{consequence}"),
+        context(f"{inline(content.workspace, 60)} · {code(state.ref.id)}"),
+    ]
 
 
 def _form_view(
@@ -250,17 +253,9 @@ def failed(catalogue: Catalogue, title: str, text: str) -> dict[str, Any]:
     return _plain_modal(catalogue, title, [section(text)])
 
 
-def with_form_buttons(
-    catalogue: Catalogue,
-    view: dict[str, Any],
-    ref: Ref,
-    snapshot: Snapshot,
-    location: SlackLocation,
-) -> dict[str, Any]:
-    """Return the Details with the buttons of the actions that take a reason, below the header.
-
-    Each opens a form that asks for it; ``location`` is where that answers.
-    """
+def form_buttons(render_context: RenderContext, snapshot: Snapshot) -> list[Block]:
+    """Return the buttons of the Details: of the actions that take a reason, which a form asks."""
+    catalogue, ref = render_context.catalogue, render_context.ref
     possible = [
         action
         for action in TABLE
@@ -269,7 +264,7 @@ def with_form_buttons(
         and snapshot.status in action.button_statuses
     ]
     if not possible:
-        return view
+        return []
     value = ButtonValue(ref=ref, decision_fingerprint=decision_fingerprint(snapshot))
     buttons = [
         ButtonElement(
@@ -281,11 +276,7 @@ def with_form_buttons(
         for action in possible
     ]
     hint = catalogue.gettext("Each opens a form in which you can give a reason.")
-    row = [actions(buttons).to_dict(), context(hint).to_dict()]
-    blocks = [*view["blocks"][:1], *row, *view["blocks"][1:]]
-    # It answers nobody else than whoever presses a button here.
-    remembered = location.model_copy(update={"response_url": ""}).model_dump_json()
-    return view | {"blocks": blocks, "private_metadata": remembered}
+    return [actions(buttons), context(hint)]
 
 
 def waiting(catalogue: Catalogue, objects: WaitingObjects) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Say how an operation ended: a line for everybody in the thread, with the reason and a receipt."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import assert_never
 
@@ -23,8 +23,8 @@ from bot.messages import approvals
 from bot.messages.blocks import Message, actions, context, section, text_message
 from bot.messages.catalogue import N_, Catalogue
 from bot.messages.changes import differences
-from bot.messages.errors import CANNOT_POST, CANNOT_POST_DEFAULT, failure_sentence, refusal_clause
-from bot.messages.fields import INSTANCE_STATES, TASK_STATES
+from bot.messages.errors import failure_sentence, posting_problem, refusal_clause
+from bot.messages.fields import INSTANCE_STATES, TASK_STATES, state_name
 from bot.messages.labels import labels, param_title
 from bot.messages.private_cards import AskedCommand, try_again_button
 from bot.messages.text import code, date_token, inline, mention_user, quote
@@ -485,7 +485,7 @@ def _particular_text(
         case OutcomeReason.NO_REQUEST:
             text = catalogue.gettext("You have no pending approval here to withdraw.")
         case OutcomeReason.CANNOT_POST:
-            text = f"{catalogue.gettext(CANNOT_POST.get(outcome.code, CANNOT_POST_DEFAULT))}."
+            text = posting_problem(catalogue, outcome.code)
         case OutcomeReason.NOT_FOUND if is_task:
             text = catalogue.gettext("No task with ID {id} in this workspace.", id=id_)
         case OutcomeReason.NOT_FOUND:
@@ -540,7 +540,7 @@ def _decided_text(
     catalogue: Catalogue, outcome: Outcome, standing_operation: StandingOperation | None
 ) -> str:
     """Say who decided a task, or is deciding it, and when."""
-    state = _state_text(catalogue, TASK_STATES, outcome.blocking_status)
+    state = state_name(catalogue, TASK_STATES, outcome.blocking_status)
     now = catalogue.gettext("This task is no longer open: {state}.", state=state)
     if standing_operation is not None:
         return f"{now} {_earlier_text(catalogue, standing_operation)}"
@@ -565,18 +565,14 @@ def _run_status_text(
     allowed = BY_NAME[operation.action].allowed_statuses
     text = catalogue.gettext(
         "The run is now {state}. This is possible only while it is {allowed}.",
-        state=_state_text(catalogue, INSTANCE_STATES, outcome.blocking_status),
+        state=state_name(catalogue, INSTANCE_STATES, outcome.blocking_status),
         allowed=catalogue.one_of(
-            [_state_text(catalogue, INSTANCE_STATES, status) for status in allowed]
+            [state_name(catalogue, INSTANCE_STATES, status) for status in allowed]
         ),
     )
     if standing_operation and standing_operation.state in UNDER_WAY:
         text = f"{text} {_earlier_text(catalogue, standing_operation)}"
     return text
-
-
-def _state_text(catalogue: Catalogue, states: Mapping[str, str], status: str) -> str:
-    return catalogue.gettext(states[status]) if status in states else inline(status, 40)
 
 
 def _typed_text(catalogue: Catalogue, operation: Operation) -> str:

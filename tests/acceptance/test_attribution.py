@@ -172,7 +172,7 @@ async def test_what_was_given_up_has_its_receipt(environment: BotEnvironment) ->
     await environment.secmaster.faults.set(Fault(on="*", status=503))
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
     reply = (await environment.replies(ts, 2))[1]
-    assert "Given up" in reply
+    assert "was not sent." in reply
     assert re.search(r"ref [0-9a-f]{6} · rule 1 · HTTP 503 · .*[0-9.]+ m?s", reply.splitlines()[-1])
 
 

@@ -172,7 +172,7 @@ async def test_the_card_of_a_task_that_is_gone_says_so_and_loses_its_buttons(
     await environment.slack.press(BOB, SOC, other, "task.comment")
     [view] = environment.slack.views(BOB)
     await environment.slack.submit(BOB, view["id"], {"comment": "hello?"})
-    assert "SecMaster" in (await environment.replies(other))[0]
+    assert "No task with ID" in (await environment.replies(other))[0]
     await environment.slack.until(lambda: not environment.buttons(other))
     await environment.slack.command(CAROL, SOC, f"/instance retry {RUN}")
     assert f"No run with ID `{RUN}` in this workspace." in (await environment.replies(run))[0]

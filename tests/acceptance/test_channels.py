@@ -105,7 +105,7 @@ async def test_a_channel_that_another_organisation_shares_is_like_one_that_is_no
     view = await open_view(environment, ALICE, "choosing")
     view = await choose(environment, ALICE, view, "task.approve", [TASK])
     await environment.slack.submit(ALICE, view["id"], {})
-    await environment.posted(DM, "Approved: 1 of 1")
+    await environment.posted(DM, "approved 1 of 1")
     environment.ignore_messages("Isolate host", channel=DM)  # the reply under it
     assert environment.slack.messages(PARTNERS) == []
 

@@ -78,7 +78,7 @@ async def test_three_of_a_list_are_approved_with_one_confirmation(
     assert decided(environment) == []
     await confirm(environment, ALICE, question)
     table = await results(environment)
-    assert "*Approved: 3 of 3 tasks* for <@U0ALICE>" in table["text"]
+    assert "*<@U0ALICE> approved 3 of 3 tasks.*" in table["text"]
     assert [row[1] for row in rows(table)] == ["Approved"] * 3
     assert "Isolate host ecs-web-07" in rows(table)[0][0]
     assert sorted(decided(environment)) == sorted(THREE)
@@ -94,7 +94,7 @@ async def test_the_progress_is_told_while_it_is_under_way(environment: BotEnviro
     await environment.secmaster.faults.set(Fault(on="UpdateTask", hold=True, times=1))
     await confirm(environment, ALICE, question)
     progress = await environment.slack.until(lambda: message_with(environment, "2 of 3 done"))
-    assert progress["text"] == "⏳ Approving 3 tasks for <@U0ALICE>: 2 of 3 done"
+    assert progress["text"] == "⏳ <@U0ALICE> is approving 3 tasks: 2 done."
     await environment.secmaster.faults.clear()
     table = await results(environment)
     assert table["ts"] == progress["ts"]
@@ -176,10 +176,10 @@ async def test_what_somebody_decided_meanwhile_has_its_row_and_the_others_are_do
     environment.secmaster.world.update_task(seed.TASK_BLOCK_IP, {"action": "CONTINUE"}, LIN)
     await confirm(environment, ALICE, question)
     table = await results(environment)
-    assert "Approved: 2 of 3 tasks" in table["text"]
+    assert "approved 2 of 3 tasks" in table["text"]
     outcomes = {row[0]: row[1] for row in rows(table)}
     [closed] = [result for name, result in outcomes.items() if name.startswith("Block")]
-    assert closed == "Already decided by Lin Yue: finished"
+    assert closed == "Already decided by Lin Yue: ✅ Finished"
     assert list(outcomes.values()).count("Approved") == 2
     assert sorted(decided(environment)) == sorted({*THREE} - {seed.TASK_BLOCK_IP})
 
@@ -206,9 +206,9 @@ async def test_what_was_decided_or_changed_since_it_was_listed_is_left_out(
     question = await choose(environment, ALICE, view, "task.approve", THREE)
     text = json.dumps(question["blocks"])
     assert "Left out: 2" in text
-    assert "It is no longer open to this." in text
-    assert "It has changed since it was listed" in text
-    assert question["submit"]["text"] == "Approve 1"
+    assert "No longer open to this." in text
+    assert "Changed since it was listed" in text
+    assert question["submit"]["text"] == "Approve 1 task"
     await confirm(environment, ALICE, question)
     assert len(rows(await results(environment))) == 1
     assert decided(environment) == [seed.TASK_CHINESE]
@@ -235,7 +235,7 @@ async def test_what_was_empty_when_it_was_listed_and_is_not_now_is_left_out(
     question = await choose(environment, ALICE, view, "task.approve", THREE)
     text = json.dumps(question["blocks"])
     assert "Left out: 1" in text
-    assert "It has changed since it was listed" in text
+    assert "Changed since it was listed" in text
     assert seed.TASK_CHINESE in text
 
 
@@ -245,8 +245,8 @@ async def test_what_asks_for_more_than_a_press_is_left_out_and_told(
 ) -> None:
     question = await tasks(environment, ALICE, THREE)
     text = json.dumps(question["blocks"])
-    assert "It asks for several people" in text
-    assert "It asks for its name to be typed" in text
+    assert "Requires several people" in text
+    assert "Requires its name to be typed" in text
     await confirm(environment, ALICE, question)
     assert [row[1] for row in rows(await results(environment))] == ["Approved"]
     assert decided(environment) == [seed.TASK_CHINESE]
@@ -258,7 +258,7 @@ async def test_a_reason_that_is_required_is_asked_for_and_goes_with_each(
 ) -> None:
     view = await open_from_list(environment, ALICE, "task")
     question = await choose(environment, ALICE, view, "task.approve", THREE[:2])
-    assert "It needs a reason: go back and give one." in json.dumps(question["blocks"])
+    assert "Requires a reason: go back and give one." in json.dumps(question["blocks"])
     assert question["submit"] is None
     await environment.slack.close(ALICE, question["id"])
     question = await choose(environment, ALICE, view, "task.approve", THREE[:2], "seen by two")
@@ -295,7 +295,7 @@ async def test_a_right_that_is_gone_by_the_confirmation_is_told_in_the_table(
     environment.app.policy.current = policy(strict)
     await confirm(environment, ALICE, question)
     table = await results(environment)
-    assert "Approved: 1 of 3 tasks" in table["text"]
+    assert "approved 1 of 3 tasks" in table["text"]
     assert "Left out: requires several people" in [row[1] for row in rows(table)]
     assert decided(environment) == [seed.TASK_CHINESE]
 
@@ -313,7 +313,7 @@ async def test_more_than_twenty_or_none_are_refused_in_the_form(
         "objects": everything[:21],
     }
     await environment.slack.submit(ALICE, view["id"], typed)
-    errors = {"objects": "21 are selected; 20 are possible at once."}
+    errors = {"objects": "21 selected; at most 20 at once."}
     assert environment.slack.views(ALICE)[-1]["errors"] == errors
     none = await environment.slack.submit(ALICE, view["id"], {"objects": []})
     assert none.error == "missing_input"
@@ -410,7 +410,7 @@ async def test_a_channel_that_is_closed_to_us_is_told_in_our_chat(
     await confirm(environment, ALICE, question)
     chat = environment.slack.chat_with(ALICE)
     table = await environment.slack.until(
-        lambda: message_with(environment, "*Approved: 1 of 1 task*", channel=chat)
+        lambda: message_with(environment, "approved 1 of 1 task.*", channel=chat)
     )
     assert [row[1] for row in rows(table)] == ["Approved"]
     assert "*Approved by" in (await environment.replies(table["ts"], channel=chat))[0]
@@ -426,7 +426,9 @@ async def test_a_text_narrows_what_is_offered_and_a_mention_is_told_how(
     await environment.slack.command(ALICE, SOC, "/secmaster task several nothing like it")
     empty = await environment.slack.until(
         lambda: [
-            v for v in environment.slack.views(ALICE) if "No tasks wait" in json.dumps(v["blocks"])
+            v
+            for v in environment.slack.views(ALICE)
+            if "No tasks are waiting" in json.dumps(v["blocks"])
         ]
     )
     assert empty[-1]["submit"] is None
@@ -446,7 +448,7 @@ async def test_more_than_a_hundred_are_said_to_be_more(environment: BotEnvironme
         environment.secmaster.world.add_task(name=f"Block address {number}")
     view = await open_from_list(environment, ALICE, "task")
     assert len(option_values(view)) == 100
-    assert "112 tasks wait for a decision; 100 of them are here." in json.dumps(view["blocks"])
+    assert "112 tasks are waiting for a decision. Only 100 are listed here" in json.dumps(view)
 
 
 async def test_a_newer_button_is_told_and_trouble_while_listing_too(

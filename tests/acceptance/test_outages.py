@@ -6,8 +6,8 @@ from bot.domain.objects import Ref
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import Person, seed
 from tests.support.databases import postgres_in_full
-from tests.support.environment import BotEnvironment
-from tests.support.people import ALICE, SOC
+from tests.support.environment import BotEnvironment, buttons
+from tests.support.people import ALICE, BOB, SOC
 from tests.support.timeouts import quick_retries
 
 pytestmark = postgres_in_full
@@ -109,11 +109,17 @@ async def test_what_stays_unreachable_is_given_up_and_said_to_be_not_done(
     await environment.secmaster.faults.set(Fault(on="*", status=503))
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
     reply = (await environment.replies(ts, 2))[1]
-    assert "Given up" in reply
-    assert "was not done" in reply
+    assert "The approval was not sent." in reply
     assert decided(environment) == 0
     await environment.secmaster.faults.clear()
     assert outcomes(environment)[-1] == "failed"
+    # Whoever sees that may have it tried again, in their own name, under the same card.
+    failed = environment.slack.thread(SOC, ts)[2]
+    assert buttons(failed) == ["try-again"]
+    await environment.slack.press(BOB, SOC, failed["ts"], "try-again")
+    assert f"*Approved by <@{BOB}>" in (await environment.replies(ts, 3))[2]
+    assert buttons(environment.slack.thread(SOC, ts)[2]) == ["try-again"]
+    assert decided(environment) == 1
 
 
 @pytest.mark.parametrize("timeouts", [quick_retries(budget=3)], indirect=True, ids=["few"])

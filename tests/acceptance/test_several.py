@@ -182,7 +182,7 @@ async def test_refusing_needs_the_right_and_taking_back_only_touches_ones_own(
     await environment.slack.until(lambda: "refuse" in environment.buttons(ts))
     await environment.slack.press(DAVE, SOC, ts, "refuse")
     assert environment.slack.views(DAVE) == []
-    assert await environment.ephemeral(DAVE, "rule 1 (grave) leaves it to *approver*")
+    assert await environment.ephemeral(DAVE, "*approver*", "rule 1 (grave)")
     await environment.slack.press(DAVE, SOC, ts, "withdraw")
     assert await environment.ephemeral(DAVE, "You have no pending approval here to withdraw")
     assert "<@U0BOB> and <@U0ALICE>" in await say_yes(environment, BOB, ts, 2)
@@ -471,7 +471,7 @@ async def test_ten_clicks_of_two_people_are_one_write(environment: BotEnvironmen
     assert len(await environment.replies(ts, 2)) == 2
     assert decisions(environment) == ["CONTINUE"]
     for user in (ALICE, BOB):
-        assert all(message["text"][0] in "✋❌" for message in environment.slack.ephemerals(user))
+        assert all(message["text"][0] in "✋❌ℹ" for message in environment.slack.ephemerals(user))
 
 
 async def test_whoever_has_lost_the_right_is_counted_no_longer(environment: BotEnvironment) -> None:

@@ -203,8 +203,8 @@ SEEN = {
     "instance list": "of [0-9]+ instances",
     "task show": TASK_NAME,
     "instance show": "Failed at",
-    "task several": "12 tasks wait for a decision",
-    "instance several": "3 instances have failed",
+    "task several": "12 tasks are waiting for a decision",
+    "instance several": "3 runs have failed",
     "why": "What you can do with",
     "audit": "Audit records of",
     "oncall": r"waiting · .* failed",
@@ -228,7 +228,7 @@ SEEN = {
     "refresh": "a card was drawn",
     "refresh, alone": TASK_NAME,
     "post": TASK_NAME,
-    "several": "12 tasks wait for a decision",
+    "several": "12 tasks are waiting for a decision",
     "home": "Your tasks",
     "calls menu": "Your tasks",
     "app_home_opened": "Your tasks",
@@ -513,8 +513,8 @@ async def test_what_somebody_may_not_read_is_left_out_and_counted_nowhere(
     doors = (
         ("task list", "1-8 of 11 waiting tasks", "Only what you may read is listed and counted."),
         ("page", "9-11 of 11 waiting tasks", "Only what you may read"),
-        ("task several", "11 tasks wait for a decision."),
-        ("waiting", "Waiting for a decision: 11", "Failed: 3", "and 3 more"),
+        ("task several", "11 tasks are waiting for a decision."),
+        ("waiting", "Waiting for a decision: 11", "Failed runs: 3", "3 more: "),
         ("app_home_opened", "Your tasks", "Counted among the tasks due soonest that you may read."),
         ("instance list", "1-8 of 14 instances"),
         ("oncall", r"\*\d+\* failed", "Reset the passwords"),
@@ -613,8 +613,10 @@ def test_every_button_has_its_row() -> None:
                     names.add(name.rstrip("."))
                 case ast.Attribute(value=ast.Name("private_cards"), attr=constant):
                     names.add(getattr(private_cards, constant))
-                case ast.Attribute(value=ast.Name("modals"), attr="NODES" | "FILL" as constant):
-                    names.add(getattr(modals, constant))
+                case ast.Attribute(value=ast.Name("modals"), attr="NODES"):
+                    names.add(modals.NODES)
+                case ast.Name(id="FILLED"):
+                    names.add(modals.FILL)
                 case ast.Attribute(value=ast.Name("ApprovalIntent"), attr=constant):
                     names.add(ApprovalIntent[constant])
     pressed = {action_id.partition(".")[0] for action_id, _value in BUTTONS.values()}

@@ -162,7 +162,7 @@ async def test_the_gravest_asks_for_the_name_to_be_typed(
     form = page.get_by_role("dialog")
     await form.get_by_label("Type the task's name").fill("isolate something else")
     await form.get_by_role("button", name="Approve").click()
-    await expect(form).to_contain_text("That is not its name.")
+    await expect(form).to_contain_text("The name doesn't match.")
     assert decisions(environment) == []
     await form.get_by_label("Type the task's name").fill(f" {NAME.lower()}")
     await form.get_by_role("button", name="Approve").click()

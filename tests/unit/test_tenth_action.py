@@ -426,7 +426,7 @@ def test_a_third_decision_is_named_by_its_own_word_where_several_people_are_aske
     )
     text = json.dumps([block.to_dict() for block in blocks])
     assert "*Approvals to defer: 1 of 2*" in text
-    assert "Decline this request?" in text
+    assert "Decline request" in text
     assert "task.defer|" in text
     assert not re.search("to approve|terminat", text, re.IGNORECASE)
 
