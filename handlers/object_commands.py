@@ -7,9 +7,9 @@ from bot.domain.approvals import ApprovalIntent
 from bot.domain.batches import BatchQuery
 from bot.domain.objects import ListQuery, ObjectKind
 from bot.messages import Message, batch_forms, command_help, operation_results
+from bot.messages.catalogue import Catalogue
 from bot.messages.command_help import HelpLine
 from bot.messages.labels import labels
-from bot.secmaster import InstanceStatus
 from handlers import batch, operations, queries, questions
 from handlers.command_row import (
     AnswersLater,
@@ -22,7 +22,9 @@ from handlers.command_row import (
     RecordsOperation,
 )
 from handlers.context import AppContext, Recorder
+from handlers.list_filters import InvalidFilter, parse_list_words
 from handlers.parsing import (
+    ParseError,
     check_param,
     identifier,
     plain,
@@ -34,24 +36,18 @@ from handlers.parsing import (
 )
 from handlers.requests import ActionRequest, ChangeApproval, ShowCard
 
-# The words that may be written for a list's filter, and the filter that each means.
-FILTERS: dict[ObjectKind, dict[str, str]] = {
-    "task": {"todo": "todo", "waiting": "todo", "open": "todo"}
-    | {"handled": "handled", "decided": "handled", "finished": "handled"},
-    "instance": {status.lower(): status.lower() for status in InstanceStatus},
-}
 FILTER_USAGE: dict[ObjectKind, str] = {
-    "task": "[todo|handled]",
-    "instance": "[running|failed|…]",
+    "task": "[mine] [overdue] [due:2h] [done]",
+    "instance": "[mine] [failed|running|done|all]",
 }
 
 
 def parse_list(kind: ObjectKind, arguments: Arguments) -> ListQuery:
-    """Parse what to list: perhaps a filter, and perhaps a text."""
-    first, rest = split(arguments.words)
-    filter_ = FILTERS[kind].get(first.lower(), "")
-    text = rest if filter_ else arguments.words
-    return ListQuery(kind=kind, filter=filter_, text=plain(text)[:100])
+    """Parse what to list: a state, filters, what is searched for, and perhaps a page."""
+    try:
+        return parse_list_words(kind, plain(arguments.words))
+    except InvalidFilter as error:
+        raise ParseError(Catalogue.english().render(error.problem)) from None
 
 
 async def list_objects(app: AppContext, query: ListQuery, delivery: Delivery) -> Message:
@@ -69,7 +65,8 @@ async def show_card(app: AppContext, request: ShowCard, delivery: Delivery) -> N
 
 
 def parse_several(kind: ObjectKind, arguments: Arguments) -> BatchQuery:
-    return BatchQuery(kind=kind, text=plain(arguments.words)[:100])
+    query = parse_list(kind, arguments)
+    return BatchQuery(kind=kind, text=query.text)
 
 
 async def say_what_opens_form(app: AppContext, query: BatchQuery, _delivery: Delivery) -> Message:

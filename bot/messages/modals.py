@@ -26,7 +26,7 @@ from bot.messages.blocks import RenderContext, actions, context, fields, header,
 from bot.messages.catalogue import Catalogue
 from bot.messages.fields import TASK_WORDS, details_passages, facts, labelled
 from bot.messages.labels import labels
-from bot.messages.lists import PAGE, SHOW, object_row, restriction
+from bot.messages.lists import PAGE, SHOW, object_row, page_notes
 from bot.messages.text import clip, code, date_token, escape, inline
 from bot.policy.rules import ReasonRule
 from bot.secmaster import Instance, Task
@@ -253,9 +253,9 @@ def _waiting_blocks(
             blocks += object_row(catalogue, snapshot, objects.alias, objects.now, button)
         if rest := page.total - len(rows):
             blocks.append(context(f"and {rest} more: {command}" if counted else f"more: {command}"))
-        if page.restricted:
-            blocks.append(context(restriction(catalogue, page)))
-    return [*blocks, context(f"as of {date_token(objects.now)}")]
+        if notes := page_notes(catalogue, page):
+            blocks.append(context(*notes))
+    return blocks
 
 
 def _plain_modal(catalogue: Catalogue, title: str, blocks: list[Block]) -> dict[str, Any]:

@@ -441,7 +441,7 @@ def test_a_third_decision_is_named_by_its_own_word_in_the_audit_on_home_and_in_t
     assert "✅ done: deferral by <@U0ALICE>" in read(code, history)
     assert "Deferred: *Isolate host*" in read(code, view)
     assert (
-        "1 task was decided here: Alice deferred 1."
+        "1 task was decided in Slack. Alice deferred 1 task."
         in code("bot.messages.digest").digest(samples.ENGLISH, summary).text
     )
     for rendered in (history, view):
