@@ -3,7 +3,6 @@
 from bot.domain.objects import MAX_SEARCH, ListQuery, ObjectKind
 from bot.messages.catalogue import N_, Sentence
 from bot.messages.lists import PAGE
-from bot.messages.text import code
 from bot.operations.search import Search, UnknownFilter, fold, tokens
 from bot.secmaster import InstanceStatus
 
@@ -17,8 +16,8 @@ STATES: dict[ObjectKind, dict[str, str]] = {
 # The states in which something waits for people: the others are SecMaster's to search and to sort.
 OPEN_STATES: dict[ObjectKind, tuple[str, ...]] = {"task": ("", "todo"), "instance": ("", "failed")}
 EXAMPLES: dict[ObjectKind, str] = {
-    "task": "`mine`, `overdue`, `due:2h`, `done`, `page 2`",
-    "instance": "`mine`, `failed`, `running`, `done`, `all`, `page 2`",
+    "task": "mine, overdue, due:2h, done, page 2",
+    "instance": "mine, failed, running, done, all, page 2",
 }
 
 
@@ -63,17 +62,17 @@ def read_search(query: ListQuery) -> Search:
     try:
         search = Search.parse(query.text)
     except UnknownFilter as error:
-        values = {"word": code(error.word), "filters": EXAMPLES[query.kind]}
+        values = {"word": error.word[:60], "filters": EXAMPLES[query.kind]}
         problem = N_(
-            "{word} is not a filter. Filters: {filters}. To search for it, put it in quotes."
+            "“{word}” is not a filter. Filters: {filters}. To search for it, put it in quotes."
         )
         raise InvalidFilter(Sentence(problem, values)) from None
     if query.kind == "instance" and search.asks_for_due_date:
         raise InvalidFilter(Sentence(N_("Runs have no due date. Use this filter on tasks.")))
     if search.has_filters and query.filter not in OPEN_STATES[query.kind]:
         problem = {
-            "task": N_("`mine`, `overdue` and `due:` filter waiting tasks only."),
-            "instance": N_("`mine` filters failed runs only."),
+            "task": N_("“mine”, “overdue” and “due:” filter waiting tasks only."),
+            "instance": N_("“mine” filters failed runs only."),
         }[query.kind]
         raise InvalidFilter(Sentence(problem))
     return search

@@ -37,8 +37,8 @@ from handlers.parsing import (
 from handlers.requests import ActionRequest, ChangeApproval, ShowCard
 
 FILTER_USAGE: dict[ObjectKind, str] = {
-    "task": "[mine] [overdue] [due:2h] [done]",
-    "instance": "[mine] [failed|running|done|all]",
+    "task": "[mine|overdue|due:2h|done]",
+    "instance": "[mine|failed|running|all]",
 }
 
 
