@@ -82,7 +82,7 @@ class RecordsChange(Generic[R]):
 
 @dataclass(frozen=True, slots=True)
 class AnswersAtOnce(Generic[R]):
-    """Answer a slash command in its acknowledgement, without asking anybody else."""
+    """Answer a slash command in its acknowledgement, without asking SecMaster."""
 
     answer: Callable[[AppContext, R, Delivery], Awaitable[Message]]
 
@@ -96,9 +96,12 @@ class AnswersLater(Generic[R]):
 
 @dataclass(frozen=True, slots=True)
 class Posts(Generic[R]):
-    """Post something for everybody after the acknowledgement, and answer nothing."""
+    """Post something for everybody after the acknowledgement.
 
-    post: Callable[[AppContext, R, Delivery], Awaitable[None]]
+    The message that ``post`` returns is the answer in its place, where there is nothing to post.
+    """
+
+    post: Callable[[AppContext, R, Delivery], Awaitable[Message | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +156,16 @@ class AnyCommand(ABC):
             return (HelpLine(self.usage, self.help, self.aliases),)
         return self.help
 
+    @property
+    @abstractmethod
+    def sends(self) -> bool:
+        """Whether it sends something to SecMaster."""
+
+    @property
+    @abstractmethod
+    def only_reads(self) -> bool:
+        """Whether it changes nothing: neither in SecMaster nor in the bot itself."""
+
     @abstractmethod
     def read(self, arguments: Arguments) -> "ParsedCommand[Any]":
         """Return the command with the request that its arguments make; raises ParseError."""
@@ -168,13 +181,20 @@ class Command(AnyCommand, Generic[R]):
     parse: Callable[[Arguments], R]
     handler: Handler[R]
 
+    @property
+    def sends(self) -> bool:
+        return isinstance(self.handler, RecordsOperation)
+
+    @property
+    def only_reads(self) -> bool:
+        return not isinstance(self.handler, RecordsOperation | RecordsChange)
+
     def read(self, arguments: Arguments) -> "ParsedCommand[R]":
         try:
             return ParsedCommand(self, self.parse(arguments))
         except ParseError as error:
-            if error.usage:
-                raise
-            raise ParseError(error.problem, self.usage, error.nearest) from error
+            usage, sends = error.usage or self.usage, error.sends or self.sends
+            raise ParseError(error.problem, usage, error.nearest, sends=sends) from error
 
 
 @dataclass(frozen=True, slots=True)

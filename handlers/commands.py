@@ -15,7 +15,9 @@ from slack_bolt import BoltResponse
 from slack_bolt.async_app import AsyncAck
 
 from bot.domain.deliveries import DeliveryOutcome
+from bot.domain.slack import Requester
 from bot.messages import Message, command_help, denials
+from bot.messages.command_help import START_BUTTON, StartButton
 from bot.store import DeliveryState
 from handlers.command_row import (
     AnswersAtOnce,
@@ -30,7 +32,7 @@ from handlers.command_row import (
 )
 from handlers.command_table import parse
 from handlers.context import AppContext, Recorder, stable_id
-from handlers.errors import UserError, run_after_ack
+from handlers.errors import UserError, not_understood, run_after_ack
 from handlers.parsing import ParseError
 from handlers.payloads import Mention, SlashCommand
 
@@ -153,10 +155,24 @@ async def _say_not_understood(app: AppContext, error: ParseError, delivery: Deli
     """Say what is wrong with a message's words."""
     # Where one can mention us, there may be no slash commands: a thread has none.
     root = f"@{await app.services.directory.name(app.services.slack.bot_user)}"
-    message = command_help.not_understood(
-        app.catalogue, error.problem, error.usage, error.nearest, root
-    )
-    await _send_answer(app, message, delivery)
+    await _send_answer(app, not_understood(app, error, root), delivery)
+
+
+def answer_button(app: AppContext, name: str, requester: Requester, trigger_id: str) -> None:
+    """Start answering a button that stands for a command which only reads.
+
+    Raises UserError for one that this version does not know.
+    """
+    try:
+        words = StartButton(name.removeprefix(START_BUTTON))
+    except ValueError:
+        raise UserError(denials.newer_button(app.catalogue)) from None
+    parsed = parse(words)
+    handler = parsed.command.handler
+    if not isinstance(handler, AnswersAtOnce | AnswersLater):
+        raise TypeError(f"the button {name} stands for a command that changes something")
+    delivery = Delivery(requester, trigger_id)
+    run_after_ack(app, _answer(app, handler, parsed.request, delivery), requester)
 
 
 async def _carry_out_mention(
@@ -184,8 +200,8 @@ async def _answer(
     """Post what a command asks for, or send its answer to the requester alone."""
     match handler:
         case Posts():
-            await handler.post(app, request, delivery)
-            await _send_answer(app, None, delivery)
+            message = await handler.post(app, request, delivery)
+            await _send_answer(app, message, delivery)
         case AnswersAtOnce() | AnswersLater() | OpensForm():
             message = await handler.answer(app, request, delivery)
             await _send_answer(app, message, delivery)

@@ -21,7 +21,7 @@ from bot.domain.reasons import RefusalReason
 from bot.domain.slack import Requester
 from bot.messages import (
     Message,
-    command_help,
+    command_problems,
     denials,
     explain,
     modals,
@@ -29,6 +29,8 @@ from bot.messages import (
     text_message,
 )
 from bot.messages import permissions as permission_messages
+from bot.messages.catalogue import Sentence
+from bot.messages.command_problems import problem_text
 from bot.operations.authorization import NoRight, NotAllowed
 from bot.operations.reading import ReadRefused
 from bot.secmaster import SecMasterError
@@ -55,9 +57,12 @@ class UserError(Exception):
 
 
 class InvalidInput(Exception):
-    """One input of a form, by its ``block``, holds what can't be accepted."""
+    """One input of a form, by its ``block``, holds what can't be accepted.
 
-    def __init__(self, block: str, problem: str) -> None:
+    ``problem`` says why: a text, or a sentence that is rendered for whoever filled in the form.
+    """
+
+    def __init__(self, block: str, problem: str | Sentence) -> None:
         super().__init__(block, problem)
         self.block = block
         self.problem = problem
@@ -73,9 +78,7 @@ def error_message(error: Exception, app: AppContext) -> Message:  # noqa: C901, 
             log.warning("a payload of Slack's can't be read", extra=extra)
             return denials.unreadable(app.catalogue, error.field)
         case ParseError():
-            return command_help.not_understood(
-                app.catalogue, error.problem, error.usage, error.nearest, app.root
-            )
+            return not_understood(app, error, app.root)
         case NotAllowed():
             roles = app.config.roles
             return denials.not_allowed(
@@ -92,17 +95,27 @@ def error_message(error: Exception, app: AppContext) -> Message:  # noqa: C901, 
         case CannotPost():
             return denials.cannot_post(app.catalogue, error.code)
         case SlackFailed() if error.is_temporary:
-            return text_message(
-                "Slack is in trouble, so this could not be shown. Try again in a moment."
-            )
+            return denials.slack_in_trouble(app.catalogue)
         case LookupFailed():
-            return text_message("Slack could not be asked who you are. Try again in a moment.")
+            return denials.unknown_person(app.catalogue)
         case SlackApiError() if code_of(error) in TRIGGER_GONE:
             return denials.too_late(app.catalogue)
         case SlackApiError():
             return error_message(failure_of(error), app)
         case _:
             return _own_failure(app, error)
+
+
+def not_understood(app: AppContext, error: ParseError, root: str) -> Message:
+    """Return the message that words make no request; ``root`` is typed before a command's."""
+    return command_problems.not_understood(
+        app.catalogue,
+        root,
+        error.problem,
+        usage=error.usage,
+        nearest=error.nearest,
+        sends=error.sends,
+    )
 
 
 def delivery_outcome(error: Exception) -> DeliveryOutcome:
@@ -180,7 +193,9 @@ async def answer_before_ack(
     if isinstance(error, BoltUnhandledRequestError):
         return BoltResponse(status=200)
     if isinstance(error, InvalidInput):
-        errors = {error.block: error.problem}
+        problem = error.problem
+        text = problem if isinstance(problem, str) else problem_text(app.catalogue, problem)
+        errors = {error.block: text}
         return BoltResponse(status=200, body={"response_action": "errors", "errors": errors})
     message = error_message(error, app)
     if isinstance(error, NotAllowed) and error.refused.reason is RefusalReason.GONE:
@@ -195,7 +210,10 @@ async def answer_before_ack(
         case AnsweredIn.ACKNOWLEDGEMENT:
             return BoltResponse(status=200, body={"response_type": "ephemeral", **message.payload})
         case AnsweredIn.VIEW:
-            title = "Not recorded yet" if isinstance(error, StillRecording) else "Not sent"
+            is_pending = isinstance(error, StillRecording)
+            title = (denials.not_recorded_title if is_pending else denials.not_sent_title)(
+                app.catalogue
+            )
             view = modals.failed(app.catalogue, title, message.text)
             return BoltResponse(status=200, body={"response_action": "update", "view": view})
         case AnsweredIn.MESSAGE:

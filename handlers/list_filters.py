@@ -5,6 +5,7 @@ from bot.messages.catalogue import N_, Sentence
 from bot.messages.lists import PAGE
 from bot.operations.search import Search, UnknownFilter, fold, tokens
 from bot.secmaster import InstanceStatus
+from handlers.parsing import ParseError
 
 # The words that may be written for a list's state, and the state that each means.
 STATES: dict[ObjectKind, dict[str, str]] = {
@@ -21,16 +22,8 @@ EXAMPLES: dict[ObjectKind, str] = {
 }
 
 
-class InvalidFilter(Exception):
-    """The words of a list command make no query; ``problem`` says why."""
-
-    def __init__(self, problem: Sentence) -> None:
-        super().__init__(problem.message)
-        self.problem = problem
-
-
 def parse_list_words(kind: ObjectKind, words: str) -> ListQuery:
-    """Return what a list command asks for; raises InvalidFilter.
+    """Return what a list command asks for; raises ParseError.
 
     A state comes before what is searched for, a page after it. What is in quotes is searched for.
     """
@@ -51,14 +44,14 @@ def parse_list_words(kind: ObjectKind, words: str) -> ListQuery:
     text = " ".join(f'"{word}"' if is_quoted else word for word, is_quoted, _ in typed)
     if len(text) > MAX_SEARCH:
         problem = N_("The search has {count} characters; the limit is {limit}.")
-        raise InvalidFilter(Sentence(problem, {"count": len(text), "limit": MAX_SEARCH}))
+        raise ParseError(Sentence(problem, {"count": len(text), "limit": MAX_SEARCH}))
     query = ListQuery(kind=kind, filter=state, text=text, offset=offset)
     read_search(query)
     return query
 
 
 def read_search(query: ListQuery) -> Search:
-    """Return what a list is narrowed to; raises InvalidFilter for what its state does not have."""
+    """Return what a list is narrowed to; raises ParseError for what its state does not have."""
     try:
         search = Search.parse(query.text)
     except UnknownFilter as error:
@@ -66,15 +59,15 @@ def read_search(query: ListQuery) -> Search:
         problem = N_(
             "“{word}” is not a filter. Filters: {filters}. To search for it, put it in quotes."
         )
-        raise InvalidFilter(Sentence(problem, values)) from None
+        raise ParseError(Sentence(problem, values)) from None
     if query.kind == "instance" and search.asks_for_due_date:
-        raise InvalidFilter(Sentence(N_("Runs have no due date. Use this filter on tasks.")))
+        raise ParseError(Sentence(N_("Runs have no due date. Use this filter on tasks.")))
     if search.has_filters and query.filter not in OPEN_STATES[query.kind]:
         problem = {
             "task": N_("“mine”, “overdue” and “due:” filter waiting tasks only."),
             "instance": N_("“mine” filters failed runs only."),
         }[query.kind]
-        raise InvalidFilter(Sentence(problem))
+        raise ParseError(Sentence(problem))
     return search
 
 
@@ -86,5 +79,5 @@ def is_open_list(query: ListQuery) -> bool:
 def _offset(number: str) -> int:
     page = int(number) if len(number) < 5 else 10**4  # noqa: PLR2004 - no list has more
     if page == 0:
-        raise InvalidFilter(Sentence(N_("Pages are counted from 1.")))
+        raise ParseError(Sentence(N_("Pages are counted from 1.")))
     return (page - 1) * PAGE

@@ -6,9 +6,15 @@ from bot.domain.actions import TABLE, Action
 from bot.domain.approvals import ApprovalIntent
 from bot.domain.batches import BatchQuery
 from bot.domain.objects import ListQuery, ObjectKind
-from bot.messages import Message, batch_forms, command_help, operation_results
-from bot.messages.catalogue import Catalogue
+from bot.messages import (
+    Message,
+    batch_forms,
+    command_help,
+    command_problems,
+    operation_results,
+)
 from bot.messages.command_help import HelpLine
+from bot.messages.command_problems import CommandText
 from bot.messages.labels import labels
 from handlers import batch, operations, queries, questions
 from handlers.command_row import (
@@ -22,7 +28,7 @@ from handlers.command_row import (
     RecordsOperation,
 )
 from handlers.context import AppContext, Recorder
-from handlers.list_filters import InvalidFilter, parse_list_words
+from handlers.list_filters import parse_list_words
 from handlers.parsing import (
     ParseError,
     check_param,
@@ -44,24 +50,33 @@ FILTER_USAGE: dict[ObjectKind, str] = {
 
 def parse_list(kind: ObjectKind, arguments: Arguments) -> ListQuery:
     """Parse what to list: a state, filters, what is searched for, and perhaps a page."""
-    try:
-        return parse_list_words(kind, plain(arguments.words))
-    except InvalidFilter as error:
-        raise ParseError(Catalogue.english().render(error.problem)) from None
+    return parse_list_words(kind, plain(arguments.words))
 
 
 async def list_objects(app: AppContext, query: ListQuery, delivery: Delivery) -> Message:
     return await queries.listing(app, query, delivery.requester.actor)
 
 
-def parse_show(kind: ObjectKind, arguments: Arguments) -> ShowCard:
-    ref, rest = take_ref(kind, arguments.words, arguments.default_ref(kind))
+def parse_show(kind: ObjectKind, arguments: Arguments) -> ShowCard | ListQuery:
+    """Parse whose card is shown; words that are a name are searched for in its place."""
+    try:
+        ref, rest = take_ref(kind, arguments.words, arguments.default_ref(kind))
+    except ParseError as error:
+        if not isinstance(error.problem.params.get("command"), CommandText):
+            raise
+        return parse_list(kind, arguments)
     refuse_more(rest)
     return ShowCard(ref)
 
 
-async def show_card(app: AppContext, request: ShowCard, delivery: Delivery) -> None:
+async def show_card(
+    app: AppContext, request: ShowCard | ListQuery, delivery: Delivery
+) -> Message | None:
+    """Post a card, or list what has the words in its name that stood in the place of an id."""
+    if isinstance(request, ListQuery):
+        return await queries.listing(app, request, delivery.requester.actor)
     await queries.show(app, request, delivery.requester)
+    return None
 
 
 def parse_several(kind: ObjectKind, arguments: Arguments) -> BatchQuery:
@@ -85,6 +100,8 @@ def parse_action(action: Action, arguments: Arguments) -> ActionRequest:
     for param in action.params:
         if param.file and files:
             continue
+        if not rest.strip():
+            raise ParseError(command_problems.missing(param))
         if param.rest:
             value, rest = plain(rest), ""
         else:
@@ -129,7 +146,7 @@ async def change_approval(
     requester = delivery.requester_about(request.ref)
     reply_to = await operations.change_approval(recorder, request, requester, delivery.dedupe_key)
     return operation_results.approval_change_recorded(
-        recorder.app.catalogue, elsewhere=reply_to != requester
+        recorder.app.catalogue, request.intent, elsewhere=reply_to != requester
     )
 
 
@@ -140,13 +157,14 @@ def object_commands(kind: ObjectKind) -> tuple[AnyCommand, ...]:
             kind=kind,
             name="list",
             usage=f"{kind} list {FILTER_USAGE[kind]} [text]",
-            help=command_help.LIST,
+            help=command_help.LISTS[kind],
             parse=partial(parse_list, kind),
             handler=AnswersLater(list_objects),
         ),
         Command(
             kind=kind,
             name="show",
+            aliases=("details",),
             usage=f"{kind} show <id>",
             help=command_help.SHOW,
             parse=partial(parse_show, kind),
@@ -186,7 +204,7 @@ def object_commands(kind: ObjectKind) -> tuple[AnyCommand, ...]:
             kind=kind,
             name="several",
             usage=f"{kind} several [text]",
-            help=command_help.SEVERAL,
+            help=command_help.SEVERAL[kind],
             parse=partial(parse_several, kind),
             handler=OpensForm(batch.open_form, say_what_opens_form),
         ),

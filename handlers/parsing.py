@@ -8,11 +8,13 @@ import json
 import re
 from urllib.parse import unquote
 
-from pydantic import ValidationError
-
 from bot.domain.actions import MAX_REASON, Param
-from bot.domain.objects import ObjectKind, Ref
+from bot.domain.objects import ObjectId, ObjectKind, Ref
+from bot.messages import command_problems
+from bot.messages.catalogue import Sentence
 
+MAX_SEARCH = 100  # characters of a text that is searched for
+OBJECT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 # What is meant as an id and is none must not become the reason for deciding another task.
 LIKE_AN_ID = re.compile(r"(?=.*\d)[0-9a-fA-F-]{8,}")
@@ -28,15 +30,19 @@ MARKS = "`'\"*<>()[],;"
 class ParseError(Exception):
     """The words make no request.
 
-    ``problem`` says why, ``usage`` how it is written ("": as its command is), ``nearest`` what
-    may have been meant.
+    ``problem`` says why, in whichever language it is read; ``usage`` how it is written ("": as its
+    command is), ``nearest`` what may have been meant. ``sends`` says that the words may have meant
+    something that is sent to SecMaster.
     """
 
-    def __init__(self, problem: str, usage: str = "", nearest: str = "") -> None:
-        super().__init__(problem, usage, nearest)
+    def __init__(
+        self, problem: Sentence, usage: str = "", nearest: str = "", *, sends: bool = False
+    ) -> None:
+        super().__init__(problem, usage, nearest, sends)
         self.problem = problem
         self.usage = usage
         self.nearest = nearest
+        self.sends = sends
 
 
 def split(words: str) -> tuple[str, str]:
@@ -51,7 +57,7 @@ def split(words: str) -> tuple[str, str]:
 def refuse_more(words: str) -> None:
     """Raise ParseError if words are left after a command that is complete."""
     if words.strip():
-        raise ParseError(f"“{words.strip()[:60]}” is too much here.")
+        raise ParseError(command_problems.unexpected(words.strip()))
 
 
 def read_reason(words: str) -> str:
@@ -64,7 +70,7 @@ def read_reason(words: str) -> str:
 def check_reason(reason: str, limit: int = MAX_REASON) -> None:
     """Raise ParseError for a reason that is longer than ``limit`` characters."""
     if len(reason) > limit:
-        raise ParseError(f"The reason has {len(reason):,} characters; {limit:,} are possible.")
+        raise ParseError(command_problems.reason_too_long(len(reason), limit))
 
 
 def refuse_second_id(kind: ObjectKind, words: str) -> None:
@@ -77,7 +83,7 @@ def refuse_second_id(kind: ObjectKind, words: str) -> None:
         word, rest = split(rest)
     object_id = identifier(word)
     if UUID.fullmatch(object_id) or BROKEN_UUID.fullmatch(object_id):
-        raise ParseError(f"“{word[:60]}” is a second id: one at a time, or “{kind} several”.")
+        raise ParseError(command_problems.one_at_a_time(kind))
 
 
 def ids_in(word: str) -> set[str]:
@@ -91,25 +97,43 @@ def ids_in(word: str) -> set[str]:
 
 
 def take_ref(kind: ObjectKind, words: str, default_ref: Ref | None = None) -> tuple[Ref, str]:
-    """Split off the object's id; return it with the words after it.
+    """Split off the object's id; return its reference with the words after it.
 
     In a card's thread the card's object is the default, where the next word is no id.
     """
     first, rest = split(words)
-    if len(ids_in(first)) > 1:
-        raise ParseError(f"“{first[:80]}” is more than one id: one at a time.")
     object_id = identifier(first)
-    is_uuid = UUID.fullmatch(object_id)
-    if default_ref and not is_uuid and object_id != default_ref.id:
+    is_other = UUID.fullmatch(object_id) or object_id == (default_ref.id if default_ref else "")
+    if default_ref and not is_other and len(ids_in(first)) < 2:  # noqa: PLR2004 - one at a time
         if LIKE_AN_ID.fullmatch(object_id) or "://" in first:
-            raise ParseError(f"“{first[:60]}” is no id.")
+            raise ParseError(command_problems.NOT_AN_ID[kind])
         return default_ref, words
+    object_id, rest = take_id(kind, words)
+    return Ref(kind=kind, id=object_id), rest
+
+
+def take_id(kind: ObjectKind | None, words: str) -> tuple[ObjectId, str]:
+    """Split off the id of an object of a kind, None for either; return it with the words after it.
+
+    Without a digit in it a word is none: it is more likely a name, which is searched for.
+    """
+    first, rest = split(words)
+    if len(ids_in(first)) > 1:
+        raise ParseError(command_problems.one_at_a_time(kind) if kind else command_problems.ONE_ID)
     if not first:
-        raise ParseError("The id is missing.")
-    try:
-        return Ref(kind=kind, id=object_id), rest
-    except ValidationError:
-        raise ParseError(f"“{first[:60]}” is no id.") from None
+        raise ParseError(command_problems.WHICH_OBJECT[kind])
+    object_id = identifier(first)
+    if is_object_id(object_id):
+        return object_id, rest
+    name = " ".join(plain(words).split())
+    if "://" in first or len(name) > MAX_SEARCH or not any(map(str.isalpha, name)):
+        raise ParseError(command_problems.NOT_AN_ID[kind])
+    raise ParseError(command_problems.search_instead(kind, name))
+
+
+def is_object_id(word: str) -> bool:
+    """Whether a word may be the id of a task or a run."""
+    return OBJECT_ID.fullmatch(word) is not None and any(map(str.isdigit, word))
 
 
 def identifier(word: str) -> str:
@@ -127,11 +151,9 @@ def identifier(word: str) -> str:
 def check_param(param: Param, value: str) -> str:
     """Return a parameter's value; raises ParseError if it is missing, too long, or malformed."""
     if not value.strip():
-        raise ParseError(f"The {param.label} is missing.")
+        raise ParseError(command_problems.EMPTY)
     if len(value) > param.max_length:
-        raise ParseError(
-            f"The {param.label} has {len(value):,} characters; {param.max_length:,} are possible."
-        )
+        raise ParseError(command_problems.too_long(len(value), param.max_length))
     return read_json_array(value) if param.json else value
 
 
@@ -152,8 +174,8 @@ def read_json_array(text: str) -> str:
             continue
         if isinstance(value, list):
             return candidate
-        raise ParseError("The JSON must be an array: [ … ].")
-    raise ParseError("That is not JSON.")
+        raise ParseError(command_problems.NOT_AN_ARRAY)
+    raise ParseError(command_problems.NOT_JSON)
 
 
 def plain(text: str) -> str:

@@ -16,6 +16,8 @@ from bot.domain.slack import Actor, Requester
 from bot.domain.snapshots import ListPage, Snapshot
 from bot.messages import PAGE, Message, denials, lists, modals, private_cards
 from bot.messages.catalogue import Catalogue
+from bot.messages.details import details as details_view
+from bot.operations.authorization import viewer_of
 from bot.operations.reading import Reader, ReadRefused, open_reader
 from bot.operations.search import Search, tokens
 from bot.secmaster import NotFound, QueryType, SecMaster, SecMasterError
@@ -25,6 +27,7 @@ from bot.slack.error_codes import VIEW_GONE
 from handlers import list_filters
 from handlers.context import AppContext
 from handlers.errors import UserError, error_message, note_failure
+from handlers.parsing import ParseError
 from handlers.requests import ShowCard
 
 # What somebody may take decides what waits for them.
@@ -49,7 +52,7 @@ async def turn_page(app: AppContext, value: str, requester: Requester) -> None:
         raise UserError(denials.newer_button(app.catalogue))
     try:
         page = await listing(app, query, requester.actor)
-    except list_filters.InvalidFilter:  # a filter of another version
+    except ParseError:  # a filter of another version
         raise UserError(denials.newer_button(app.catalogue)) from None
     await app.services.slack.respond(requester.location.response_url, page, replace=True)
 
@@ -213,7 +216,8 @@ async def show(
     if refusal is None and not private:
         await cards.post_new(request.ref, snapshot, channel)
         return True
-    card = await cards.private_message(request.ref, snapshot)
+    viewer = await viewer_of(app.services, requester.actor, request.ref, snapshot)
+    card = await cards.private_message(request.ref, snapshot, viewer)
     message = private_cards.private_card(app.catalogue, card, request.ref, refusal)
     if in_place:
         await slack.respond(location.response_url, message, replace=True)
@@ -250,7 +254,9 @@ async def details(app: AppContext, ref: Ref, requester: Requester, view_id: str)
     try:
         reader = await open_reader(app.services, requester.actor)
         snapshot = await reader.read(ref, track=True)
-        view: dict[str, Any] = modals.details(app.services.cards.render_context(ref), snapshot)
+        render_context = await app.services.cards.context_of(ref, snapshot)
+        view: dict[str, Any] = details_view(render_context, snapshot)
+        view = modals.with_form_buttons(app.catalogue, view, ref, snapshot, requester.location)
     except SHOWN_FAILURES as error:
         note_failure(error, requester)
         view = modals.failed(app.catalogue, "Details", error_message(error, app).text)

@@ -32,7 +32,10 @@ def check(
 
 @policy.command()
 def explain(  # noqa: PLR0913, PLR0917 - each is an option
-    user: Annotated[str, typer.Option(help="Slack member id.")],
+    user: Annotated[
+        str,
+        typer.Option(help="Slack member ID (profile, ⋮, Copy member ID), or e-mail in the cases."),
+    ],
     action: Annotated[str, typer.Option(help="Such as task.approve.")],
     task: Annotated[str, typer.Option(help="One of the cases' [tasks].")] = "",
     instance: Annotated[str, typer.Option(help="One of the cases' [instances].")] = "",

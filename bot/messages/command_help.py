@@ -1,44 +1,84 @@
-"""Say how the bot is used: help, what was not understood, and what somebody's roles allow."""
+"""Say how the bot is used: help, greetings, what was not attached, and what roles allow."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from slack_sdk.models.blocks import Block, ButtonElement
 
 from bot.domain.actions import TABLE, Action
 from bot.domain.objects import ObjectKind
 from bot.domain.slack import SlackFile
-from bot.messages.blocks import Message, context, new_message, section, text_message
-from bot.messages.catalogue import Catalogue
+from bot.messages.blocks import Message, actions, context, new_message, section, text_message
+from bot.messages.catalogue import N_, Catalogue
 from bot.messages.labels import labels
-from bot.messages.text import code, inline, mention_user
-from bot.policy.config import Config
-from bot.policy.decide import Principal, is_for, rules_in_order
-from bot.policy.rules import READS, Effect, Read, Rule
+from bot.messages.text import code
+from bot.policy.decide import Principal, may_ever
+from bot.policy.rules import READS, Read, Rule
 
 # What each command does, in one sentence of the help. Those of actions are in ``labels``.
-LIST = "lists what waits or what is asked for, for your eyes only"
-SHOW = "posts the card here"
-WITHDRAW = "takes your yes back, where several people are asked for"
-REFUSE = "ends what waits for more people"
-SEVERAL = "selects up to 20 of what waits, for one confirmation"
-BREAK_GLASS = "decides alone what asks for several people"
-WHY = "which rule lets or stops you, and who could"
-WHOAMI = "your roles and what they allow"
-DELEGATE = "lends somebody your rights (or `for 2h`)"
-REVOKE = "takes them back"
-DELEGATIONS = "what you lend and are lent"
-AUDIT = "one object's story, for those allowed"
-ON_CALL = "who is on call, and what presses"
-DIGEST = "what a hand-over now would tell, for your eyes only"
-STATUS = "how polling SecMaster goes"
-ROUTES = "where cards go"
-ROUTES_TEST = "where the card of one object goes, and why"
-WATCH = "has this channel told of all that comes (`unwatch` ends it), for those allowed"
-RELOAD = "reads the policy again, for those allowed"
-HELP = "this"
+LISTS: dict[ObjectKind, str] = {
+    "task": N_("lists waiting tasks (only visible to you)"),
+    "instance": N_("lists workflow runs (only visible to you)"),
+}
+SHOW = N_("posts the card here; an ID or a console link alone does the same")
+WITHDRAW = N_("withdraws your approval")
+REFUSE = N_("declines a request for approvals: all approvals given so far are cancelled")
+SEVERAL: dict[ObjectKind, str] = {
+    "task": N_("selects up to 20 waiting tasks, for one confirmation"),
+    "instance": N_("selects up to 20 failed runs, for one confirmation"),
+}
+BREAK_GLASS = N_("emergency override: you approve alone what needs several approvals")
+WHY = N_("which rule lets or stops you, and who else may")
+WHOAMI = N_("your roles and what they allow")
+DELEGATE = N_("gives somebody your rights until then (or `for 2h`)")
+REVOKE = N_("takes them back")
+DELEGATIONS = N_("whose rights you have, and who has yours")
+AUDIT = N_("the history of one task or run, for those allowed")
+ON_CALL = N_("who is on call and what's urgent")
+DIGEST = N_("shift summary (only you see it)")
+STATUS = N_("sync status")
+ROUTES = N_("where cards are posted")
+ROUTES_TEST = N_("where the card of one task or run is posted, and why")
+SNOOZE = N_("no reminders until then, for everyone or only for you (`unsnooze` ends it)")
+WATCH = N_("subscribes this channel to all notifications (`unwatch` ends it), for those allowed")
+RELOAD = N_("reloads the policy, for those allowed")
+HELP = N_("this help; `help all` lists every command")
 
 MOST_NAMES = 3  # of files, in one sentence
+EXAMPLES = 3  # commands to copy, in the short help
+START_BUTTON = "start."  # the action ids begin so of buttons that stand for a command
 
-OBJECT_TITLES: dict[ObjectKind, str] = {"task": "Tasks", "instance": "Workflow instances"}
+
+class HelpSection(StrEnum):
+    """A part of the help, by the word that asks for it."""
+
+    TASKS = "tasks"
+    RUNS = "runs"
+    WATCH = "watch"
+    RIGHTS = "rights"
+
+
+SECTION_TITLES = {
+    HelpSection.TASKS: N_("Tasks"),
+    HelpSection.RUNS: N_("Workflow runs"),
+    HelpSection.WATCH: N_("What is going on"),
+    HelpSection.RIGHTS: N_("Rights and records"),
+}
+SECTION_KINDS: dict[HelpSection, ObjectKind] = {
+    HelpSection.TASKS: "task",
+    HelpSection.RUNS: "instance",
+}
+READ_PERMISSIONS: dict[ObjectKind, str] = {"task": N_("See tasks"), "instance": N_("See runs")}
+
+
+class StartButton(StrEnum):
+    """A button that stands for a command, which only reads, by the words of that command."""
+
+    WAITING = "waiting"
+    ON_CALL = "oncall"
+    RIGHTS = "whoami"
+    HELP = "help"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,66 +90,177 @@ class HelpLine:
     aliases: tuple[str, ...] = ()
 
 
+def start_buttons(
+    catalogue: Catalogue,
+    buttons: Sequence[StartButton] = (
+        StartButton.WAITING,
+        StartButton.ON_CALL,
+        StartButton.HELP,
+    ),
+) -> list[ButtonElement]:
+    """Return buttons that show what people ask for most."""
+    names = {
+        StartButton.WAITING: catalogue.pgettext("button", "What waits"),
+        StartButton.ON_CALL: catalogue.pgettext("button", "Who is on call"),
+        StartButton.RIGHTS: catalogue.pgettext("button", "What I may do"),
+        StartButton.HELP: catalogue.pgettext("button", "Help"),
+    }
+    return [
+        ButtonElement(text=names[button], action_id=f"{START_BUTTON}{button}") for button in buttons
+    ]
+
+
 def help_message(
     catalogue: Catalogue,
     root: str,
     short_commands: Mapping[ObjectKind, str],
-    object_lines: Mapping[ObjectKind, Sequence[HelpLine]],
-    general_lines: Sequence[HelpLine],
+    sections: Mapping[HelpSection, Sequence[HelpLine]],
 ) -> Message:
-    """List every command with what it does: those for each kind of object, and the others.
+    """List every command of these sections with what it does.
 
     ``root`` is the command that people type first; ``short_commands`` are those for one kind of
     object, by the kind, "" where there is none.
     """
-    blocks = [section("*Run SecMaster from here*")]
-    for kind, title in OBJECT_TITLES.items():
-        short = short_commands[kind]
-        note = f" ({code(short)} is short for {code(f'{root} {kind}')})" if short else ""
-        lines = [
-            f"*{title}*{note}",
-            *(_command_line(catalogue, root, line) for line in object_lines[kind]),
-        ]
+    blocks: list[Block] = []
+    for part, help_lines in sections.items():
+        kind = SECTION_KINDS.get(part)
+        lines = [f"*{catalogue.gettext(SECTION_TITLES[part])}*"]
+        if kind and (short := short_commands[kind]):
+            note = catalogue.gettext(
+                "{short} is short for {command}", short=code(short), command=code(f"{root} {kind}")
+            )
+            lines.append(f"_{note}_")
+        lines += [_command_line(catalogue, root, line) for line in help_lines]
         blocks.append(section("\n".join(lines)))
-    lines = ["*Rights*", *(_command_line(catalogue, root, line) for line in general_lines)]
-    blocks.append(section("\n".join(lines)))
-    hint = "Mention me with the same words; in a card's thread the id may be left out."
-    return new_message(f"How to use {root}", *blocks, context(hint))
+    return new_message(_help_title(catalogue, root), *blocks, context(_thread_hint(catalogue)))
+
+
+def short_help(
+    catalogue: Catalogue, root: str, principal: Principal | None, rules: Sequence[Rule]
+) -> Message:
+    """Say what a person may do here, with examples to copy; None for whom Slack can't say.
+
+    What they may do is what the rules could allow them, for one object or another.
+    """
+    title = f"*{_help_title(catalogue, root)}*"
+    every_row: tuple[Action | Read, ...] = (*READS, *TABLE)
+    rows = [row for row in every_row if not principal or may_ever(rules, principal, row)]
+    if not rows:
+        refusal = section(f"{title}\n{_nothing_allowed(catalogue, principal)}")
+        rights = actions(start_buttons(catalogue, [StartButton.RIGHTS]))
+        return new_message(_help_title(catalogue, root), refusal, rights)
+    lines = [title]
+    if principal:
+        permissions = " · ".join(_permission(catalogue, row) for row in rows)
+        lines.append(catalogue.gettext("*You may*: {permissions}", permissions=permissions))
+    lines += [_command_line(catalogue, root, line) for line in _examples(rows)]
+    more = catalogue.gettext(
+        "All commands: {command}. Some of them: {sections}",
+        command=code(f"{root} help all"),
+        sections=" · ".join(code(f"help {name}") for name in HelpSection),
+    )
+    buttons = [StartButton.WAITING, StartButton.ON_CALL, StartButton.RIGHTS]
+    return new_message(
+        _help_title(catalogue, root),
+        section("\n".join(lines)),
+        actions(start_buttons(catalogue, buttons)),
+        context(_thread_hint(catalogue), more),
+    )
+
+
+def _help_title(catalogue: Catalogue, root: str) -> str:
+    return catalogue.gettext("How to use {root}", root=root)
+
+
+def _thread_hint(catalogue: Catalogue) -> str:
+    return catalogue.gettext(
+        "You can also mention me with the same words. In a card's thread the ID may be left out."
+    )
+
+
+def _nothing_allowed(catalogue: Catalogue, principal: Principal | None) -> str:
+    if principal and principal.guest:
+        return catalogue.gettext(
+            "Guests can't see or change anything here. Ask a member of the security team."
+        )
+    if principal and principal.outsider:
+        return catalogue.gettext(
+            "People of other organisations can't see or change anything here. Ask a member of the "
+            "security team."
+        )
+    return catalogue.gettext(
+        "Your roles don't let you see or change anything yet. Ask whoever runs this bot to add you."
+    )
+
+
+def _permission(catalogue: Catalogue, row: Action | Read) -> str:
+    sentence = READ_PERMISSIONS[row.kind] if isinstance(row, Read) else labels(row).permission
+    return catalogue.gettext(sentence)
+
+
+def _examples(rows: Sequence[Action | Read]) -> list[HelpLine]:
+    """Return a few commands: the list, and an action of each kind that the rows have.
+
+    An action is written without its kind where no other kind has one of that name.
+    """
+    lines = []
+    for kind in ("task", "instance"):
+        kind_rows = [row for row in rows if row.kind == kind]
+        if any(isinstance(row, Read) for row in kind_rows):
+            lines.append(HelpLine(f"{kind} list", LISTS[kind]))
+        if action := next((row for row in kind_rows if isinstance(row, Action)), None):
+            names = [other.verb for other in TABLE].count(action.verb)
+            usage = action.usage.removesuffix(" [reason]")
+            usage = usage.removeprefix(f"{kind} ") if names == 1 else usage
+            lines.append(HelpLine(usage, labels(action).help))
+    # The list of tasks, what may be done to them, and then to runs.
+    lines.sort(key=lambda line: line.usage == "instance list")
+    return lines[:EXAMPLES]
 
 
 def _command_line(catalogue: Catalogue, root: str, line: HelpLine) -> str:
-    aliases = ", ".join(map(code, line.aliases))
-    also = f" (also {aliases})" if aliases else ""
-    return f"{code(f'{root} {line.usage}', 120)} {line.purpose}{also}"
+    text = f"{code(f'{root} {line.usage}', 120)} {catalogue.gettext(line.purpose)}"
+    if not line.aliases:
+        return text
+    aliases = catalogue.one_of([*map(code, line.aliases)])
+    return f"{text} {catalogue.gettext('(also {aliases})', aliases=aliases)}"
 
 
-def not_understood(
-    catalogue: Catalogue, problem: str, usage: str, nearest: str, root: str
-) -> Message:
-    """Say what is wrong with a command and how it is written.
+def hello(catalogue: Catalogue) -> Message:
+    """Answer a greeting."""
+    text = catalogue.gettext("Hello! I show SecMaster's tasks and workflow runs here.")
+    return _talk(catalogue, f"👋 {text}")
 
-    ``nearest`` is the command that was perhaps meant, "" for none; it takes the place of the
-    ``usage``.
-    """
-    if nearest:
-        hint = f" Did you mean {code(f'{root} {nearest}', 150)}?"
-    else:
-        hint = f"\nWrite {code(f'{root} {usage}', 150)}" if usage else ""
-    return text_message(f"🤔 {inline(problem, 300)}{hint}\nNothing was sent to SecMaster.")
+
+def you_are_welcome(catalogue: Catalogue) -> Message:
+    """Answer somebody's thanks."""
+    return _talk(catalogue, f"🙂 {catalogue.gettext('You are welcome. Anything else?')}")
+
+
+def _talk(catalogue: Catalogue, text: str) -> Message:
+    return new_message(text, section(text), actions(start_buttons(catalogue)))
 
 
 def how_to_attach(catalogue: Catalogue, files: Sequence[SlackFile]) -> Message:
     """Say that the files of a message were not taken, and how they are attached."""
     action = next(action for action in TABLE if action.takes_file)
-    kind, title = action.kind, labels(action).title
-    names = ", ".join(code(file.name) for file in files[:MOST_NAMES])
-    more = f" and {len(files) - MOST_NAMES} more" if len(files) > MOST_NAMES else ""
-    were = "was" if len(files) == 1 else "were"
-    return text_message(
-        f"📎 {names}{more} {were} not attached to any {kind}. To attach a file, send it with the "
-        f"words {code(f'{kind} {action.verb} <id>')}; in the thread of a {kind}'s card "
-        f"{code(action.verb)} is enough. *{title}* in the menu of its message does it there too."
+    names = [code(file.name) for file in files[:MOST_NAMES]]
+    if more := len(files) - MOST_NAMES:
+        names += [catalogue.ngettext("{count} more", "{count} more", more)] if more > 0 else []
+    not_attached = catalogue.ngettext(
+        "{files} was not attached to any task.",
+        "{files} were not attached to any task.",
+        len(files),
+        files=catalogue.all_of(names),
     )
+    how = catalogue.gettext(
+        "To attach a file, send it with the words {command}; in the thread of a task's card {verb} "
+        "is enough. *{shortcut}* in the menu of its message does it there too.",
+        command=code(f"{action.kind} {action.verb} <id>"),
+        verb=code(action.verb),
+        shortcut=catalogue.gettext(labels(action).title),
+    )
+    return text_message(f"📎 {not_attached} {how}")
 
 
 def with_unused_files(
@@ -124,47 +275,3 @@ def with_unused_files(
     blocks = answer.blocks or text_message(answer.text).blocks
     text = f"{answer.text}\n{note.text}"
     return replace(answer, text=text, blocks=(*blocks, *note.blocks))
-
-
-def whoami(catalogue: Catalogue, principal: Principal, name: str, config: Config) -> Message:
-    """List a person's roles, and for each action the rules that speak of it."""
-    roles = ", ".join(inline(role, 40) for role in sorted(principal.roles)) or "none"
-    lines = [f"{mention_user(principal.id)} ({inline(name, 60)}), roles: *{roles}*"]
-    if principal.guest or principal.outsider:
-        subject = "A guest" if principal.guest else "A person of another organisation or workspace"
-        lines.append(f"{subject} may not read or change anything.")
-    else:
-        rows: tuple[Action | Read, ...] = (*READS, *TABLE)
-        lines += [_action_line(catalogue, row, principal, config) for row in rows]
-    return text_message("\n".join(lines))
-
-
-def _action_line(
-    catalogue: Catalogue, action: Action | Read, principal: Principal, config: Config
-) -> str:
-    """Say what each rule answers, up to the first one that applies without conditions."""
-    answers, allowed_by_any = [], False
-    for title, rule in rules_in_order(config.rules, action):
-        denies = rule.effect is Effect.DENY
-        if denies and not is_for(rule, principal):
-            continue
-        allowed = not denies and is_for(rule, principal)
-        allowed_by_any = allowed_by_any or allowed
-        answer = f"yes{_rule_terms(catalogue, rule)}" if allowed else "no"
-        conditions = " where its conditions fit" if rule.when else ""
-        answers.append(f"{answer} by {title}{conditions}")
-        if not rule.when:
-            break
-    mark = "✅" if allowed_by_any else "▫️"
-    return f"{mark} {code(action.name)} {', otherwise '.join(answers) or 'no: no rule allows it'}"
-
-
-def _rule_terms(catalogue: Catalogue, rule: Rule) -> str:
-    """Say what a rule asks for besides a role; "" for nothing."""
-    parts = [
-        "a reason" if rule.reason == "required" else "",
-        f"{rule.approvals} people" if rule.approvals > 1 else "",
-        "the name typed" if rule.confirm else "",
-    ]
-    terms = " and ".join(filter(None, parts))
-    return f" with {terms}" if terms else ""

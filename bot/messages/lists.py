@@ -97,7 +97,7 @@ def listing(
     if any(snapshot.status in batch_statuses(query.kind) for snapshot in snapshots):
         text_in_button = query.text[:MAX_SEARCH]
         batch = BatchQuery(kind=query.kind, workspace=workspace, text=text_in_button)
-        buttons.append(batch_button(batch))
+        buttons.append(batch_button(catalogue, batch))
     foot = [actions(buttons)] if buttons else []
     note = [context(*notes)] if notes else []
     return Message(text.replace("*", ""), (section(text), *rows, *note, *foot))

@@ -63,8 +63,8 @@ async def test_a_hand_over_says_who_did_what_and_what_still_waits(
     assert "2 failed runs. Carol retried 1, which recovered." in report
     assert "<@" not in report
     started, ended = await environment.replies(run, 2)
-    assert "*Retry started*" in started
-    assert "*The retry finished*" in ended
+    assert "*Retry started by" in started
+    assert "*Retry finished*" in ended
 
 
 @pytest.mark.slow

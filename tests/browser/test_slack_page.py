@@ -165,6 +165,15 @@ async def test_each_person_has_their_own_channels_and_a_reload_stays(
     await expect(page.get_by_label("Acting as")).to_have_value("U0OUTSIDER")
 
 
+async def test_an_id_of_nobody_in_the_address_is_said_to_be_that(
+    slack: SlackSandbox, open_page: Open
+) -> None:
+    page = await open_page(f"{slack.url}/#U0NOBODY/{SOC}")
+    said = "Nobody here has the ID U0NOBODY. You act as Alice."
+    await expect(page.get_by_text(said)).to_be_visible()
+    await expect(page).to_have_url(re.compile(f"#{ALICE}/{SOC}$"))
+
+
 async def test_news_elsewhere_is_marked_until_it_is_seen(
     slack: SlackSandbox, app: App, open_page: Open
 ) -> None:

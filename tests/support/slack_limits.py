@@ -15,7 +15,7 @@ OWN_MARKUP = re.compile(
     r"<!date\^-?\d+\^(?:\{date_short_pretty\} \{time\}|\{time\}|\{ago\})\|[^<>|]*>"
     r"|<@U0(?:ALICE|BOB)>"
     r"|<!subteam\^S0SOC>"
-    rf"|<{re.escape(CONSOLE)}\|(?:console|its thread|“[^<>]*”)>"
+    rf"|<{re.escape(CONSOLE)}\|[^<>|]*>"
 )
 ENTITY = re.compile(r"&(?:amp|lt|gt);")
 

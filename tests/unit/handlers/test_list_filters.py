@@ -4,7 +4,8 @@ import pytest
 
 from bot.domain.objects import ListQuery, ObjectKind
 from bot.messages.lists import parse_page_button
-from handlers.list_filters import InvalidFilter, is_open_list, parse_list_words
+from handlers.list_filters import is_open_list, parse_list_words
+from handlers.parsing import ParseError
 from tests.support.samples import ENGLISH
 
 
@@ -32,7 +33,7 @@ def test_a_list_command_is_read(
     kind: ObjectKind, words: str, state: str | None, text: str, offset: int
 ) -> None:
     if state is None:
-        with pytest.raises(InvalidFilter):
+        with pytest.raises(ParseError):
             parse_list_words(kind, words)
         return
     query = ListQuery(kind=kind, filter=state, text=text, offset=offset)
@@ -61,6 +62,6 @@ def test_a_list_command_is_read(
     ],
 )
 def test_what_makes_no_query_is_said(kind: ObjectKind, words: str, sentence: str) -> None:
-    with pytest.raises(InvalidFilter) as caught:
+    with pytest.raises(ParseError) as caught:
         parse_list_words(kind, words)
     assert sentence in ENGLISH.render(caught.value.problem)

@@ -23,7 +23,7 @@ from handlers.context import AppContext
 from tests.support.clock import FakeClock
 from tests.support.examples import examples
 from tests.support.people import ALICE, DAVE
-from tests.support.strategies import NOW
+from tests.support.samples import NOW
 
 INTERVAL = 60
 

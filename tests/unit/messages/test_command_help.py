@@ -1,13 +1,14 @@
-"""Help, usage and whoami."""
+"""Help and usage."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.actions import BY_NAME
-from bot.domain.objects import OBJECT_KINDS, ObjectKind
+from bot.domain.objects import ObjectKind
 from bot.domain.slack import SlackFile
-from bot.messages import Message, command_help, text_message
+from bot.messages import Message, command_help, command_problems, text_message
+from bot.messages.command_help import HelpSection
 from bot.policy.config import parse
 from bot.policy.decide import Principal
 from bot.policy.rules import Rule
@@ -24,48 +25,8 @@ roots = st.sampled_from(["/secmaster", "@bot", "/" + "a" * 31])
 
 
 def help_message(root: str, short_commands: dict[ObjectKind, str]) -> Message:
-    object_lines = {kind: help_lines(kind) for kind in OBJECT_KINDS}
-    return command_help.help_message(ENGLISH, root, short_commands, object_lines, help_lines(None))
-
-
-def test_whoami_tells_what_each_role_allows() -> None:
-    config = parse(
-        "[roles.approver]\n[roles.oncall]\n"
-        "[[rules]]\nactions = ['task.approve']\nroles = ['approver']\nwhen = { name = 'x' }\n"
-        "[[rules]]\nactions = ['task.*']\nroles = ['approver']\nreason = 'required'\n"
-        "[[rules]]\nactions = ['instance.retry']\nroles = ['oncall']\n"
-    )
-    text = command_help.whoami(
-        ENGLISH, Principal("U0ALICE", frozenset({"approver"})), "Alice", config
-    ).text
-    assert "roles: *approver*" in text
-    assert (
-        "✅ `task.approve` yes by rule 1 where its conditions fit, "
-        "otherwise yes with a reason by rule 2"
-    ) in text.splitlines()
-    assert "▫️ `instance.retry` no by rule 3" in text
-    assert "▫️ `instance.debug` no: no rule allows it" in text
-    guest = command_help.whoami(ENGLISH, Principal("U0GUEST", guest=True), "Guest", config).text
-    assert "A guest may not read or change anything." in guest
-    assert "✅" not in guest
-
-
-def test_whoami_names_first_what_is_denied() -> None:
-    config = parse(
-        "[roles.approver]\n[roles.oncall]\n"
-        "[[rules]]\nactions = ['*']\nroles = ['approver']\n"
-        "[[rules]]\neffect = 'deny'\nactions = ['task.terminate', 'instance.debug']\n"
-        "[[rules]]\neffect = 'deny'\nactions = ['task.approve']\nwhen = { name = 'x' }\n"
-        "[[rules]]\neffect = 'deny'\nactions = ['task.comment']\nroles = ['oncall']\n"
-    )
-    lines = command_help.whoami(
-        ENGLISH, Principal("U0ALICE", frozenset({"approver"})), "Alice", config
-    ).text.splitlines()
-    assert "▫️ `task.terminate` no by rule 2" in lines
-    assert (
-        "✅ `task.approve` no by rule 3 where its conditions fit, otherwise yes by rule 1" in lines
-    )
-    assert "✅ `task.comment` yes by rule 1" in lines
+    sections = {name: help_lines(name) for name in HelpSection}
+    return command_help.help_message(ENGLISH, root, short_commands, sections)
 
 
 def test_help_lists_every_command_with_its_aliases() -> None:
@@ -85,24 +46,88 @@ def test_help_is_one_that_slack_takes(root: str, short: str) -> None:
 
 
 @FEW
-@given(words, words, roots)
-def test_whatever_was_not_understood_can_be_told(problem: str, usage: str, root: str) -> None:
-    assert_slack_takes(command_help.not_understood(ENGLISH, problem, usage, usage, root))
+@given(words, words, roots, st.booleans())
+def test_whatever_was_not_understood_can_be_told(
+    problem: str, usage: str, root: str, sends: bool
+) -> None:
+    for sentence in (
+        command_problems.unknown_words(problem),
+        command_problems.search_instead("task", problem),
+    ):
+        for nearest in (usage, ""):
+            message = command_problems.not_understood(
+                ENGLISH, root, sentence, usage=usage, nearest=nearest, sends=sends
+            )
+            assert_slack_takes(message)
+
+
+def test_a_link_in_what_was_typed_is_no_link_in_what_is_said() -> None:
+    sentence = command_problems.unknown_words("<https://evil.example|Approve> `x` <!channel>")
+    text = command_problems.not_understood(ENGLISH, "/secmaster", sentence).text
+    assert "&lt;https://evil.example|Approve&gt; ˋxˋ &lt;!channel&gt;" in text
 
 
 @FEW
-@given(principals, words, st.lists(rules, max_size=5) | st.builds(lambda rule: [rule] * 200, rules))
-def test_anybody_can_be_told_who_they_are(
-    principal: Principal, name: str, policy_rules: list[Rule]
+@given(principals, roots, st.lists(rules, max_size=5))
+def test_anybody_can_be_told_how_to_begin(
+    principal: Principal, root: str, policy_rules: list[Rule]
 ) -> None:
-    config = parse("").model_copy(update={"rules": tuple(policy_rules)})
-    assert_slack_takes(command_help.whoami(ENGLISH, principal, name, config))
+    message = command_help.short_help(ENGLISH, root, principal, policy_rules)
+    assert_slack_takes(message)
+    assert len(message.blocks) <= 3
+
+
+SHORT_HELP = """
+[roles.approver]
+[roles.oncall]
+[[rules]]
+actions = ["task.read"]
+roles = ["approver", "oncall"]
+[[rules]]
+actions = ["task.approve", "task.terminate"]
+roles = ["approver"]
+when = { name = "x" }
+[[rules]]
+actions = ["task.*", "instance.*"]
+roles = ["oncall"]
+[[rules]]
+effect = "deny"
+actions = ["instance.debug"]
+"""
+
+
+def short_help(principal: Principal | None) -> str:
+    message = command_help.short_help(ENGLISH, "/soc", principal, parse(SHORT_HELP).rules)
+    return read(message)
+
+
+def test_the_short_help_is_true_for_whoever_reads_it() -> None:
+    approver = short_help(Principal("U0ALICE", frozenset({"approver"})))
+    assert "*You may*: See tasks · Approve tasks · Terminate tasks\n" in approver
+    assert "`/soc task list` lists waiting tasks (only visible to you)" in approver
+    assert "`/soc approve &lt;id&gt;` approves a task" in approver
+    assert "instance" not in approver
+    on_call = short_help(Principal("U0CAROL", frozenset({"oncall"})))
+    assert "Comment on tasks" in on_call
+    assert "Debug" not in on_call
+    assert "`/soc retry &lt;id&gt;` runs again" in on_call
+    # What was lent counts, and helps no guest.
+    lender = Principal("U0CAROL", frozenset({"oncall"}))
+    assert "Retry runs" in short_help(Principal("U0BOB", delegators=(lender,)))
+    guest = short_help(Principal("U0GUEST", guest=True, delegators=(lender,)))
+    assert "Guests can't see or change anything here." in guest
+    assert "`" not in guest
+    assert "People of other organisations" in short_help(Principal("U0OUT", outsider=True))
+    assert "Your roles don't let you" in short_help(Principal("U0DAVE"))
+    unknown = short_help(None)
+    assert "You may" not in unknown
+    assert "`/soc approve &lt;id&gt;`" in unknown
 
 
 def test_of_many_files_three_are_named_and_the_others_counted() -> None:
     files = [SlackFile(id=f"F{number}", name=f"{number}.txt") for number in range(5)]
     text = command_help.how_to_attach(ENGLISH, files).text
-    assert "`0.txt`, `1.txt`, `2.txt` and 2 more were not attached to any task." in text
+    assert "`0.txt`, `1.txt`, `2.txt`, and 2 more were not attached to any task." in text
     assert "`task attach &lt;id&gt;`" in text
     assert "*Attach to task*" in text
 

@@ -24,6 +24,7 @@ from bot.policy.decide import (
     decide,
     decide_read,
     identify,
+    may_ever,
     needs_snapshot,
     read_scope,
 )
@@ -982,6 +983,29 @@ def test_whoever_is_allowed_by_a_lent_right_has_it_from_one_lender_alone(
         answer(rule_set, anything, action, snapshot, break_glass=break_glass), Allowed
     )
     assert not break_glass
+
+
+@given(RULES, DELEGATES | MEMBERS, ACTIONS, FACTS)
+def test_whoever_is_allowed_something_may_ever_do_it(
+    rule_set: RuleSet, principal: Principal, action: Action, snapshot: Snapshot | None
+) -> None:
+    if isinstance(answer(rule_set, principal, action, snapshot), Allowed):
+        assert may_ever(rule_set, principal, action)
+
+
+def test_whoever_no_rule_could_allow_something_may_never_do_it() -> None:
+    isolate = "actions = ['task.approve']\nroles = ['approver']\nwhen = { name = 'isolate' }"
+    to_all = "actions = ['task.*']\nroles = ['oncall']"
+    forbidden = "effect = 'deny'\nactions = ['task.approve']\nroles = ['oncall']"
+    rule_set = rules(isolate, to_all, forbidden)
+    assert may_ever(rule_set, ALICE, APPROVE)
+    assert not may_ever(rule_set, ALICE, COMMENT)
+    assert not may_ever(rule_set, CAROL, APPROVE)
+    assert may_ever(rule_set, CAROL, COMMENT)
+    assert may_ever(rule_set, replace(DAVE, delegators=(ALICE,)), APPROVE)
+    assert not may_ever(rule_set, replace(DAVE, guest=True, delegators=(ALICE,)), APPROVE)
+    # A rule for everybody decides before any that comes after it.
+    assert not may_ever(rules(to_all, isolate), ALICE, APPROVE)
 
 
 @given(RULES, MEMBERS, ACTIONS, FACTS, GLASSES)

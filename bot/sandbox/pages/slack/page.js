@@ -103,7 +103,9 @@ class Page {
 
   /** The place, or one that there is for a person who exists. */
   async fitting(place) {
-    const user = this.workspace.person(place.user) ? place.user : this.workspace.people[0].id;
+    const known = this.workspace.person(place.user);
+    const { id: user, name } = known ?? this.workspace.people[0];
+    if (place.user && !known) toast(`Nobody here has the ID ${place.user}. You act as ${name}.`);
     if (this.user !== user) await this.state.read({ ...NOWHERE, user });
     this.user = user;
     const { channels } = this.state;

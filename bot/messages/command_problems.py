@@ -1,0 +1,195 @@
+"""Say what is wrong with the words of a command, and how it is written.
+
+What is wrong is a sentence that is rendered at the door: whatever reads words knows no reader.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot.domain.actions import Param
+from bot.domain.objects import ObjectKind
+from bot.messages.blocks import Message, actions, text_message
+from bot.messages.catalogue import N_, Catalogue, Sentence
+from bot.messages.command_help import start_buttons
+from bot.messages.text import code, inline
+
+COMMAND_LENGTH = 150  # of a command that stands in a message
+QUOTED = 60  # characters of what somebody typed
+
+ONLY_COMMANDS = Sentence(
+    N_("I only understand commands. Press a button, or paste the ID of a task or run.")
+)
+STANDS_ALONE = Sentence(N_("A command that changes something must stand alone."))
+ONE_ID = Sentence(N_("One ID at a time."))
+ID_ALONE = Sentence(
+    N_("An ID alone shows its card. To do something with it, write the command first.")
+)
+NOT_A_LINK = Sentence(N_("That link doesn't lead to a task or run."))
+SEARCH_WHAT = Sentence(N_("What should I search for?"))
+EMPTY = Sentence(N_("This can't be empty."))
+NOT_JSON = Sentence(N_("That isn't JSON."))
+NOT_AN_ARRAY = Sentence(N_("The JSON must be an array: [ … ]."))
+UNTIL_WHEN = Sentence(N_("Until when? Write “until 18:00” or “for 2h”."))
+SNOOZE_UNTIL_WHEN = Sentence(N_("For how long? Write 45m, 2h30m, 3d, or “until 9:00”."))
+WHO_GETS_RIGHTS = Sentence(N_("Who should get your rights?"))
+WHOSE_RIGHTS = Sentence(N_("Who should lose your rights?"))
+OVERRIDE_WHAT = Sentence(
+    N_("What is the emergency override for? Write the command of that action after it.")
+)
+
+# By the kind of object that a command is about; None for either.
+WHICH_OBJECT: dict[ObjectKind | None, Sentence] = {
+    "task": Sentence(N_("Which task? Add its ID.")),
+    "instance": Sentence(N_("Which run? Add its ID.")),
+    None: Sentence(N_("Which task or run? Add its ID.")),
+}
+NOT_AN_ID: dict[ObjectKind | None, Sentence] = {
+    "task": Sentence(N_("That isn't a task ID.")),
+    "instance": Sentence(N_("That isn't a run ID.")),
+    None: Sentence(N_("That isn't the ID of a task or run.")),
+}
+WHICH_COMMAND: dict[ObjectKind, Sentence] = {
+    "task": Sentence(N_("Which task command?")),
+    "instance": Sentence(N_("Which run command?")),
+}
+ONE_AT_A_TIME = {
+    "task": N_("One task at a time. For several tasks: {command}"),
+    "instance": N_("One run at a time. For several runs: {command}"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CommandText:
+    """The words of a command within a sentence, without what is typed before them."""
+
+    words: str
+
+
+def unknown_words(words: str) -> Sentence:
+    """Return that nothing is called by these words."""
+    return Sentence(N_("I don't know “{words}”."), {"words": words[:QUOTED]})
+
+
+def unexpected(words: str) -> Sentence:
+    """Return that a command is complete without these words."""
+    return Sentence(N_("I didn't expect “{words}” there."), {"words": words[:QUOTED]})
+
+
+def one_at_a_time(kind: ObjectKind) -> Sentence:
+    """Return that a command is about one object, and which is about several."""
+    return Sentence(ONE_AT_A_TIME[kind], {"command": CommandText(f"{kind} several")})
+
+
+def search_instead(kind: ObjectKind | None, words: str) -> Sentence:
+    """Return that words are no id, and how they are searched for."""
+    command = CommandText(f"{kind or 'task'} list {words}")
+    return Sentence(N_("Expected one ID. To search: {command}"), {"command": command})
+
+
+def date_missing(word: str) -> Sentence:
+    """Say that a date must follow a word."""
+    return Sentence(
+        N_("Expected a date after “{word}”, such as 2026-03-01 or 7d."), {"word": word[:QUOTED]}
+    )
+
+
+def not_a_date(text: str) -> Sentence:
+    """Say that something is no date, and how one is written."""
+    return Sentence(
+        N_("“{text}” is not a date. Write 2026-03-01, 2026-03-01 08:00, or 7d."),
+        {"text": text[:QUOTED]},
+    )
+
+
+def missing(param: Param) -> Sentence:
+    """Return that a parameter is missing, as the usage writes it."""
+    return Sentence(N_("“{param}” is missing."), {"param": f"<{param.label}>"})
+
+
+def too_long(length: int, limit: int) -> Sentence:
+    """Return that a text has too many characters."""
+    params = {"count": length, "limit": limit}
+    return Sentence(N_("Too long: {count} characters, and the limit is {limit}."), params)
+
+
+def reason_too_long(length: int, limit: int) -> Sentence:
+    """Return that a reason has too many characters."""
+    params = {"count": length, "limit": limit}
+    message = N_("The reason is too long: {count} characters, and the limit is {limit}.")
+    return Sentence(message, params)
+
+
+def not_a_person(word: str) -> Sentence:
+    """Return that a word mentions nobody."""
+    message = N_("“{word}” isn't a person. Mention them with @.")
+    return Sentence(message, {"word": word[:QUOTED]})
+
+
+def not_a_time(words: str) -> Sentence:
+    """Return that words are neither a time nor a duration."""
+    message = N_("“{words}” is not a time or a duration (use 18:00, 30m, 1h).")
+    return Sentence(message, {"words": words[:QUOTED]})
+
+
+def in_the_past(words: str) -> Sentence:
+    """Return that a time is over."""
+    return Sentence(N_("“{words}” is in the past."), {"words": words[:QUOTED]})
+
+
+def problem_text(catalogue: Catalogue, problem: Sentence, root: str = "") -> str:
+    """Return what is wrong as markup; ``root`` is typed before the words of a command."""
+    params: dict[str, str] = {}
+    for name, value in problem.params.items():
+        match value:
+            case CommandText():
+                params[name] = code(f"{root} {value.words}".strip(), COMMAND_LENGTH)
+            case int():
+                params[name] = catalogue.number(value)
+            case _:
+                params[name] = inline(str(value), 200)
+    return catalogue.gettext(problem.message, **params)
+
+
+def not_understood(  # noqa: PLR0913 - what a reader of words learns of them
+    catalogue: Catalogue,
+    root: str,
+    problem: Sentence,
+    *,
+    usage: str = "",
+    nearest: str = "",
+    sends: bool = False,
+) -> Message:
+    """Say what is wrong with a command and how it is written.
+
+    ``nearest`` is the command that was perhaps meant, "" for none; it takes the place of the
+    ``usage``, and so does a command in the problem's own words. Where neither is known and nothing
+    could have been sent, buttons offer what can be read. ``sends`` says that the words may have
+    meant something that is sent to SecMaster.
+    """
+    says_how = any(isinstance(value, CommandText) for value in problem.params.values())
+    lines = [f"🤔 {problem_text(catalogue, problem, root)}"]
+    if nearest:
+        command = code(f"{root} {nearest}", COMMAND_LENGTH)
+        lines[0] += f" {catalogue.gettext('Did you mean {command}?', command=command)}"
+    elif usage and not says_how:
+        command = code(f"{root} {usage}", COMMAND_LENGTH)
+        lines.append(catalogue.gettext("Usage: {command}", command=command))
+    if sends:
+        lines.append(catalogue.gettext("Nothing was sent to SecMaster."))
+    message = text_message("\n".join(lines))
+    if nearest or usage or sends:
+        return message
+    return Message(message.text, (*message.blocks, actions(start_buttons(catalogue))))
+
+
+def which_kind(catalogue: Catalogue, root: str, commands: Sequence[str]) -> Message:
+    """Ask which object an id is, by the commands to copy: nothing is sent by likeness."""
+    question = catalogue.gettext("Is that a task or a run? Copy the command that you mean:")
+    lines = [f"❓ {question}", *(code(f"{root} {command}", 500) for command in commands)]
+    lines.append(catalogue.gettext("Nothing was sent to SecMaster."))
+    return text_message("\n".join(lines))
+
+
+def no_such_object(catalogue: Catalogue) -> Message:
+    """Say that SecMaster knows neither a task nor a run by an id."""
+    return text_message(f"🔎 {catalogue.gettext('No task or run with that ID in this workspace.')}")
