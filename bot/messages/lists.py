@@ -151,8 +151,8 @@ def object_row(
     ``workspace`` is the alias that the button carries, ``button`` its label and action id. An
     object whose id no button can carry has none.
     """
-    facts = [*row_facts(catalogue, snapshot, now), code(snapshot.id)]
-    small_print = context(" · ".join(filter(None, facts)))
+    facts = " · ".join(filter(None, row_facts(catalogue, snapshot, now)))
+    small_print = context(facts, code(snapshot.id))
     kind: ObjectKind = "task" if isinstance(snapshot, Task) else "instance"
     try:
         ref = Ref(kind=kind, workspace=workspace, id=snapshot.id)

@@ -62,7 +62,10 @@ async def test_what_people_ask_in_their_own_words_is_a_list(environment: BotEnvi
     await slack.say(ALICE, DM, "could you look at the firewall for me?")
     text = await environment.posted(DM, "I only understand commands.")
     assert "SecMaster" not in text
-    for button, answer in (("start.waiting", "Waiting tasks · 1–8 of 12"), ("start.help", "How to use")):
+    for button, answer in (
+        ("start.waiting", "Waiting tasks · 1–8 of 12"),
+        ("start.help", "How to use"),
+    ):
         await slack.press(ALICE, DM, greeting["ts"], button)
         await environment.ephemeral(ALICE, answer)
     assert acts(environment) == []

@@ -130,15 +130,15 @@ HOUR = timedelta(hours=1)
     [
         (HOUR, "CONTINUE", "⚠️ *Auto-approves* {when} ({ago}) if nobody decides"),
         (HOUR, "INTERRUPT", "Due {when} ({ago}), then cancelled automatically"),
-        (HOUR, "", "Due {when} ({ago}) · "),
+        (HOUR, "", "Due {when} ({ago})"),
         (
             -HOUR,
             "CONTINUE",
             "⏰ *Overdue* since {when} ({ago}), may be auto-approved at any moment",
         ),
         (-HOUR, "INTERRUPT", "⏰ *Overdue* since {when} ({ago}), may be cancelled at any moment"),
-        (-HOUR, "NEW", "⏰ *Overdue* since {when} ({ago}) · "),
-        (None, "CONTINUE", "No due date · "),
+        (-HOUR, "NEW", "⏰ *Overdue* since {when} ({ago})"),
+        (None, "CONTINUE", "No due date"),
     ],
 )
 def test_a_row_says_when_a_task_is_due_and_what_happens_then(
@@ -148,9 +148,9 @@ def test_a_row_says_when_a_task_is_due_and_what_happens_then(
     task = WAITING.model_copy(update={"due_date": at, "due_handle": handle})
     [_name, small_print] = lists.object_row(ENGLISH, task, "main", NOW, lists.SHOW)
     expected = sentence.format(when=date_token(at), ago=ago_token(at) if at else "")
-    facts = small_print.to_dict()["elements"][0]["text"]
-    assert facts.startswith(expected)
-    assert facts.endswith(" · `t-1`")
+    facts, id_ = (element["text"] for element in small_print.to_dict()["elements"])
+    assert facts == f"{expected} · Ransomware"
+    assert id_ == "`t-1`"
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_the_row_of_a_run_says_since_when_and_where_it_failed() -> None:
     [name, small_print] = lists.object_row(ENGLISH, FAILED, "main", NOW, lists.SHOW)
     assert name.to_dict()["text"]["text"] == "Phishing response"
     facts = small_print.to_dict()["elements"][0]["text"]
-    failed = f"🔴 Failed · {ago_token(NOW)} · Phishing · failed at Block sender · 2 retries · `i-1`"
+    failed = f"🔴 Failed · {ago_token(NOW)} · Phishing · failed at Block sender · 2 retries"
     assert facts == failed
 
 
