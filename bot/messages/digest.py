@@ -62,24 +62,12 @@ def _waiting_sentence(catalogue: Catalogue, summary: ShiftSummary) -> str:
     waiting = catalogue.ngettext(
         "{count} task is waiting.", "{count} tasks are waiting.", summary.waiting
     )
+    overdue = catalogue.ngettext("*{count} is overdue.*", "*{count} are overdue.*", summary.overdue)
     oldest = [
-        catalogue.gettext(
-            "{task} since {when}", task=inline(task.name, NAME), when=date_token(task.due)
-        )
-        for task in summary.oldest_overdue
+        f"{inline(task.name, NAME)} ({date_token(task.due)})" for task in summary.oldest_overdue
     ]
-    if oldest:
-        overdue = catalogue.ngettext(
-            "*{count} is overdue:* {tasks}.",
-            "*{count} are overdue*, longest: {tasks}.",
-            summary.overdue,
-            tasks=catalogue.all_of(oldest),
-        )
-    else:
-        overdue = catalogue.ngettext(
-            "*{count} is overdue.*", "*{count} are overdue.*", summary.overdue
-        )
-    return f"⏰ {waiting} {overdue}"
+    longest = catalogue.gettext("Longest overdue: {tasks}.", tasks=catalogue.all_of(oldest))
+    return f"⏰ {waiting} {overdue} {longest if oldest else ''}".rstrip()
 
 
 def _failed_sentence(catalogue: Catalogue, summary: ShiftSummary) -> str:
@@ -96,14 +84,14 @@ def _retried_sentence(catalogue: Catalogue, summary: ShiftSummary) -> str:
     [first, *others], retried = summary.retriers, summary.retried
     if not others and first.retried == retried:
         return _retried_by_one(catalogue, inline(first.name, NAME), retried, summary.recovered)
-    people = [
+    sentences = [
         catalogue.ngettext(
-            "{name} retried {count} time",
-            "{name} retried {count} times",
+            "{name} retried {count} time.",
+            "{name} retried {count} times.",
             retrier.retried,
             name=inline(retrier.name, NAME),
         )
-        for retrier in summary.retriers
+        for retrier in summary.retriers[:NAMED]
     ]
     recovered = catalogue.ngettext(
         "{recovered} of {count} retried run recovered.",
@@ -111,7 +99,7 @@ def _retried_sentence(catalogue: Catalogue, summary: ShiftSummary) -> str:
         retried,
         recovered=catalogue.number(summary.recovered),
     )
-    return f"{_some(catalogue, people)}. {recovered}"
+    return " ".join([*sentences, recovered])
 
 
 def _retried_by_one(catalogue: Catalogue, name: str, retried: int, recovered: int) -> str:
@@ -184,11 +172,7 @@ def _decisions_sentence(catalogue: Catalogue, summary: ShiftSummary) -> str:
         )
     for decider in summary.deciders[:NAMED]:
         sentences += [
-            catalogue.gettext(
-                LABELS[action].past,
-                actor=inline(decider.name, NAME),
-                object=catalogue.ngettext("{count} task", "{count} tasks", number),
-            )
+            catalogue.ngettext(*LABELS[action].decided, number, actor=inline(decider.name, NAME))
             for action, number in decider.decisions.items()
         ]
     if (others := len(summary.deciders) - NAMED) > 0:
@@ -222,8 +206,6 @@ def _speed_sentence(catalogue: Catalogue, summary: ShiftSummary) -> str:
     return f"⏱️ {text}"
 
 
-def _some(catalogue: Catalogue, items: list[str]) -> str:
-    """Return the first items as a list in a sentence, with how many others there are."""
-    if (others := len(items) - NAMED) > 0:
-        items = [*items[:NAMED], catalogue.ngettext("{count} other", "{count} others", others)]
-    return catalogue.all_of(items)
+def _some(catalogue: Catalogue, names: list[str]) -> str:
+    """Return the first names as a list in a sentence, with "…" for others."""
+    return catalogue.all_of([*names[:NAMED], *["…"] * (len(names) > NAMED)])

@@ -64,7 +64,7 @@ def on_call(
     other kinds than the ``counted_kinds`` no number is said.
     """
     names = on_call_names(catalogue, on_call)
-    head = catalogue.gettext("*On call now:* {names}", names=names)
+    head = f"{catalogue.gettext('*On call now:*')} {names}"
     warning = stale_warning(catalogue, as_of) if is_stale else ""
     lines = filter(None, (head, count_line(catalogue, counts, counted_kinds), warning))
     text = "\n".join(lines)

@@ -77,7 +77,7 @@ async def test_whatever_is_looked_at_the_most_urgent_comes_first(
         await environment.answer(DAVE, "/secmaster oncall")
         assert names(environment.slack.ephemerals(DAVE)[-1]) == ORDER[:3]
         report = await environment.answer(DAVE, "/secmaster digest")
-        assert "2 are overdue*, longest: overdue longest since " in report
+        assert "*2 are overdue.* Longest overdue: overdue longest (" in report
 
     found = {
         "FIREWALL": ["第三 Firewall"],

@@ -70,6 +70,7 @@ WORDS: dict[str, dict[str, Any]] = {
         "withdrawn": "{actor} withdrew their approval to defer.",
         "declined": "{actor} declined the request to defer.",
         "expired": "The request to defer expired.",
+        "decided": ("{actor} deferred {count} task.", "{actor} deferred {count} tasks."),
         "past": "{actor} deferred {object}.",
         "publish_consequence": "The version is published later.",
         "batch": (

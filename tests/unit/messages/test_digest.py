@@ -55,8 +55,8 @@ def test_a_shift_is_told_in_a_few_sentences() -> None:
     assert read(summary).splitlines() == [
         "*Shift summary, 2026-02-28 20:00 UTC – 2026-03-01 08:00 UTC*",
         (
-            "⏰ 8 tasks are waiting. *2 are overdue*, longest: Isolate host since 2026-02-28 20:00 "
-            "UTC and Block IP since 2026-03-01 08:00 UTC."
+            "⏰ 8 tasks are waiting. *2 are overdue.* Longest overdue: Isolate host "
+            "(2026-02-28 20:00 UTC) and Block IP (2026-03-01 08:00 UTC)."
         ),
         "🔴 3 failed runs. Carol retried 4, and 3 recovered.",
         (
@@ -111,7 +111,7 @@ def test_what_is_overdue_keeps_a_shift_from_being_quiet() -> None:
             {"Carol": 3, "Dave": 1},
             4,
             2,
-            "Carol retried 3 times and Dave retried 1 time. 2 of 4 retried runs recovered.",
+            "Carol retried 3 times. Dave retried 1 time. 2 of 4 retried runs recovered.",
         ),
         ({"Carol": 2}, 1, 1, "Carol retried 2 times. 1 of 1 retried run recovered."),
     ],

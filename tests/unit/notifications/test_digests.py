@@ -29,7 +29,12 @@ def test_another_kind_of_decision_is_counted_and_named_as_itself(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(
-        LABELS, DEFER.name, replace(labels(APPROVE), past="{actor} deferred {object}.")
+        LABELS,
+        DEFER.name,
+        replace(
+            labels(APPROVE),
+            decided=("{actor} deferred {count} task.", "{actor} deferred {count} tasks."),
+        ),
     )
     actions = [
         audited(action, user)
@@ -63,8 +68,9 @@ def test_of_the_table_each_decision_is_named_by_its_own_word_and_nothing_else_is
     deciders = count_deciders([audited(action, "alice")])
     assert [decider.decisions for decider in deciders] == [{action.name: 1}] * action.is_decision
     text = digest(ENGLISH, ShiftSummary(since=NOW, until=NOW, deciders=deciders)).text
-    sentence = labels(action).past.format(actor="Alice", object="1 task")
-    assert (sentence in text) is action.is_decision
+    sentence = labels(action).decided[0].format(actor="Alice", count=1)
+    assert bool(sentence) is action.is_decision
+    assert sentence in text
 
 
 def test_who_decided_most_comes_first() -> None:
