@@ -28,6 +28,7 @@ class ActionLabels:
     that it was not sent yet, ``not_sent`` that it will not be, ``refused`` that SecMaster refused
     it, ``interrupted`` that the bot ended in the middle of it. ``in_doubt`` says that its effect
     will be known, ``unknown`` that it won't, ``perhaps`` that it explains what SecMaster shows.
+    ``decided`` says in a shift's summary how many were decided so, of an action that decides.
     ``tally``, ``withdrawn``, ``declined``, ``expired`` and ``request_ended`` speak of the request
     for approvals of it, which ``{names}`` had agreed to, and ``counted`` says that an approval was
     one of several. ``failed_again`` says of a retry that the run has failed since. ``denied`` says
@@ -65,6 +66,7 @@ class ActionLabels:
     batch_progress: tuple[str, str] = ("", "")
     noun: str = ""
     doing: str = ""
+    decided: tuple[str, str] = ("", "")
     failed_again: str = ""
     playbook_consequence: str = ""
     denied: str = ""
@@ -114,6 +116,7 @@ LABELS = {
         denied=N_("{actor} was not allowed to approve {object}."),
         decline_denied=N_("{actor} was not allowed to decline the request to approve {object}."),
         counted=N_("{actor} approved {object}; more approvals are needed."),
+        decided=NN_("{actor} approved {count} task.", "{actor} approved {count} tasks."),
     ),
     "task.terminate": ActionLabels(
         button=N_("Terminate"),
@@ -155,6 +158,7 @@ LABELS = {
         denied=N_("{actor} was not allowed to terminate {object}."),
         decline_denied=N_("{actor} was not allowed to decline the request to terminate {object}."),
         counted=N_("{actor} agreed to terminate {object}; more approvals are needed."),
+        decided=NN_("{actor} terminated {count} task.", "{actor} terminated {count} tasks."),
     ),
     "task.comment": ActionLabels(
         button=N_("Comment"),
