@@ -183,7 +183,7 @@ async def test_json_that_is_none_is_told_at_its_input_and_can_be_mended(
             CAROL, view["id"], {"task_id": NODE, "input_dataobject": typed}
         )
         errors.append(environment.slack.views(CAROL)[-1]["errors"])
-    assert errors[0] == {"input_dataobject": "That is not JSON."}
+    assert errors[0] == {"input_dataobject": "That isn't JSON."}
     assert "array" in errors[1]["input_dataobject"]
     assert errors[2] == errors[0]
     assert puts(environment) == []
@@ -201,7 +201,7 @@ async def test_a_comment_is_written_in_a_form_and_blank_ones_are_refused(
     view = await form(environment, CAROL, ts, "task.comment")
     blank = await environment.slack.submit(CAROL, view["id"], {"comment": "  "})
     assert blank.error == ""
-    assert environment.slack.views(CAROL)[-1]["errors"] == {"comment": "The text is missing."}
+    assert environment.slack.views(CAROL)[-1]["errors"] == {"comment": "This can't be empty."}
     await environment.slack.submit(CAROL, view["id"], {"comment": "two\nlines & <tags> 🐝"})
     [reply] = await environment.replies(ts)
     assert "> two\n> lines &amp; &lt;tags&gt; 🐝" in reply
