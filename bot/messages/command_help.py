@@ -226,18 +226,25 @@ def _command_line(catalogue: Catalogue, root: str, line: HelpLine) -> str:
     return f"{text} {catalogue.gettext('(also {aliases})', aliases=aliases)}"
 
 
-def hello(catalogue: Catalogue) -> Message:
-    """Answer a greeting."""
+def hello(catalogue: Catalogue, *, under_card: bool) -> Message:
+    """Answer a greeting, perhaps in the thread of a card."""
     text = catalogue.gettext("Hello! I show SecMaster's tasks and workflow runs here.")
-    return _talk(catalogue, f"👋 {text}")
+    return _talk(catalogue, f"👋 {text}", under_card=under_card)
 
 
-def you_are_welcome(catalogue: Catalogue) -> Message:
-    """Answer somebody's thanks."""
-    return _talk(catalogue, f"🙂 {catalogue.gettext('You are welcome. Anything else?')}")
+def you_are_welcome(catalogue: Catalogue, *, under_card: bool) -> Message:
+    """Answer somebody's thanks, perhaps in the thread of a card."""
+    text = f"🙂 {catalogue.gettext('You are welcome. Anything else?')}"
+    return _talk(catalogue, text, under_card=under_card)
 
 
-def _talk(catalogue: Catalogue, text: str) -> Message:
+def _talk(catalogue: Catalogue, text: str, *, under_card: bool) -> Message:
+    if under_card:  # a thumb may have been meant as an approval
+        note = catalogue.gettext(
+            "Nothing was sent to SecMaster: to decide, press a button of the card or write its "
+            "command."
+        )
+        text = f"{text}\n{note}"
     return new_message(text, section(text), actions(start_buttons(catalogue)))
 
 

@@ -59,6 +59,11 @@ async def test_what_people_ask_in_their_own_words_is_a_list(environment: BotEnvi
     await environment.posted(DM, "Hello!")
     [greeting] = [one for one in slack.messages(DM) if "Hello!" in one["text"]]
     assert buttons(greeting) == ["start.waiting", "start.oncall", "start.help"]
+    ts = await environment.card("task", TASK)
+    await slack.say(ALICE, SOC, "@secmaster 👍", ts)
+    await environment.ephemeral(
+        ALICE, "You are welcome.", "Nothing was sent to SecMaster: to decide"
+    )
     await slack.say(ALICE, DM, "could you look at the firewall for me?")
     text = await environment.posted(DM, "I only understand commands.")
     assert "SecMaster" not in text
@@ -117,6 +122,9 @@ async def test_what_may_be_of_both_kinds_is_sent_to_what_the_id_is_or_to_nothing
     assert "task.terminate" in actions[0]
     assert "instance.terminate" in actions[1]
     assert NONE_OF_EITHER in await environment.answer(ALICE, f"/secmaster terminate {UNKNOWN}")
+    # In the thread of a card too the id decides that is written.
+    await slack.say(CAROL, SOC, f"@secmaster terminate {UNKNOWN} not ours", min(seen))
+    await environment.ephemeral(CAROL, NONE_OF_EITHER)
     # What can't be read can't be told apart: which one is meant is asked, by commands to copy.
     before = len(environment.secmaster.requests)
     await environment.secmaster.faults.set(Fault(on="ShowTask", status=503))
