@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 PYTEST := $(BIN)/pytest --numprocesses auto --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help install check test test-all burst coverage bench demo screenshots wheel lock clean
+.PHONY: help install check test test-all burst coverage bench demo messages screenshots wheel lock clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -36,6 +36,9 @@ coverage: $(READY) ## `make test`, with what it does not reach
 
 bench: $(READY) ## measure acknowledgements and throughput
 	$(BIN)/python -m tests.bench
+
+messages: $(READY) ## collect the sentences for translators, after one was changed
+	$(BIN)/python -m tests.support.template
 
 screenshots: $(READY) ## take the pictures in the README anew
 	$(BIN)/python -m tests.browser.screenshots

@@ -90,7 +90,8 @@ class StartError(Exception):
 class App:
     """A bot between ``async with`` and its end.
 
-    ``read_settings`` reads them again when it is told to reload.
+    ``read_settings`` reads them again when it is told to reload. ``catalogue`` has the language in
+    which it speaks in Slack; another than English is set before it starts.
     ``url`` is where it listens, ``health_url`` where it tells its health, ``services`` what it
     works with. ``stopped`` is set when it is to be ended: it has lost its replica's name to another
     process, or was told to.
@@ -113,6 +114,7 @@ class App:
         self.policy = PolicyHolder(config, settings.bot_config)
         self.timeouts = timeouts or Timeouts()
         self.clock = clock or Clock()
+        self.catalogue = Catalogue.english()
         self.url = self.health_url = ""
         self.stopped = asyncio.Event()
         self.lost_name = False
@@ -218,16 +220,13 @@ class App:
             raise StartError(str(error)) from error
         config = self.policy.current
         if unread := nobody_reads(Catalogue.english(), config):
-            log.warning(
-                unread, extra={"add_to_the_policy": missing_read_rules(Catalogue.english(), config)}
-            )
+            log.warning(unread, extra={"add_to_the_policy": missing_read_rules(config)})
         return config
 
     async def _open_services(
         self, client: SlackClient, identity: Any, metrics: Metrics, stack: AsyncExitStack
     ) -> Services:
         settings, clock, timeouts = self.settings, self.clock, self.timeouts
-        catalogue = Catalogue.english()
         secmaster = await open_secmaster(settings, stack, clock.now, metrics.ask_secmaster)
         workspaces = Workspaces(
             {WORKSPACE: secmaster}, {WORKSPACE: settings.secmaster_workspace_id}
@@ -245,7 +244,7 @@ class App:
             self.policy,
             clock=clock,
             timeouts=timeouts,
-            catalogue=catalogue,
+            catalogue=self.catalogue,
             console_url=settings.console_url,
         )
         directory = Directory(
@@ -260,7 +259,7 @@ class App:
             workspaces=workspaces,
             slack=slack,
             cards=cards,
-            catalogue=catalogue,
+            catalogue=self.catalogue,
             directory=directory,
             store=store,
             policy=self.policy,
@@ -379,8 +378,8 @@ async def identify(client: SlackClient) -> AsyncSlackResponse:
         if kind_of(code) is not SlackErrorKind.TOKEN_REFUSED:
             raise
         raise StartError(
-            f"Slack refuses the bot's token ({code}), so the bot was not started: "
-            f"{token_advice(code)}."
+            f"Slack refuses the bot's token ({code}), so the bot was not started. "
+            f"{token_advice(code)}"
         ) from error
 
 

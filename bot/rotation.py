@@ -103,7 +103,7 @@ class Rotation:
             identity = await address_client(self.slack).auth_test(token=token)
         except SlackApiError as error:
             code = code_of(error)
-            return f"Slack refuses it ({code_text(code)}): {token_advice(code)}"
+            return f"Slack refuses it ({code_text(code)}). {token_advice(code)}"
         except (SlackClientError, aiohttp.ClientError, TimeoutError) as error:
             return f"Slack can't be asked about it ({type(error).__name__}): try again later"
         if any(identity.get(key) != self.identity.get(key) for key in IDENTITY):

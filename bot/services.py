@@ -54,7 +54,8 @@ class Services:
     metrics: Metrics = field(default_factory=Metrics)
     tracker: WorkflowTracker = field(default_factory=WorkflowTracker)
     background: BackgroundTasks = field(default_factory=BackgroundTasks)
-    # Set by whoever has written into the outbox: what is there is posted at once.
+    # Set by whoever has written into the outbox, or opened a request for approvals: what is to be
+    # posted is posted at once.
     outbox_written: asyncio.Event = field(default_factory=asyncio.Event)
     # Of the database, as this process meets it.
     database_outage: Outage = field(default_factory=Outage)

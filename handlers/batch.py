@@ -7,6 +7,7 @@ is authorized and decided on its own.
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -37,6 +38,7 @@ from bot.operations.authorization import Grant, NotAllowed, authorize
 from bot.operations.reading import Reader, open_reader
 from bot.secmaster import InstanceStatus, NotFound, QueryType, SecMaster, SecMasterError, Task
 from bot.slack.client import code_of
+from bot.slack.directory import LookupFailed
 from bot.slack.error_codes import VIEW_GONE
 from handlers import forms, operations, queries
 from handlers.context import AppContext, Recorder, attempt_id
@@ -101,7 +103,10 @@ async def _fill_selection_form(
                 )
 
     await asyncio.to_thread(save_snapshots)
-    options = BatchOptions(objects, total, app.root, app.services.clock.now())
+    now = app.services.clock.now()
+    with suppress(LookupFailed):  # else in UTC
+        now = now.astimezone(await app.services.directory.time_zone(requester.actor.id))
+    options = BatchOptions(objects, total, app.root, now)
     view = batch_forms.selection_form(app.catalogue, query, state, options)
     await _update_view(app, view, view_id=view_id)
 
@@ -153,7 +158,7 @@ async def submit_selection(ack: AsyncAck, slack_payload: Submission, app: AppCon
         raise UserError(denials.newer_form(app.catalogue))
     state, selection = form
     if not selection.action:
-        raise InvalidInput(batch_forms.ACTION, "Choose what to do.")
+        raise InvalidInput(batch_forms.ACTION, batch_forms.no_action(app.catalogue))
     if not selection.items:
         raise InvalidInput(batch_forms.OBJECTS, batch_forms.too_few(app.catalogue))
     if len(selection.items) > batch_forms.MAX_OBJECTS:

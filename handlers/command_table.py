@@ -17,7 +17,7 @@ from bot.messages import Message, command_help, command_problems
 from bot.messages.command_help import HelpLine, HelpSection
 from bot.policy.rules import READS
 from bot.slack.directory import LookupFailed
-from handlers import either_kind, oncall, permissions, watch
+from handlers import either_kind, oncall, permissions, preferences, watch
 from handlers.command_row import (
     AnswersAtOnce,
     AnyCommand,
@@ -170,7 +170,13 @@ SECTIONS: dict[HelpSection, tuple[AnyCommand, ...]] = {
     HelpSection.TASKS: object_commands("task"),
     HelpSection.RUNS: object_commands("instance"),
     HelpSection.WATCH: (*oncall.COMMANDS, *watch.COMMANDS),
-    HelpSection.RIGHTS: (BREAK_GLASS, *permissions.COMMANDS, permissions.RELOAD, HELP),
+    HelpSection.RIGHTS: (
+        BREAK_GLASS,
+        *permissions.COMMANDS,
+        *preferences.COMMANDS,
+        permissions.RELOAD,
+        HELP,
+    ),
 }
 TABLE: tuple[AnyCommand, ...] = tuple(row for rows in SECTIONS.values() for row in rows)
 # By the kind that is written before it, None for none, and then by the word.

@@ -95,11 +95,9 @@ def error_message(error: Exception, app: AppContext) -> Message:  # noqa: C901, 
         case CannotPost():
             return denials.cannot_post(app.catalogue, error.code)
         case SlackFailed() if error.is_temporary:
-            return text_message(
-                "Slack is in trouble, so this could not be shown. Try again in a moment."
-            )
+            return denials.slack_in_trouble(app.catalogue)
         case LookupFailed():
-            return text_message("Slack could not be asked who you are. Try again in a moment.")
+            return denials.unknown_person(app.catalogue)
         case SlackApiError() if code_of(error) in TRIGGER_GONE:
             return denials.too_late(app.catalogue)
         case SlackApiError():
@@ -212,7 +210,10 @@ async def answer_before_ack(
         case AnsweredIn.ACKNOWLEDGEMENT:
             return BoltResponse(status=200, body={"response_type": "ephemeral", **message.payload})
         case AnsweredIn.VIEW:
-            title = "Not recorded yet" if isinstance(error, StillRecording) else "Not sent"
+            is_pending = isinstance(error, StillRecording)
+            title = (denials.not_recorded_title if is_pending else denials.not_sent_title)(
+                app.catalogue
+            )
             view = modals.failed(app.catalogue, title, message.text)
             return BoltResponse(status=200, body={"response_action": "update", "view": view})
         case AnsweredIn.MESSAGE:

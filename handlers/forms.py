@@ -9,19 +9,21 @@ from typing import Any
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.domain.actions import MAX_REASON, Action
+from bot.domain.approvals import ApprovalIntent
 from bot.domain.objects import visible
 from bot.domain.slack import Requester, SlackLocation
-from bot.domain.snapshots import due_end
-from bot.messages import approvals, denials, modals
+from bot.domain.snapshots import Snapshot, due_end
+from bot.messages import approvals, denials, modals, private_cards
 from bot.operations.authorization import Grant, authorize
+from bot.policy.rules import ReasonRule
 from bot.secmaster import Instance
 from bot.services import Services
 from handlers import operations
 from handlers.context import AppContext, Recorder, attempt_id
 from handlers.errors import InvalidInput, UserError
 from handlers.parsing import ParseError, check_param, check_reason
-from handlers.payloads import Submission
-from handlers.requests import ActionRequest
+from handlers.payloads import Press, Submission
+from handlers.requests import ActionRequest, ChangeApproval
 
 
 async def record_or_open_form(
@@ -29,15 +31,7 @@ async def record_or_open_form(
 ) -> None:
     """Record the action of a button or shortcut at once, or open the form that it needs first."""
     app = recorder.app
-    grant = await authorize(
-        app.services,
-        requester,
-        request.action,
-        request.ref,
-        attempt_id=attempt_id(trigger_id),
-        break_glass=request.break_glass,
-        decision_fingerprint=request.decision_fingerprint,
-    )
+    grant = await operations.authorize_or_offer_again(app, request, requester, trigger_id)
     needs_form = request.action.opens_form or grant.allowed.confirm
     if needs_form or operations.lacks_reason(grant, request.action, ""):
         await open_form(app, request, requester.location, trigger_id, grant)
@@ -45,17 +39,57 @@ async def record_or_open_form(
         await operations.record(recorder, request, requester, trigger_id, grant)
 
 
-async def open_form(
+async def open_reason_form(
+    app: AppContext, request: ActionRequest, requester: Requester, trigger_id: str
+) -> None:
+    """Open the form of an action on top of the Details: a reason can be given in it."""
+    grant = await operations.authorize_or_offer_again(app, request, requester, trigger_id)
+    await open_form(app, request, requester.location, trigger_id, grant, in_modal=True)
+
+
+async def open_decline_form(
+    app: AppContext, request: ActionRequest, requester: Requester, trigger_id: str
+) -> None:
+    """Open the form that asks why an approval request is declined.
+
+    Whoever opened the request need not say why. Raises NotAllowed, or UserError where no request
+    waits any more.
+    """
+    services, ref = app.services, request.ref
+    await authorize(services, requester, request.action, ref, attempt_id=attempt_id(trigger_id))
+    requests = await asyncio.to_thread(
+        services.store.claims.approval_requests, ref, services.clock.now()
+    )
+    pending = next((each for each in requests if each.action == request.action.name), None)
+    if pending is None:
+        raise UserError(denials.nothing_waits(app.catalogue, ref))
+    state = modals.FormState(
+        action=request.action.name,
+        ref=ref,
+        location=requester.location,
+        intent=ApprovalIntent.DECLINE,
+    )
+    snapshot = await _shown_snapshot(app, request)
+    name = await _shown_name(app, request, requester.location, snapshot)
+    content = modals.FormContent(visible(name) or ref.id, services.workspaces.name(ref.workspace))
+    is_requester = pending.approvals[0].actor.id == requester.actor.id
+    form = modals.decline_form(app.catalogue, state, content, is_requester=is_requester)
+    await open_view(services, trigger_id, form)
+
+
+async def open_form(  # noqa: PLR0913 - what is asked, where, and by which right
     app: AppContext,
     request: ActionRequest,
     location: SlackLocation,
     trigger_id: str,
     grant: Grant,
+    *,
+    in_modal: bool = False,
 ) -> None:
-    """Open the form, and suggest the failed node in it once the instance was read."""
+    """Open the form; what it suggests that was not shown comes in once the object was read."""
     slack, ref = app.services.slack, request.ref
-    name = visible(await _shown_name(app, request, location)) or ref.id
-    heading = (name, app.services.workspaces.name(ref.workspace))
+    snapshot = await _shown_snapshot(app, request)
+    name = visible(await _shown_name(app, request, location, snapshot)) or ref.id
     state = modals.FormState(
         action=request.action.name,
         ref=ref,
@@ -65,27 +99,74 @@ async def open_form(
         break_glass=request.break_glass,
         name_hash=modals.hash_name(name) if grant.allowed.confirm else "",
     )
-    filled = request.params | {modals.REASON: request.reason}
-    warning = await _silence_warning(app, request, grant)
-    form = modals.form(app.catalogue, state, heading, grant.allowed.reason, filled, warning)
-    response = await open_view(app.services, trigger_id, form)
-    suggested = [param for param in request.action.params if param.suggested]
+    content = modals.FormContent(
+        name,
+        app.services.workspaces.name(ref.workspace),
+        request.params | {modals.REASON: request.reason},
+        await _warning(app, request, grant),
+    )
+    content = modals.with_nodes(content, request.action, snapshot)
+    form = modals.form(app.catalogue, state, content, grant.allowed.reason)
+    response = await open_view(app.services, trigger_id, form, in_modal=in_modal)
 
-    async def suggest_failed_node() -> None:
-        """Fill in the node that failed: nobody types a UUID at three in the morning."""
-        instance = await app.services.workspaces.read(ref)
-        if isinstance(instance, Instance) and instance.failed_node:
-            node_id = instance.failed_node.action_id
-            values = {param.name: node_id for param in suggested} | filled
-            form = modals.form(app.catalogue, state, heading, grant.allowed.reason, values)
-            view = response["view"]
-            await slack.client.views_update(view_id=view["id"], hash=view["hash"], view=form)
+    async def suggest_nodes() -> None:
+        """Offer the nodes by name: nobody types a UUID at three in the morning."""
+        run = await app.services.workspaces.read(ref)
+        # Somebody may have typed parameters by now, which an offer would take the place of.
+        filled = replace(modals.with_nodes(content, request.action, run), offers_parameters=False)
+        form = modals.form(app.catalogue, state, filled, grant.allowed.reason)
+        view = response["view"]
+        await slack.client.views_update(view_id=view["id"], hash=view["hash"], view=form)
 
     async def ignore(_error: Exception) -> None:
         """Do nothing: without the suggestion the form works as well."""
 
-    if suggested:
-        app.services.background.start(suggest_failed_node(), ignore)
+    if not content.nodes and any(param.suggested for param in request.action.params):
+        app.services.background.start(suggest_nodes(), ignore)
+
+
+async def choose_node(app: AppContext, press: Press) -> None:
+    """Fill in the parameters of the node that was chosen in a form, unless others were typed.
+
+    Raises NotAllowed for whoever may not do it any more.
+    """
+    state = modals.FormState.parse(press.metadata)
+    if state is None:
+        raise UserError(denials.newer_form(app.catalogue))
+    request = ActionRequest(
+        modals.action_of(state),
+        state.ref,
+        decision_fingerprint=state.decision_fingerprint,
+        break_glass=state.break_glass,
+    )
+    requester = replace(press.requester, location=state.location)
+    await authorize(
+        app.services,
+        requester,
+        request.action,
+        request.ref,
+        attempt_id=attempt_id(press.trigger_id),
+        break_glass=request.break_glass,
+        decision_fingerprint=request.decision_fingerprint,
+    )
+    snapshot = await _shown_snapshot(app, request)
+    if not isinstance(snapshot, Instance) or not snapshot.nodes:
+        snapshot = await app.services.workspaces.read(state.ref)
+    name = await _shown_name(app, request, state.location, snapshot)
+    content = modals.FormContent(
+        visible(name) or state.ref.id, app.services.workspaces.name(state.ref.workspace)
+    )
+    content = modals.with_chosen_node(content, request.action, snapshot, press.inputs)
+    form = modals.form(app.catalogue, state, content, ReasonRule.NONE)
+    await app.services.slack.client.views_update(view_id=press.view_id, view=form)
+
+
+async def _warning(app: AppContext, request: ActionRequest, grant: Grant) -> str:
+    """Return what must be known before a form is filled in; "" for nothing."""
+    if request.break_glass:
+        channel = grant.terms.break_glass_channel
+        return f"🚨 {private_cards.override_warning(app.catalogue, channel)}"
+    return await _silence_warning(app, request, grant)
 
 
 async def _silence_warning(app: AppContext, request: ActionRequest, grant: Grant) -> str:
@@ -102,11 +183,17 @@ async def _silence_warning(app: AppContext, request: ActionRequest, grant: Grant
     return approvals.silence_warning(app.catalogue, request.action, *end)
 
 
-async def _shown_name(app: AppContext, request: ActionRequest, location: SlackLocation) -> str:
-    """Return the name under which the person saw the object; what they type is compared to it."""
-    snapshot = await asyncio.to_thread(
+async def _shown_snapshot(app: AppContext, request: ActionRequest) -> Snapshot | None:
+    """Return the object as the person saw it; None where that is not known."""
+    return await asyncio.to_thread(
         app.services.store.snapshots.get, request.ref, request.decision_fingerprint
     )
+
+
+async def _shown_name(
+    app: AppContext, request: ActionRequest, location: SlackLocation, snapshot: Snapshot | None
+) -> str:
+    """Return the name under which the person saw the object; what they type is compared to it."""
     if snapshot:
         return snapshot.name
     card = await asyncio.to_thread(
@@ -140,11 +227,15 @@ async def submit(recorder: Recorder, submission: Submission) -> None:
     action = modals.action_of(state)
     submission.requester.trace.command = action.name
     reason = read_form_reason(typed.get(modals.REASON, ""))
+    # A modal has no location of its own: it answers where it was opened.
+    requester = replace(submission.requester, location=state.location)
+    if state.intent is ApprovalIntent.DECLINE:
+        change = ChangeApproval(state.intent, state.ref, reason, action.name)
+        await operations.change_approval(recorder, change, requester, submission.view_id)
+        return
     params = _read_params(action, typed)
     # The same words sent twice are one submission; others are another.
     dedupe_key = f"{submission.view_id}:{json.dumps(typed, sort_keys=True)}"
-    # A modal has no location of its own: it answers where it was opened.
-    requester = replace(submission.requester, location=state.location)
     grant = await authorize(
         app.services,
         requester,
@@ -161,16 +252,18 @@ async def submit(recorder: Recorder, submission: Submission) -> None:
                     recorder.app.catalogue, action, app.root, break_glass=state.break_glass
                 )
             )
-        raise InvalidInput(modals.REASON, "A reason is required.")
+        raise InvalidInput(modals.REASON, app.catalogue.gettext("A reason is required."))
     if grant.allowed.confirm:
         if modals.NAME not in typed or not state.name_hash:  # the rule has changed here too
             raise UserError(denials.needs_name(recorder.app.catalogue, action))
         if modals.hash_name(typed[modals.NAME]) != state.name_hash:
-            raise InvalidInput(
-                modals.NAME, "That is not its name. Type the name that stands above."
+            problem = app.catalogue.gettext(
+                "The name doesn't match. Type it exactly as shown above."
             )
+            raise InvalidInput(modals.NAME, problem)
     if action.takes_file and not state.files:
-        raise InvalidInput(action.params[0].name, "A file is required.")
+        problem = app.catalogue.gettext("A file is required.")
+        raise InvalidInput(action.params[0].name, problem)
     request = ActionRequest(
         action,
         state.ref,

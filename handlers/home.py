@@ -6,24 +6,28 @@ Where SecMaster is not polled, Home is drawn from what SecMaster answers at that
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
-from itertools import chain
 
 from bot.domain import snapshots
-from bot.domain.actions import TABLE, Action
-from bot.domain.objects import OBJECT_KINDS
+from bot.domain.actions import BY_NAME, TABLE, Action
+from bot.domain.approvals import ApprovalRequest, OpenRequest
+from bot.domain.objects import OBJECT_KINDS, Ref
 from bot.domain.slack import Actor
+from bot.domain.snapshots import Snapshot
 from bot.domain.tracking import TrackedObject
 from bot.domain.watch_status import PollStatus
 from bot.messages import denials, modals
 from bot.messages import home as home_messages
-from bot.messages.home import Home, HomeDecision, HomeOptions, HomeRow
+from bot.messages.home import Home, HomeDecision, HomeOptions, HomeRequest, HomeRow
 from bot.messages.oncall import SOON
 from bot.operations import authorization
 from bot.operations.reading import Reader, ReadRefused, open_reader
-from bot.policy.decide import Allowed, decide
+from bot.policy.decide import Allowed, decide, may_add_approval
+from bot.policy.requirements import deciding_rule, members
+from bot.policy.rules import Rule
+from bot.secmaster import Instance, SecMasterError
 from bot.slack import gateway
 from bot.slack.directory import LookupFailed, require_identified
 from bot.store.history import AuditedAction, audited_actions
@@ -39,13 +43,15 @@ AT_ONCE = 20  # Homes drawn again after a poll: Slack takes a hundred a minute
 MAX_OBJECTS = 1000  # tasks, and instances, of which the policy is asked who may decide them
 DECISIONS = tuple(action for action in TABLE if action.is_decision)
 RETRIES = tuple(action for action in TABLE if action.is_retry)
+SHARED = tuple(action for action in TABLE if action.claim_group)  # that may need approvals
 
 
 @dataclass(frozen=True, slots=True)
 class HomeSource:
     """What all Homes are drawn from.
 
-    Of ``unchecked`` more tasks the policy is not asked who may decide them.
+    ``requests`` are those that wait for approvals, each with its object as it is known. Of
+    ``unchecked`` more tasks the policy is not asked who may decide them.
     """
 
     tasks: Sequence[TrackedObject]
@@ -54,6 +60,7 @@ class HomeSource:
     decisions: Sequence[AuditedAction]
     on_call: Sequence[str] | None
     polls: Sequence[PollStatus]
+    requests: Sequence[tuple[OpenRequest, Snapshot]]
 
 
 async def record_options(recorder: Recorder, actor: Actor, value: str) -> None:
@@ -91,9 +98,9 @@ async def opened(app: AppContext, actor: Actor) -> None:
 def _polls(app: AppContext) -> list[PollStatus]:
     """Return each workspace's poll status; none where some workspace has not been read yet.
 
-    There are none either where polling is switched off: what was known then may be over.
+    There are none either where this process does not poll: what was known then may be over.
     """
-    if not app.config.watch.every:
+    if not app.services.poll_interval:
         return []
     polls = {
         poll.workspace: poll
@@ -111,6 +118,7 @@ async def _load_source(app: AppContext, polls: Sequence[PollStatus]) -> HomeSour
     counts = await asyncio.to_thread(store.tracked.open_counts, now, SOON)
     failed = await asyncio.to_thread(store.tracked.open_failures, MAX_OBJECTS)
     audited = await asyncio.to_thread(lambda: list(audited_actions(store.engine, since)))
+    requests = await asyncio.to_thread(_open_requests, app)
     return HomeSource(
         tasks=tasks,
         unchecked=max(0, counts.waiting - len(tasks)),
@@ -118,7 +126,26 @@ async def _load_source(app: AppContext, polls: Sequence[PollStatus]) -> HomeSour
         decisions=[action for action in audited if action.certain],
         on_call=await on_call(app),
         polls=polls,
+        requests=requests,
     )
+
+
+def _open_requests(app: AppContext) -> list[tuple[OpenRequest, Snapshot]]:
+    """Return every request that waits for approvals, with its object as it is known; blocks."""
+    store = app.services.store
+    requests = store.claims.open_requests(app.services.clock.now())
+    tracked = {each.ref: each for each in store.tracked.get([each.ref for each in requests])}
+    found = []
+    for request in requests:
+        snapshot: Snapshot | None
+        if request.ref in tracked:
+            snapshot = tracked[request.ref].snapshot
+        else:
+            approved = request.request.approvals[-1].decision_fingerprint
+            snapshot = store.snapshots.get(request.ref, approved)
+        if snapshot:
+            found.append((request, snapshot))
+    return found
 
 
 async def _draw(
@@ -129,15 +156,13 @@ async def _draw(
     The caller holds the lock of that Home.
     """
     views, drawn_options = app.services.store.home_views, None
-    reader = await open_reader(app.services, actor, *DECISIONS, *RETRIES)
+    reader = await open_reader(app.services, actor, *SHARED)
 
     def save_snapshots(home: Home) -> None:
         """Save what is shown with buttons, so that a change before the press is noticed."""
-        for row in chain.from_iterable(home_messages.visible_rows(home)):
-            snapshot = snapshots.stored(row.snapshot)
-            app.services.store.snapshots.save(
-                row.render_context.ref, snapshot, app.services.clock.now()
-            )
+        for ref, snapshot in home_messages.shown_objects(home):
+            stored, now = snapshots.stored(snapshot), app.services.clock.now()
+            app.services.store.snapshots.save(ref, stored, now)
 
     # Whoever turns a page meanwhile, on another replica, must not find the one before.
     while drawn_options != (options := await asyncio.to_thread(views.options, actor.id)):
@@ -147,6 +172,7 @@ async def _draw(
             home = await asyncio.to_thread(
                 personal_home, app, source, reader, HomeOptions.load(options)
             )
+            home = await _with_failed_nodes(reader, home)
             view = home_messages.view(app.catalogue, home)
         except ReadRefused as error:
             message = denials.may_not_read(
@@ -169,6 +195,106 @@ async def _draw(
     return True
 
 
+async def _with_failed_nodes(reader: Reader, home: Home) -> Home:
+    """Return a Home whose runs on the chosen page say where they failed, as far as can be read.
+
+    A list of SecMaster's does not say that, and nobody can retry what they have not seen.
+    """
+    unread = [
+        row
+        for row in home_messages.failed_page(home).rows
+        if isinstance(row.snapshot, Instance) and not row.snapshot.nodes
+    ]
+
+    async def read(row: HomeRow) -> Snapshot:
+        try:
+            async with asyncio.timeout(reader.services.timeouts.read):
+                return await reader.read(row.render_context.ref, track=True)
+        except (SecMasterError, ReadRefused, TimeoutError):
+            return row.snapshot
+
+    runs = await asyncio.gather(*map(read, unread))
+    read_rows = {
+        row.render_context.ref: replace(
+            row,
+            snapshot=run,
+            actions=tuple(each for each in row.actions if run.status in each.button_statuses),
+        )
+        for row, run in zip(unread, runs, strict=True)
+    }
+    failed = [read_rows.get(row.render_context.ref, row) for row in home.failed]
+    return replace(home, failed=[row for row in failed if row.actions])
+
+
+@dataclass(frozen=True, slots=True)
+class PersonalView:
+    """What one person sees of a source, and may do with it; asks the policy for each object.
+
+    The methods read the database, so they run in a thread.
+    """
+
+    app: AppContext
+    reader: Reader
+
+    def row(self, tracked: TrackedObject, actions: Sequence[Action]) -> HomeRow:
+        """Return an object with those of the actions that the person may take on it now."""
+        context = self.app.services.cards.render_context(tracked.ref)
+        allowed = self.allowed(tracked.ref, tracked.snapshot, actions)
+        return HomeRow(context, tracked.snapshot, allowed)
+
+    def allowed(
+        self, ref: Ref, snapshot: Snapshot, actions: Sequence[Action]
+    ) -> tuple[Action, ...]:
+        """Return those of the actions that an object has a button for, and the person may take."""
+        context = authorization.policy_context(self.app.services, ref, snapshot)
+        rules, principal = self.reader.config.rules, self.reader.principal
+        return tuple(
+            action
+            for action in actions
+            if snapshot.status in action.button_statuses
+            and isinstance(decide(rules, principal, action, context), Allowed)
+        )
+
+    def readable(self, objects: Sequence[TrackedObject]) -> list[TrackedObject]:
+        """Return the objects that the person may read."""
+        return [each for each in objects if self.reader.may_read(each.ref, each.snapshot)]
+
+    def request(self, origin: OpenRequest, snapshot: Snapshot) -> HomeRequest | None:
+        """Return a request as the person sees it; None where it is not for them, or is over."""
+        ref, action = origin.ref, BY_NAME[origin.request.action]
+        request, principal = origin.request.counted_for(snapshot), self.reader.principal
+        is_open = snapshot.status in action.allowed_statuses and request.missing > 0
+        if not (is_open and request.approvals and self.reader.may_read(ref, snapshot)):
+            return None
+        rules = self.reader.config.rules
+        context = authorization.policy_context(self.app.services, ref, snapshot)
+        approved = any(each.actor.id == principal.id for each in request.approvals)
+        may_approve = may_add_approval(rules, principal, action, context, request)
+        alone = decide(rules, principal, action, context, break_glass=True)
+        may_override = request.break_glass_allowed and isinstance(alone, Allowed)
+        if not (approved or may_approve or may_override):
+            return None
+        others = [each for each in SHARED if each.kind == ref.kind and each != action]
+        actions = (action, *self.allowed(ref, snapshot, others)) if may_approve else ()
+        return HomeRequest(
+            render_context=self.app.services.cards.render_context(ref),
+            snapshot=snapshot,
+            request=request,
+            actions=actions,
+            approvers=self.approvers(deciding_rule(rules, action, context), request),
+            may_approve=may_approve,
+            approved=approved,
+            may_override=may_override,
+        )
+
+    def approvers(self, rule: Rule | None, request: ApprovalRequest) -> tuple[str, ...]:
+        """Return the user groups and people of a rule's roles, without those who approved."""
+        if rule is None:
+            return ()
+        ids = members(self.reader.config.roles, rule.roles)
+        return tuple(id_ for id_ in ids if not request.has_approval_of(id_, id_))
+
+
 def personal_home(
     app: AppContext, source: HomeSource, reader: Reader, options: HomeOptions
 ) -> Home:
@@ -176,31 +302,27 @@ def personal_home(
 
     Nothing is in it that they may not read. Reads the database, so it runs in a thread.
     """
-    principal = reader.principal
-
-    def row(tracked: TrackedObject, actions: Sequence[Action]) -> HomeRow:
-        context = authorization.policy_context(app.services, tracked.ref, tracked.snapshot)
-        allowed = tuple(
-            action
-            for action in actions
-            if tracked.snapshot.status in action.button_statuses
-            and isinstance(decide(app.config.rules, principal, action, context), Allowed)
-        )
-        return HomeRow(app.services.cards.render_context(tracked.ref), tracked.snapshot, allowed)
-
-    def readable(objects: Sequence[TrackedObject]) -> list[TrackedObject]:
-        return [each for each in objects if reader.may_read(each.ref, each.snapshot)]
-
-    failed = [row(tracked, RETRIES) for tracked in readable(source.failed)]
+    person, principal, store = PersonalView(app, reader), reader.principal, app.services.store
+    requests = [
+        request
+        for origin, snapshot in source.requests
+        if (request := person.request(origin, snapshot))
+    ]
+    requests.sort(key=lambda each: each.request.deadline(each.snapshot, each.render_context.now)[0])
+    requested = {each.render_context.ref for each in requests}
+    tasks = [task for task in source.tasks if task.ref not in requested]
+    runs = [run for run in source.failed if run.ref not in requested]
+    failed = [person.row(tracked, RETRIES) for tracked in person.readable(runs)]
     by_person = [action for action in source.decisions if action.actor.id == principal.id]
     latest = by_person[: -home_messages.DECIDED - 1 : -1]
     names = {
         tracked.ref: tracked.snapshot.name
-        for tracked in readable(app.services.store.tracked.get([action.ref for action in latest]))
+        for tracked in person.readable(store.tracked.get([action.ref for action in latest]))
     }
     return Home(
         options=options,
-        tasks=[row(tracked, DECISIONS) for tracked in readable(source.tasks)],
+        requests=requests,
+        tasks=[person.row(tracked, DECISIONS) for tracked in person.readable(tasks)],
         failed=[failure for failure in failed if failure.actions],
         decisions=[
             HomeDecision(action.action, action.ref, names.get(action.ref, ""), action.at)
@@ -212,6 +334,7 @@ def personal_home(
         stale=any(poll.failure for poll in source.polls),
         kinds=tuple(filter(reader.reads, OBJECT_KINDS)),
         restricted=not reader.reads_all("task"),
+        calls=store.preferences.calls(principal.id),
     )
 
 

@@ -154,7 +154,7 @@ async def change_approval(
     requester = delivery.requester_about(request.ref)
     reply_to = await operations.change_approval(recorder, request, requester, delivery.dedupe_key)
     return operation_results.approval_change_recorded(
-        recorder.app.catalogue, elsewhere=reply_to != requester
+        recorder.app.catalogue, request.intent, elsewhere=reply_to != requester
     )
 
 

@@ -18,7 +18,7 @@ from bot.domain.objects import Ref
 from bot.domain.operations import Operation, PolicyTerms
 from bot.domain.slack import Requester, SlackFile, SlackLocation
 from bot.domain.snapshots import Snapshot
-from bot.messages import Message, denials, modals, operation_results, private_cards
+from bot.messages import denials, modals, operation_results, private_cards
 from bot.messages.private_cards import AskedCommand
 from bot.operations.authorization import Grant, NotAllowed, authorize
 from bot.policy.decide import Allowed
@@ -43,19 +43,7 @@ async def run_command(
     Raises NotAllowed; or UserError where a command can't say what the rule asks for.
     """
     app = recorder.app
-    try:
-        grant = await authorize(
-            app.services,
-            requester,
-            request.action,
-            request.ref,
-            attempt_id=attempt_id(dedupe_key),
-            break_glass=request.break_glass,
-        )
-    except NotAllowed as error:
-        if not error.is_unread or request.files:  # no button can carry a file
-            raise
-        raise UserError(try_again(app, request, error, dedupe_key)) from error
+    grant = await authorize_or_offer_again(app, request, requester, dedupe_key, is_complete=True)
     if grant.allowed.confirm:
         raise UserError(denials.needs_name(recorder.app.catalogue, request.action))
     if lacks_reason(grant, request.action, request.reason):
@@ -67,19 +55,44 @@ async def run_command(
     return await record(recorder, request, requester, dedupe_key, grant)
 
 
-def try_again(
-    app: AppContext, request: ActionRequest, error: NotAllowed, dedupe_key: str
-) -> Message:
-    """Return what says that an object can't be read, with a button that asks for the same again."""
-    command = AskedCommand(
-        action=request.action.name,
-        button=str(ButtonValue(ref=request.ref)),
-        key=stable_id(f"again:{dedupe_key}")[:KEY_LENGTH],
-        reason=request.reason,
-        params=request.params,
-        break_glass=request.break_glass,
-    )
-    return private_cards.with_try_again(app.catalogue, error_message(error, app), command)
+async def authorize_or_offer_again(
+    app: AppContext,
+    request: ActionRequest,
+    requester: Requester,
+    dedupe_key: str,
+    *,
+    is_complete: bool = False,
+) -> Grant:
+    """Return the grant for a request; where it may be allowed in a moment offer to ask again.
+
+    It ``is_complete`` where a form would ask for nothing more. Raises NotAllowed; or UserError,
+    whose message has a button that asks for the same.
+    """
+    try:
+        return await authorize(
+            app.services,
+            requester,
+            request.action,
+            request.ref,
+            attempt_id=attempt_id(dedupe_key),
+            break_glass=request.break_glass,
+            decision_fingerprint=request.decision_fingerprint,
+        )
+    except NotAllowed as error:
+        if not error.may_pass or request.files:  # no button can carry a file
+            raise
+        button = ButtonValue(ref=request.ref, decision_fingerprint=request.decision_fingerprint)
+        command = AskedCommand(
+            action=request.action.name,
+            button=str(button),
+            key=stable_id(f"again:{dedupe_key}")[:KEY_LENGTH],
+            reason=request.reason,
+            params=request.params,
+            break_glass=request.break_glass,
+            incomplete=request.action.opens_form and not is_complete,
+        )
+        message = error_message(error, app)
+        raise UserError(private_cards.with_try_again(app.catalogue, message, command)) from error
 
 
 async def change_approval(
@@ -107,7 +120,12 @@ async def change_approval(
         grant = Grant(Allowed(""), PolicyTerms())
     else:
         grant = await authorize(
-            app.services, requester, action, request.ref, attempt_id=attempt_id(dedupe_key)
+            app.services,
+            requester,
+            action,
+            request.ref,
+            attempt_id=attempt_id(dedupe_key),
+            intent=request.intent,
         )
     action_request = ActionRequest(action, request.ref, reason=request.reason)
     dedupe_key = f"{request.intent}:{dedupe_key}"

@@ -8,7 +8,7 @@ https://docs.slack.dev/apis/events-api
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
@@ -29,7 +29,7 @@ from bot.domain.actions import MESSAGE_ACTIONS
 from bot.domain.deliveries import DeliveryKind
 from bot.domain.objects import ObjectId
 from bot.domain.slack import Actor, FormInput, Requester, SlackFile, SlackLocation
-from bot.messages import batch_forms, modals
+from bot.messages import batch_forms, modals, watch
 from bot.messages.text import clip
 
 # Slack puts these in the place of a private channel's name: they say only its kind.
@@ -41,7 +41,7 @@ UNNAMED_CHANNELS = ("privategroup", "directmessage", "mpdm")
 WRITTEN = ("file_share", "me_message", "thread_broadcast")
 WAITING_SHORTCUT = "waiting"
 MESSAGE_SHORTCUTS = frozenset(action.name for action in MESSAGE_ACTIONS)
-FORMS = frozenset({modals.FORM, batch_forms.CHOOSING, batch_forms.CONFIRMING})
+FORMS = frozenset({modals.FORM, batch_forms.CHOOSING, batch_forms.CONFIRMING, watch.SNOOZE_FORM})
 TOMBSTONE = "tombstone"  # what remains of a deleted file
 
 Text = Annotated[str, AfterValidator(lambda text: text.replace("\0", ""))]
@@ -281,6 +281,7 @@ class Press(Payload):
     """A press of a button, or a choice in a menu.
 
     A menu's ``option`` is the value of what was chosen, "" for a button, which has a ``value``.
+    In a view it comes with the view's id, what that remembers, and its inputs by block.
     """
 
     delivery = DeliveryKind.BUTTON
@@ -290,6 +291,9 @@ class Press(Payload):
     option: str
     trigger_id: str
     in_modal: bool
+    view_id: str = ""
+    metadata: str = ""
+    inputs: dict[str, FormInput] = field(default_factory=dict)
 
     @property
     def route(self) -> dict[str, Any]:
@@ -443,6 +447,9 @@ def _press(body: Body) -> Press:
         option=option,
         trigger_id=body.trigger_id,
         in_modal=body.view.type == "modal",
+        view_id=body.view.id,
+        metadata=body.view.private_metadata,
+        inputs=_inputs(body.view.state.values or {}),
     )
 
 
@@ -454,7 +461,12 @@ def _submission(body: Body) -> Submission:
         values = {}
     if values is None:
         raise Unreadable(Submission, "state", requester)
-    inputs = {
+    return Submission(requester, view.callback_id, view.id, view.private_metadata, _inputs(values))
+
+
+def _inputs(values: dict[str, dict[str, InputPart]]) -> dict[str, FormInput]:
+    """Return the inputs of a view by their blocks, each of which has one."""
+    return {
         block: FormInput(
             text=part.value or "",
             options=tuple(
@@ -465,9 +477,8 @@ def _submission(body: Body) -> Submission:
             files=_slack_files(part.files or ()),
         )
         for block, parts in values.items()
-        for part in parts.values()  # a block has one input
+        for part in parts.values()
     }
-    return Submission(requester, view.callback_id, view.id, view.private_metadata, inputs)
 
 
 def _global_shortcut(body: Body) -> GlobalShortcut:

@@ -2,25 +2,30 @@
 
 import asyncio
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from bot.domain.actions import TABLE, Action
 from bot.domain.delegations import Delegation
 from bot.domain.objects import OBJECT_KINDS, ObjectId, ObjectKind, Ref
-from bot.domain.slack import Actor
-from bot.messages import Message, audit_history, command_help, command_problems
+from bot.domain.slack import Actor, Requester
+from bot.domain.snapshots import Snapshot
+from bot.messages import Message, command_help, command_problems
 from bot.messages import permissions as permission_messages
+from bot.messages import whoami as whoami_messages
 from bot.messages.catalogue import Sentence
 from bot.notifications.kinds import DelegationNotification
 from bot.operations import authorization
 from bot.operations.authorization import Right, audit_record
+from bot.operations.forecast import forecast
 from bot.operations.policy_reload import reload_policy
 from bot.operations.reading import open_reader
 from bot.policy.config import ConfigError
-from bot.policy.decide import Allowed, Decision, decide, decide_read
-from bot.policy.rules import Read
+from bot.policy.decide import decide_read
+from bot.policy.rules import covers
+from bot.services import Services
 from bot.slack.directory import require_identified
+from handlers import audit
 from handlers.command_row import (
     AnswersLater,
     AnyCommand,
@@ -45,14 +50,6 @@ class ExplainPolicy:
 
     Where the command names no kind, the id may be that of either.
     """
-
-    id: ObjectId
-    kinds: tuple[ObjectKind, ...] = OBJECT_KINDS
-
-
-@dataclass(frozen=True, slots=True)
-class ShowAudit:
-    """Show the audit history of one object."""
 
     id: ObjectId
     kinds: tuple[ObjectKind, ...] = OBJECT_KINDS
@@ -90,10 +87,6 @@ class ReloadPolicy:
 
 def parse_why(arguments: Arguments) -> ExplainPolicy:
     return ExplainPolicy(*read_object(arguments))
-
-
-def parse_audit(arguments: Arguments) -> ShowAudit:
-    return ShowAudit(*read_object(arguments))
 
 
 def read_object(arguments: Arguments) -> tuple[ObjectId, tuple[ObjectKind, ...]]:
@@ -136,45 +129,47 @@ def take_person(arguments: Arguments, question: Sentence) -> tuple[str, str]:
 
 
 async def why(app: AppContext, request: ExplainPolicy, delivery: Delivery) -> Message:
-    """Return which rule allows or refuses the person each action, and which roles could."""
-    reader = await open_reader(app.services, delivery.requester.actor, *TABLE)
+    """Return for each action whether a press would be accepted now, and which roles could."""
+    services, requester = app.services, delivery.requester
+    reader = await open_reader(services, requester.actor)
     ref, snapshot = await find_object(app, reader, request.id, request.kinds)
-    principal, rules = reader.principal, reader.config.rules
-    context = authorization.policy_context(app.services, ref, snapshot)
-    answers: list[tuple[Action | Read, Decision, bool]] = [
-        (Read(ref.kind), decide_read(rules, principal, ref.kind, context), False)
+    context = authorization.policy_context(services, ref, snapshot)
+    read = decide_read(reader.config.rules, reader.principal, ref.kind, context)
+    actions = [action for action in TABLE if action.kind == ref.kind]
+    forecasts = [
+        await _with_override(services, requester, ref, snapshot, action) for action in actions
     ]
-    for action in TABLE:
-        if action.kind == ref.kind:
-            decision = decide(rules, principal, action, context)
-            alone = decide(rules, principal, action, context, break_glass=True)
-            answers.append((action, decision, isinstance(alone, Allowed)))
-    return permission_messages.why(app.catalogue, ref, answers, reader.config.roles)
+    now = services.clock.now()
+    requests = await asyncio.to_thread(services.store.claims.approval_requests, ref, now)
+    explained = permission_messages.Explained(ref, snapshot, requests, requester.actor.id)
+    return permission_messages.why(app.catalogue, explained, read, forecasts, reader.config.roles)
+
+
+async def _with_override(
+    services: Services, requester: Requester, ref: Ref, snapshot: Snapshot, action: Action
+) -> permission_messages.ActionForecast:
+    """Return what would come of a press, and whether the emergency override would be accepted."""
+    usual = await forecast(services, requester, action, ref, snapshot)
+    rules = services.policy.current.rules
+    if not any(rule.break_glass and covers(rule, action) for rule in rules):
+        return usual
+    alone = await forecast(services, requester, action, ref, snapshot, break_glass=True)
+    return replace(usual, may_override=alone.accepted)
 
 
 async def whoami(app: AppContext, _request: Whoami, delivery: Delivery) -> Message:
     """Return who a person is to the policy, and what they may do."""
-    actor = delivery.requester.actor
-    principal = await app.services.directory.principal(actor, app.config.roles)
-    name = await app.services.directory.name(actor.id)
-    return command_help.whoami(app.catalogue, principal, name, app.config)
-
-
-async def audit(app: AppContext, request: ShowAudit, delivery: Delivery) -> Message:
-    """Return the history of one object, for whoever may read the audit and that object."""
-    attempt = attempt_id(delivery.dedupe_key)
-    await authorization.require_right(
-        app.services, delivery.requester, Right.AUDIT, attempt_id=attempt
-    )
-    reader = await open_reader(app.services, delivery.requester.actor)
-    reader.require(*request.kinds)
-    store = app.services.store
-    for kind in request.kinds:
-        ref = Ref(kind=kind, id=request.id, workspace=app.workspace)
-        if entries := await asyncio.to_thread(store.audit.entries, ref):
-            await reader.require_object(ref)
-            return audit_history.history(app.catalogue, ref, entries)
-    return permission_messages.no_history(app.catalogue, request.id)
+    services, actor = app.services, delivery.requester.actor
+    config = app.config
+    principal = await services.directory.principal(actor, config.roles)
+    name = await services.directory.name(actor.id)
+    now = services.clock.now()
+    received = await asyncio.to_thread(services.store.delegations.received, principal.id, now)
+    # Whose rights can't be looked up now, or are of no use, is not said to help.
+    delegators = {each.id for each in principal.delegators}
+    helpful = [each for each in received if each.delegator in delegators]
+    person = whoami_messages.Person(principal, name, helpful)
+    return whoami_messages.whoami(app.catalogue, person, config)
 
 
 async def reload(recorder: Recorder, _request: ReloadPolicy, delivery: Delivery) -> Message:
@@ -226,7 +221,7 @@ async def create_delegation(
     )
     create = partial(recorder.changes.create_delegation, delegation, change)
     await recorder.record_change(create)
-    return permission_messages.delegation_created(recorder.app.catalogue, delegation, roles)
+    return permission_messages.delegation_created(app.catalogue, delegation, roles, app.root)
 
 
 async def revoke_delegation(
@@ -297,13 +292,7 @@ COMMANDS: tuple[AnyCommand, ...] = (
         parse=complete(ListDelegations()),
         handler=AnswersLater(list_delegations),
     ),
-    Command(
-        name="audit",
-        usage="audit <id>",
-        help=command_help.AUDIT,
-        parse=parse_audit,
-        handler=AnswersLater(audit),
-    ),
+    audit.COMMAND,
 )
 RELOAD = Command(
     name="reload",

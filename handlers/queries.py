@@ -12,6 +12,8 @@ from bot.domain.slack import Actor, Requester
 from bot.domain.snapshots import ListPage, Snapshot
 from bot.messages import PAGE, Message, denials, lists, modals, private_cards
 from bot.messages.catalogue import Catalogue
+from bot.messages.details import details as details_view
+from bot.operations.authorization import viewer_of
 from bot.operations.reading import Reader, ReadRefused, open_reader
 from bot.secmaster import NotFound, QueryType, SecMaster, SecMasterError
 from bot.slack.client import code_of
@@ -158,7 +160,8 @@ async def show(
     if refusal is None and not private:
         await cards.post_new(request.ref, snapshot, channel)
         return True
-    card = await cards.private_message(request.ref, snapshot)
+    viewer = await viewer_of(app.services, requester.actor, request.ref, snapshot)
+    card = await cards.private_message(request.ref, snapshot, viewer)
     message = private_cards.private_card(app.catalogue, card, request.ref, refusal)
     if in_place:
         await slack.respond(location.response_url, message, replace=True)
@@ -195,7 +198,9 @@ async def details(app: AppContext, ref: Ref, requester: Requester, view_id: str)
     try:
         reader = await open_reader(app.services, requester.actor)
         snapshot = await reader.read(ref, track=True)
-        view: dict[str, Any] = modals.details(app.services.cards.render_context(ref), snapshot)
+        render_context = await app.services.cards.context_of(ref, snapshot)
+        view: dict[str, Any] = details_view(render_context, snapshot)
+        view = modals.with_form_buttons(app.catalogue, view, ref, snapshot, requester.location)
     except SHOWN_FAILURES as error:
         note_failure(error, requester)
         view = modals.failed(app.catalogue, "Details", error_message(error, app).text)

@@ -11,7 +11,7 @@ from bot.domain.slack import Requester
 from bot.domain.snapshots import Snapshot, decision_fingerprint
 from bot.messages import denials, operation_results, private_cards
 from bot.messages.private_cards import AskedCommand
-from bot.operations.authorization import authorize
+from bot.operations.authorization import authorize, viewer_of
 from bot.operations.reading import may_read
 from bot.policy.config import CommandDecision
 from handlers import forms, operations
@@ -71,7 +71,8 @@ async def _show_question(
         if await services.slack.channels.refusal(location.channel) is None:
             await services.cards.post_new(ref, snapshot, location.channel)
         else:
-            card = await services.cards.private_message(ref, snapshot)
+            viewer = await viewer_of(services, requester.actor, ref, snapshot)
+            card = await services.cards.private_message(ref, snapshot, viewer)
     button = ButtonValue(ref=ref, decision_fingerprint=decision_fingerprint(snapshot))
     command = AskedCommand(
         action=request.action.name,
@@ -95,7 +96,8 @@ async def answered(recorder: Recorder, value: str, requester: Requester, trigger
     if command is None or button is None or button.ref.workspace not in app.services.workspaces:
         raise UserError(denials.newer_button(recorder.app.catalogue))
     action = BY_NAME[command.action]
-    requester = requester.under("")  # the question is nobody's card, where it is a direct message
+    # A question is nobody's card, where it is a direct message; what has no key is in a thread.
+    requester = requester.under("" if command.key else requester.location.thread)
     request = ActionRequest(
         action,
         button.ref,
@@ -104,14 +106,8 @@ async def answered(recorder: Recorder, value: str, requester: Requester, trigger
         decision_fingerprint=button.decision_fingerprint,
         break_glass=command.break_glass,
     )
-    grant = await authorize(
-        app.services,
-        requester,
-        action,
-        button.ref,
-        attempt_id=attempt_id(trigger_id),
-        break_glass=command.break_glass,
-        decision_fingerprint=button.decision_fingerprint,
+    grant = await operations.authorize_or_offer_again(
+        app, request, requester, trigger_id, is_complete=not command.incomplete
     )
     lacks_reason = operations.lacks_reason(grant, action, request.reason)
     if command.incomplete or grant.allowed.confirm or lacks_reason:
@@ -119,6 +115,8 @@ async def answered(recorder: Recorder, value: str, requester: Requester, trigger
         return
     dedupe_key = command.key or trigger_id
     reply_to = await operations.record(recorder, request, requester, dedupe_key, grant)
+    if not command.key:
+        return  # the message stays: others read it too
     message = operation_results.recorded(
         recorder.app.catalogue, action, elsewhere=reply_to != requester
     )

@@ -57,6 +57,7 @@ class SnoozeChoice(StrEnum):
 
     ONE_HOUR = "1h"
     UNTIL_MORNING = "9h"
+    OTHER = "xh"
     END = "0h"
 
     @classmethod

@@ -1,32 +1,46 @@
 """Answers about the watch, the subscription of a channel, and the snoozing of an object."""
 
 import asyncio
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from functools import partial
 from typing import assert_never
 
+from slack_bolt.async_app import AsyncAck
+
 from bot.domain.actions import OPEN_STATUSES, TABLE
-from bot.domain.objects import OBJECT_KINDS, ObjectId, Ref
+from bot.domain.notifications import OutboxEntry
+from bot.domain.objects import OBJECT_KINDS, ObjectId, Ref, Value
 from bot.domain.reasons import ChannelRefusal
-from bot.domain.slack import Destination, DestinationKind, Requester
+from bot.domain.slack import Destination, DestinationKind, Requester, SlackLocation
 from bot.domain.tracking import TrackedObject
 from bot.domain.troubles import DueTasks
-from bot.messages import Message, command_help, command_problems
+from bot.messages import Message, command_help, command_problems, denials
 from bot.messages import permissions as permission_messages
 from bot.messages import watch as watch_messages
 from bot.messages.command_help import HelpLine
 from bot.notifications import planner
-from bot.notifications.kinds import SnoozeNotification, SubscriptionNotification
+from bot.notifications.kinds import (
+    PersonalSnoozeEndedNotification,
+    PersonalSnoozeNotification,
+    SnoozeNotification,
+    SubscriptionNotification,
+)
 from bot.notifications.reminder import auto_approves_by
 from bot.operations import authorization
 from bot.operations.authorization import NotAllowed, Right
-from bot.operations.reading import open_reader
+from bot.operations.reading import may_read, open_reader
 from bot.policy.decide import Refused, decide
 from bot.policy.routes import explain_routes, titled_routes
+from bot.secmaster import Task
+from bot.slack.directory import require_identified
 from bot.watch.status import watch_status
 from bot.watch.troubles import due_tasks
 from bot.watch.troubles import troubles_as_asked as fresh_troubles
+from handlers import forms
 from handlers.command_row import (
     AnswersLater,
     AnyCommand,
@@ -37,14 +51,18 @@ from handlers.command_row import (
     complete,
 )
 from handlers.context import AppContext, Recorder, attempt_id
-from handlers.errors import UserError
-from handlers.parsing import ParseError, refuse_more, split, take_id
+from handlers.errors import InvalidInput, UserError
+from handlers.parsing import ParseError, refuse_more, split, take_id, take_ref
+from handlers.payloads import Submission
 from handlers.queries import find_object
 from handlers.requests import SnoozeChoice
 from handlers.time_parsing import parse_moment
 
 MORNING = "until 9:00"
 HOUR = timedelta(hours=1)
+BEFORE_AUTO_APPROVAL = timedelta(minutes=10)  # a snooze ends where no route reminds of the due date
+SNOOZE_USAGE = "snooze <id> 2h [for all|for me]"
+FOR_WHOM = re.compile(r"(?:^|\s+)for\s+(me|all|everyone|everybody)\s*$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +82,48 @@ class SetSubscription:
     """Subscribe the channel to everything that comes, or end its subscription."""
 
     subscribe: bool
+
+
+class SnoozeScope(StrEnum):
+    """For whom an object is snoozed: for everybody, or for whoever snoozes it."""
+
+    ALL = watch_messages.FOR_ALL
+    ME = watch_messages.FOR_ME
+
+
+@dataclass(frozen=True, slots=True)
+class Snooze:
+    """Send no reminders of an object until a time, or no direct messages to one person."""
+
+    ref: Ref
+    until: datetime
+    scope: SnoozeScope
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeSnooze:
+    """Snooze an object until a ``moment`` as people write it, or end its snooze.
+
+    ``thread_object`` is the object in whose card's thread it was written, where no id is.
+    """
+
+    id: ObjectId
+    thread_object: Ref | None = None
+    moment: str = ""
+    scope: SnoozeScope = SnoozeScope.ALL
+
+    def refs(self, workspace: str) -> list[Ref]:
+        """Return the objects that may be meant."""
+        if self.thread_object and self.thread_object.id == self.id:
+            return [self.thread_object]
+        return [Ref(kind=kind, id=self.id, workspace=workspace) for kind in OBJECT_KINDS]
+
+
+class SnoozeFormState(Value):
+    """What the form remembers that asks how long to snooze an object."""
+
+    ref: Ref
+    location: SlackLocation
 
 
 async def status(app: AppContext, _request: ShowStatus, delivery: Delivery) -> Message:
@@ -95,6 +155,24 @@ def parse_routes(arguments: Arguments) -> ShowRoutes:
     object_id, words = take_id(None, words)
     refuse_more(words)
     return ShowRoutes(object_id)
+
+
+def parse_snooze(arguments: Arguments) -> ChangeSnooze:
+    """Parse an id, a moment, and for whom: "<id> 2h for me"; in a card's thread without the id."""
+    ref, words = take_ref("task", arguments.words, arguments.thread_object)
+    match = FOR_WHOM.search(words)
+    scope = SnoozeScope.ME if match and match[1].lower() == "me" else SnoozeScope.ALL
+    moment = words[: match.start()].strip() if match else words.strip()
+    if not moment:
+        raise ParseError(command_problems.SNOOZE_UNTIL_WHEN)
+    return ChangeSnooze(ref.id, arguments.thread_object, moment, scope)
+
+
+def parse_unsnooze(arguments: Arguments) -> ChangeSnooze:
+    """Parse an id; in a card's thread nothing."""
+    ref, words = take_ref("task", arguments.words, arguments.thread_object)
+    refuse_more(words)
+    return ChangeSnooze(ref.id, arguments.thread_object)
 
 
 async def routes(app: AppContext, request: ShowRoutes, delivery: Delivery) -> Message:
@@ -164,33 +242,198 @@ async def channel_refusal(app: AppContext, channel: str) -> ChannelRefusal | Non
 async def snooze(
     recorder: Recorder, ref: Ref, choice: SnoozeChoice, requester: Requester, dedupe_key: str
 ) -> None:
-    """Snooze an object or end its snooze, on record; its thread sees who did.
+    """Snooze an object for everybody or end its snooze, as the menu of its card says, on record.
 
-    Raises UserError where nobody waits for it, and NotAllowed.
+    Its thread sees who did. Raises UserError where nobody waits for it, and NotAllowed.
     """
-    app, location, user = recorder.app, requester.location, requester.actor.id
-    tracked = await asyncio.to_thread(app.services.store.tracked.get, [ref])
+    app = recorder.app
+    until = await snooze_end(app, choice, requester.actor.id)
+    if until is not None:
+        change = Snooze(ref, until, SnoozeScope.ALL)
+        await record_snooze(recorder, change, requester, dedupe_key, is_answered=False)
+        return
+    tracked = await require_tracked(app, (ref,))
+    await require_any_decision(app, tracked, requester)
+    await record_wake(recorder, tracked, requester, dedupe_key)
+
+
+async def snooze_by_command(
+    recorder: Recorder, request: ChangeSnooze, delivery: Delivery
+) -> Message:
+    """Snooze an object until the moment that a command names, for everybody or for its writer."""
+    app = recorder.app
+    tracked = await require_tracked(app, request.refs(app.workspace))
+    user = delivery.requester.actor.id
+    zone = await app.services.directory.time_zone(user)
+    until = parse_moment(request.moment, app.services.clock.now(), zone, SNOOZE_USAGE)
+    change = Snooze(tracked.ref, until, request.scope)
+    requester = delivery.requester_about(tracked.ref)
+    return await record_snooze(recorder, change, requester, delivery.dedupe_key, is_answered=True)
+
+
+async def unsnooze_by_command(
+    recorder: Recorder, request: ChangeSnooze, delivery: Delivery
+) -> Message:
+    """End the snooze of an object for everybody, and the writer's own."""
+    app = recorder.app
+    tracked = await require_tracked(app, request.refs(app.workspace))
+    if tracked.is_snoozed(app.services.clock.now()):
+        await require_any_decision(app, tracked, delivery.requester)
+    requester = delivery.requester_about(tracked.ref)
+    if not await record_wake(recorder, tracked, requester, delivery.dedupe_key):
+        return watch_messages.not_snoozed(app.catalogue, tracked.snapshot.name)
+    return watch_messages.unsnoozed(app.catalogue, tracked.snapshot.name)
+
+
+async def open_snooze_form(
+    app: AppContext, ref: Ref, requester: Requester, trigger_id: str
+) -> None:
+    """Open the form that asks how long to snooze an object, and for whom."""
+    tracked = await require_tracked(app, (ref,))
+    location = requester.location
+    remembered = SnoozeFormState(
+        ref=ref, location=SlackLocation(channel=location.channel, card=location.card)
+    )
+    view = watch_messages.snooze_form(
+        app.catalogue, remembered.model_dump_json(), tracked.snapshot.name
+    )
+    await forms.open_view(app.services, trigger_id, view)
+
+
+async def submit_snooze(ack: AsyncAck, slack_payload: Submission, recorder: Recorder) -> None:
+    """Snooze an object as a submitted form says; raises InvalidInput for what is no moment."""
+    app, inputs = recorder.app, slack_payload.inputs
+    try:
+        state = SnoozeFormState.model_validate_json(slack_payload.metadata)
+        scope = SnoozeScope(inputs[watch_messages.SNOOZE_SCOPE].options[0])
+        moment = inputs[watch_messages.SNOOZE_LENGTH].text
+    except (ValueError, LookupError):
+        raise UserError(denials.newer_form(app.catalogue)) from None
+    requester = replace(slack_payload.requester, location=state.location)
+    requester.trace.command = "snooze"
+    zone = await app.services.directory.time_zone(requester.actor.id)
+    try:
+        until = parse_moment(moment, app.services.clock.now(), zone, SNOOZE_USAGE)
+    except ParseError as error:
+        raise InvalidInput(watch_messages.SNOOZE_LENGTH, error.problem) from error
+    key = f"{slack_payload.view_id}:{scope}:{moment}"
+    change = Snooze(state.ref, until, scope)
+    await record_snooze(recorder, change, requester, key, is_answered=False)
+    await ack()
+
+
+async def record_snooze(
+    recorder: Recorder,
+    snooze: Snooze,
+    requester: Requester,
+    dedupe_key: str,
+    *,
+    is_answered: bool,
+) -> Message:
+    """Snooze an object, on record, and return the answer.
+
+    Where the requester is not answered (``is_answered``), its thread or a direct message tells
+    them. Raises UserError where nobody waits for it or no time is left, and NotAllowed.
+    """
+    app, user, ref = recorder.app, requester.actor.id, snooze.ref
+    tracked = await require_tracked(app, (ref,))
+    until, auto_approves_at = cut_snooze(app, tracked, snooze.until)
+    facts = {"target": str(ref), "until": until.isoformat(), "for": snooze.scope}
+    name, changes = tracked.snapshot.name, recorder.changes
+    if snooze.scope is SnoozeScope.ALL:
+        await require_any_decision(app, tracked, requester)
+        notification = SnoozeNotification(
+            ref=ref, actor_id=user, until=until, auto_approves_at=auto_approves_at
+        )
+        announced = await thread_announcement(app, requester, notification, is_answered=is_answered)
+        change = recorder.change(requester, dedupe_key, "snooze", facts, announced)
+        record = partial(changes.snooze, ref, until, user, change)
+        answer = watch_messages.snoozed_for_all(app.catalogue, name, until, auto_approves_at)
+    else:
+        require_identified(requester.actor)
+        if not await may_read(app.services, requester.actor, ref, tracked.snapshot):
+            raise UserError(watch_messages.not_snoozable(app.catalogue))
+        personal = PersonalSnoozeNotification(
+            ref=ref, name=name, until=until, auto_approves_at=auto_approves_at
+        )
+        announcement = None if is_answered else (user, personal)
+        change = recorder.change(requester, dedupe_key, "snooze", facts, announcement)
+        end = OutboxEntry(
+            dedupe_key=f"personal_snooze_ended:{ref}:{user}:{until.isoformat(timespec='seconds')}",
+            destination=Destination.parse(user),
+            notification=PersonalSnoozeEndedNotification(ref=ref),
+            not_before=until,
+        )
+        change = replace(change, announcements=[*change.announcements, end])
+        record = partial(changes.snooze_for_me, ref, until, user, change)
+        answer = watch_messages.snoozed_for_me(app.catalogue, name, until, auto_approves_at)
+    if not await recorder.record_change(record):
+        raise UserError(watch_messages.not_snoozable(app.catalogue))
+    return answer
+
+
+async def record_wake(
+    recorder: Recorder, tracked: TrackedObject, requester: Requester, dedupe_key: str
+) -> bool:
+    """End the snooze of an object for everybody and the requester's own; False if there is none."""
+    app, ref, user = recorder.app, tracked.ref, requester.actor.id
+    announced = None
+    if tracked.is_snoozed(app.services.clock.now()):
+        notification = SnoozeNotification(ref=ref, actor_id=user)
+        announced = await thread_announcement(app, requester, notification, is_answered=True)
+    facts = {"target": str(ref), "until": None}
+    change = recorder.change(requester, dedupe_key, "wake", facts, announced)
+    return await recorder.record_change(partial(recorder.changes.unsnooze, ref, user, change))
+
+
+async def thread_announcement(
+    app: AppContext, requester: Requester, notification: SnoozeNotification, *, is_answered: bool
+) -> tuple[str, SnoozeNotification] | None:
+    """Return where a snooze is announced, and how: in the thread of a card, or to its requester.
+
+    None where there is no card to show it, and the requester is answered anyway.
+    """
+    channel, thread = requester.location.channel, requester.location.card
+    if not thread:
+        cards = await asyncio.to_thread(app.services.store.cards.cards_of, notification.ref)
+        channel, thread = (cards[0].channel, cards[0].ts) if cards else ("", "")
+    if thread and await channel_refusal(app, channel) is None:
+        return channel, notification.model_copy(update={"thread_ts": thread})
+    return None if is_answered and not thread else (requester.actor.id, notification)
+
+
+async def require_tracked(app: AppContext, refs: Sequence[Ref]) -> TrackedObject:
+    """Return the object that is open and watched; raises UserError where none of these is."""
+    tracked = await asyncio.to_thread(app.services.store.tracked.get, refs)
     if not tracked or not tracked[0].open:
-        raise UserError(watch_messages.not_snoozable(recorder.app.catalogue))
-    await require_any_decision(app, tracked[0], requester)
-    until = await snooze_end(app, choice, user)
-    refused = not location.card or await channel_refusal(app, location.channel) is not None
-    notification = SnoozeNotification(
-        ref=ref,
-        thread_ts="" if refused else location.card,
-        actor_id=user,
-        until=until,
-        auto_approves=until is not None and auto_approves_by(tracked[0].snapshot, until),
-    )
-    change = recorder.change(
-        requester,
-        dedupe_key,
-        "snooze" if until else "wake",
-        {"target": str(ref), "until": until.isoformat() if until else None},
-        (user if refused else location.channel, notification),
-    )
-    if not await recorder.record_change(partial(recorder.changes.snooze, ref, until, user, change)):
-        raise UserError(watch_messages.not_snoozable(recorder.app.catalogue))
+        raise UserError(watch_messages.not_snoozable(app.catalogue))
+    return tracked[0]
+
+
+def cut_snooze(
+    app: AppContext, tracked: TrackedObject, until: datetime
+) -> tuple[datetime, datetime | None]:
+    """Return until when an object is snoozed at most, and when it is approved by itself.
+
+    None for the latter where the snooze was not cut for that. It ends before the last reminder.
+    Raises UserError where no time is left.
+    """
+    task, now = tracked.snapshot, app.services.clock.now()
+    if not auto_approves_by(task, datetime.max.replace(tzinfo=UTC)) or not isinstance(task, Task):
+        return until, None
+    reminders = [
+        route.remind[-1]
+        for route in planner.routes_of(app.services, tracked.ref, task)
+        if route.remind
+    ]
+    if task.due_date is None or task.due_date <= now:
+        return until, None
+    limit = task.due_date - min(reminders, default=BEFORE_AUTO_APPROVAL)
+    if until <= limit:
+        return until, None
+    if limit <= now:
+        raise UserError(watch_messages.no_room_to_snooze(app.catalogue, task.due_date))
+    return limit, task.due_date
 
 
 async def require_any_decision(
@@ -222,7 +465,7 @@ async def snooze_end(app: AppContext, choice: SnoozeChoice, user: str) -> dateti
     match choice:
         case SnoozeChoice.ONE_HOUR:
             return now + HOUR
-        case SnoozeChoice.UNTIL_MORNING:
+        case SnoozeChoice.UNTIL_MORNING | SnoozeChoice.OTHER:  # as its form begins
             return parse_moment(MORNING, now, await app.services.directory.time_zone(user))
         case SnoozeChoice.END:
             return None
@@ -247,6 +490,20 @@ COMMANDS: tuple[AnyCommand, ...] = (
         ),
         parse=parse_routes,
         handler=AnswersLater(routes),
+    ),
+    Command(
+        name="snooze",
+        usage=SNOOZE_USAGE,
+        help=command_help.SNOOZE,
+        parse=parse_snooze,
+        handler=RecordsChange(snooze_by_command),
+    ),
+    Command(
+        name="unsnooze",
+        usage="unsnooze <id>",
+        help=(HelpLine(SNOOZE_USAGE, command_help.SNOOZE),),
+        parse=parse_unsnooze,
+        handler=RecordsChange(unsnooze_by_command),
     ),
     Command(
         name="watch",

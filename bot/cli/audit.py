@@ -40,16 +40,30 @@ def sign(noted: Noted = "", database: Database = "") -> None:
 
 
 @audit.command()
-def export(
-    since: Annotated[str, typer.Option(help="2026-11-01, 2026-11-01T10:00 (UTC), 7d or 12h.")] = "",
-    form: Annotated[str, typer.Option("--format", help="jsonl, csv or md.")] = "jsonl",
+def export(  # noqa: PLR0913, PLR0917 - an option each
+    since: Annotated[
+        str, typer.Option("--from", "--since", help="2026-11-01, 2026-11-01T10:00, 7d or 12h.")
+    ] = "",
+    until: Annotated[str, typer.Option(help="As --from; a day is in it as a whole.")] = "",
+    person: Annotated[str, typer.Option(help="A Slack id, a name, or an e-mail.")] = "",
+    object_: Annotated[
+        str, typer.Option("--object", help="An id, a link, or a part of the name.")
+    ] = "",
+    action: Annotated[
+        str, typer.Option(help="An action by its name or verb, or as delegate, reload.")
+    ] = "",
+    outcome: Annotated[str, typer.Option(help="done, refused, declined, expired, …")] = "",
+    zone: Annotated[str, typer.Option(help="The zone of times, as Europe/Berlin.")] = "UTC",
+    form: Annotated[str, typer.Option("--format", help="jsonl, csv, report or html.")] = "jsonl",
+    bom: Annotated[bool, typer.Option(help="Begin a CSV with a BOM, for Excel.")] = True,  # noqa: FBT002
     output: Annotated[Path | None, typer.Option(help="A new file to write to.")] = None,
     database: Database = "",
 ) -> None:
-    """Copy the records, oldest first."""
+    """Copy the records, oldest first, or write a report of them."""
     from bot.cli import audit_report
 
+    selection = audit_report.Selection(person, object_, action, outcome, since, until, zone)
     try:
-        audit_report.export(form, database, since, output)
+        audit_report.export(form, database, selection, output, with_bom=bom)
     except audit_report.AuditUnavailable as error:
         refuse(str(error))

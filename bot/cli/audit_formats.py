@@ -1,4 +1,4 @@
-"""Write audit records as lines of JSON, as CSV for a spreadsheet, or as a Markdown table.
+"""Write audit records: as lines of JSON, as CSV for a spreadsheet, or as a report for people.
 
 Knows what a record is made of, and neither where records come from nor where the text goes.
 """
@@ -6,90 +6,259 @@ Knows what a record is made of, and neither where records come from nor where th
 import csv
 import html
 import json
-import re
-import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
 from typing import Any, TextIO
 
-Record = dict[str, Any]
-Writer = Callable[[Iterable[Record], TextIO], None]
+from bot.domain.actions import MAX_REASON
+from bot.domain.objects import Ref
+from bot.messages.audit_history import AuditedRecord, Story, story
+from bot.messages.catalogue import Catalogue
+from bot.messages.markup import HtmlMarkup, MarkdownMarkup, plain_lines, zoned
 
-# What a record has beyond these goes into "more", as JSON: nothing is left out.
-COLUMNS = (
-    *("number", "at", "operation_id", "outcome", "action", "target", "actor.id", "actor.name"),
-    *("terms.identity", "terms.delegator", "terms.break_glass_channel"),
-    *("location.channel", "params", "reason"),
-    *("rule", "terms.policy", "decision_fingerprint", "status_before", "status_after", "detail"),
-    *("status", "request_id", "duration", "more", "hash"),
-)
-NESTED = ("actor", "location", "terms")  # fields whose parts have columns of their own
+Record = Mapping[str, Any]
+
+BOM = "\ufeff"  # by it Excel sees that a CSV file is UTF-8
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+
+CATALOGUE = Catalogue.english()  # the command line's language
+
+
+def people(approvals: Iterable[Record]) -> str:
+    """Return the people of approvals, each with name, id and reason: "Bob (U0BOB): seen"."""
+    texts = []
+    for approval in approvals:
+        actor = approval.get("actor") or {}
+        text = f"{actor.get('name') or actor.get('id')} ({actor.get('id')})"
+        reason = approval.get("reason")
+        texts.append(f"{text}: {reason}" if reason else text)
+    return "; ".join(texts)
+
+
+def approvals_of(record: Record) -> list[Record]:
+    """Return the approvals that a record names, its own actor's left out."""
+    request = record.get("request") or record.get("ended_request") or {}
+    approvals = [*(record.get("co_approvers") or ()), *(request.get("approvals") or ())]
+    actor = (record.get("actor") or {}).get("id")
+    return [each for each in approvals if (each.get("actor") or {}).get("id") != actor]
+
+
+def needed_of(record: Record) -> Any:
+    request = record.get("request") or record.get("ended_request") or {}
+    return request.get("needed") or (record.get("terms") or {}).get("approvals")
+
+
+def part(*names: str) -> Callable[[Record], Any]:
+    """Return what reads a field of a record, or a field of one of its fields."""
+
+    def read(record: Record) -> Any:
+        value: Any = record
+        for name in names:
+            value = value.get(name) if isinstance(value, Mapping) else None
+        return value
+
+    return read
+
+
+def ref_part(name: str) -> Callable[[Record], Any]:
+    """Return what reads a part of the reference to a record's object; "" where it has none."""
+
+    def read(record: Record) -> Any:
+        ref = Ref.parse(str(record.get("target") or ""))
+        return getattr(ref, name) if ref else ""
+
+    return read
+
+
+def target_of(record: Record) -> str:
+    """Return the id of a record's object, or what else it is about."""
+    ref = Ref.parse(str(record.get("target") or ""))
+    return ref.id if ref else str(record.get("target") or "")
+
+
+def parameters_of(record: Record) -> str:
+    params = record.get("params") or {}
+    return "; ".join(f"{name}={value}" for name, value in params.items())
+
+
+# The columns of the CSV, which docs/audit.md lists: each with what reads it from a record.
+COLUMNS: dict[str, Callable[[Record], Any]] = {
+    "number": part("number"),
+    "time": part("at"),
+    "outcome": part("outcome"),
+    "action": part("action"),
+    "intent": part("intent"),
+    "object_kind": ref_part("kind"),
+    "workspace": ref_part("workspace"),
+    "object_id": target_of,
+    "object_name": part("object_name"),
+    "person_id": part("actor", "id"),
+    "person_name": part("actor", "name"),
+    "secmaster_user": part("terms", "identity"),
+    "on_behalf_of": part("terms", "delegator"),
+    "emergency_override": lambda record: (
+        "yes" if (record.get("terms") or {}).get("break_glass_channel") else ""
+    ),
+    "approvals_needed": needed_of,
+    "other_approvers": lambda record: people(approvals_of(record)),
+    "reason": part("reason"),
+    "rule": part("rule"),
+    "why": lambda record: record.get("detail") or record.get("reason_code"),
+    "parameters": parameters_of,
+    "channel": part("location", "channel"),
+    "status_before": part("status_before"),
+    "status_after": part("status_after"),
+    "http_status": part("status"),
+    "request_id": part("request_id"),
+    "seconds": part("duration"),
+    "operation_id": part("operation_id"),
+    "policy": part("terms", "policy"),
+    "card_seen": part("decision_fingerprint"),
+    "hash": part("hash"),
+}
 
 
 def write_jsonl(records: Iterable[Record], file: TextIO) -> None:
     """Write each record as one line of JSON, with nothing changed in it."""
-    file.writelines(compact_json(record) + "\n" for record in records)
+    for record in records:
+        text = json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        file.write(f"{text}\n")
 
 
-def write_csv(records: Iterable[Record], file: TextIO) -> None:
+def write_csv(records: Iterable[Record], file: TextIO, *, with_bom: bool = True) -> None:
     """Write a heading and a row for each record; no cell can be taken for a formula."""
+    if with_bom:
+        file.write(BOM)
     rows = csv.writer(file)
     rows.writerow(COLUMNS)
     for record in records:
-        rows.writerow(
-            f"'{cell}" if cell.startswith(FORMULA_STARTS) else cell for cell in cells(record)
-        )
-
-
-def write_markdown(records: Iterable[Record], file: TextIO) -> None:
-    """Write a table; no text can leave its cell."""
-    file.write(table_line(COLUMNS) + table_line("---" for _ in COLUMNS))
-    file.writelines(table_line(map(escape_markdown, cells(record))) for record in records)
-
-
-WRITERS: dict[str, Writer] = {"jsonl": write_jsonl, "csv": write_csv, "md": write_markdown}
-
-
-def cells(record: Record) -> list[str]:
-    """Return a record's cells in the order of COLUMNS; a field that is missing is empty."""
-    fields: Record = {}
-    for name, value in record.items():
-        if name in NESTED and isinstance(value, dict):
-            fields |= {f"{name}.{part}": nested for part, nested in value.items()}
-        else:
-            fields[name] = value
-    texts = {name: cell_text(fields.pop(name, None)) for name in COLUMNS if name != "more"}
-    texts["more"] = compact_json(fields) if fields else ""
-    return [texts[name] for name in COLUMNS]
+        cells = [cell_text(read(record)) for read in COLUMNS.values()]
+        rows.writerow(f"'{cell}" if cell.startswith(FORMULA_STARTS) else cell for cell in cells)
 
 
 def cell_text(value: Any) -> str:
-    """Return text as it is, nothing for None, and JSON for any other value."""
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return value
-    return json.dumps(value, sort_keys=True, ensure_ascii=False)
+    """Return text as it is, and nothing for what is missing."""
+    return "" if value is None or value == "" else str(value)
 
 
-def compact_json(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """What stands at the top of a report: its filters with their labels, when it was made.
+
+    ``head`` is the hash of the audit's last record then, with its number.
+    """
+
+    filters: Iterable[tuple[str, str]]
+    made_at: datetime
+    zone: tzinfo
+    head: tuple[int, str]
+
+    @property
+    def facts(self) -> list[tuple[str, str]]:
+        """All of it as labels and values."""
+        number, head = self.head
+        return [
+            *self.filters,
+            (CATALOGUE.gettext("Times"), str(self.zone)),
+            (CATALOGUE.gettext("Made"), zoned(self.made_at, self.zone)),
+            (CATALOGUE.gettext("Audit head"), f"#{number} {head}"),
+        ]
 
 
-def table_line(row: Iterable[str]) -> str:
-    return f"| {' | '.join(row)} |\n"
+def write_report(records: Iterable[AuditedRecord], file: TextIO, heading: Heading) -> None:
+    """Write a report in Markdown: a section for each decision."""
+    markup = MarkdownMarkup(heading.zone)
+    file.write(f"# {CATALOGUE.gettext('Audit report')}\n\n")
+    file.writelines(f"- {label}: {markup.text(value)}\n" for label, value in heading.facts)
+    count = 0
+    for audited in records:
+        file.write(markdown_section(story(CATALOGUE, markup, audited), markup))
+        count += 1
+    file.write(f"\n{closing(count)}\n")
 
 
-def escape_markdown(text: str) -> str:
-    """Keep text in its cell, and from being anything but text there."""
-    escaped = re.sub(r"[\\`*_\[\]~|]", r"\\\g<0>", html.escape(text, quote=False))
-    escaped = re.sub(r"\r\n?|\n", "<br>", escaped)
-    return "".join(
-        f"U+{ord(character):04X}" if is_invisible(character) else character for character in escaped
+def markdown_section(told: Story, markup: MarkdownMarkup) -> str:
+    """Return one decision in Markdown."""
+    title = " · ".join(filter(None, (told.when, told.object_name)))
+    lines = ["", f"## {title}", "", f"{told.sign} {told.headline}", ""]
+    if told.reason:
+        lines += [f"> {markup.text(line, MAX_REASON)}" for line in plain_lines(told.reason)]
+        lines.append("")
+    lines += [f"- {label}: {value}" for label, value in told.facts]
+    if told.card:
+        lines.append(f"- {CATALOGUE.gettext('The card showed')}:")
+        lines += [f"  - {label}: {value}" for label, value in told.card]
+    if told.card_note:
+        lines.append(f"- {told.card_note}")
+    return "\n".join(lines) + "\n"
+
+
+def closing(count: int) -> str:
+    """Say how many decisions a report tells of, so that a part of it is seen to be one."""
+    return CATALOGUE.ngettext(
+        "End of the report: {count} entry.", "End of the report: {count} entries.", count
     )
 
 
-def is_invisible(character: str) -> bool:
-    """Whether a character shows nothing, and is not the joiner that emoji are made with."""
-    category = unicodedata.category(character)
-    return (category[0] == "C" and character != "\u200d") or category in ("Zl", "Zp")
+STYLE = """
+:root { color-scheme: light; }
+body { font: 15px/1.5 system-ui, sans-serif; color: #1d1c1d; background: #fff; margin: 2rem auto;
+  max-width: 48rem; padding: 0 1rem; overflow-wrap: anywhere; }
+h1 { font-size: 1.5rem; } h2 { font-size: 1rem; margin: 0 0 .25rem; color: #555; }
+article { border-top: 1px solid #ddd; padding: 1rem 0; break-inside: avoid; }
+dl { display: grid; grid-template-columns: 11rem 1fr; gap: .1rem 1rem; margin: .5rem 0 0; }
+dt { color: #555; } dd { margin: 0; } p { margin: 0 0 .25rem; }
+blockquote { margin: .5rem 0; padding-left: .75rem; border-left: 3px solid #bbb;
+  white-space: pre-wrap; }
+section.card { background: #f6f6f6; border-radius: 4px; padding: .5rem .75rem; margin-top: .5rem; }
+section.card h3 { font-size: .85rem; margin: 0; color: #555; }
+code { font-family: ui-monospace, monospace; font-size: .9em; }
+@media (max-width: 34rem) { dl { grid-template-columns: 1fr; } dd { margin-bottom: .35rem; } }
+@media print { body { margin: 0; max-width: none; font-size: 11pt; }
+  section.card { border: 1px solid #ddd; } }
+"""
+
+
+def write_html(records: Iterable[AuditedRecord], file: TextIO, heading: Heading) -> None:
+    """Write a page that needs nothing else, and prints: an article for each decision."""
+    title = html.escape(CATALOGUE.gettext("Audit report"))
+    markup = HtmlMarkup(heading.zone)
+    file.write(
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
+        "style-src 'unsafe-inline'\">\n"
+        f"<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>\n"
+    )
+    file.write(definitions([(label, markup.text(value)) for label, value in heading.facts]))
+    count = 0
+    for audited in records:
+        file.write(html_article(story(CATALOGUE, markup, audited)))
+        count += 1
+    file.write(f"<p>{html.escape(closing(count))}</p>\n</body>\n</html>\n")
+
+
+def html_article(told: Story) -> str:
+    """Return one decision in HTML."""
+    title = " · ".join(filter(None, (told.when, told.object_name)))
+    parts = [f"<article>\n<h2>{title}</h2>\n<p>{told.sign} {told.headline}</p>\n"]
+    if told.reason:
+        reason = "\n".join(html.escape(line) for line in plain_lines(told.reason))
+        parts.append(f"<blockquote>{reason}</blockquote>\n")
+    parts.append(definitions(told.facts))
+    if told.card:
+        title = html.escape(CATALOGUE.gettext("The card showed"))
+        parts.append(
+            f'<section class="card"><h3>{title}</h3>\n{definitions(told.card)}</section>\n'
+        )
+    if told.card_note:
+        parts.append(f"<p>{html.escape(told.card_note)}</p>\n")
+    parts.append("</article>\n")
+    return "".join(parts)
+
+
+def definitions(pairs: Iterable[tuple[str, str]]) -> str:
+    """Return labels with their values, which are HTML already."""
+    rows = "".join(f"<dt>{label}</dt><dd>{value}</dd>\n" for label, value in pairs)
+    return f"<dl>\n{rows}</dl>\n"

@@ -8,19 +8,32 @@ import re
 import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO, cast
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from rich.console import Console
 from rich.progress import Progress
 
-from bot.cli.audit_formats import WRITERS, Record
+from bot.cli.audit_formats import (
+    Heading,
+    Record,
+    write_csv,
+    write_html,
+    write_jsonl,
+    write_report,
+)
+from bot.domain.actions import BY_NAME
+from bot.domain.audit import OUTCOME_WORDS, AuditQuery, read_edge
+from bot.messages.audit_history import OTHER_RECORDS
+from bot.operations.audit_stories import audited_records
 from bot.settings import SettingsError, load_database
 from bot.store import (
     AuditKey,
+    Store,
     UnsupportedDatabase,
     audit_log,
     connect,
@@ -30,8 +43,11 @@ from bot.store import (
     use_key,
     why_unusable,
 )
+from handlers.parsing import identifier
 
-UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1)}
+FORMATS = ("jsonl", "csv", "report", "html")
+# The names under which the audit has what is done to no task and no run.
+OTHER_ACTIONS = tuple(dict.fromkeys(name for name, _is_done in OTHER_RECORDS))
 
 
 class AuditUnavailable(Exception):
@@ -118,14 +134,85 @@ def verdict(verified: audit_log.Verified) -> Iterator[str]:
     )
 
 
-def export(form: str, database: str = "", since: str = "", output: Path | None = None) -> None:
-    """Write the records since a time, oldest first, to a new file or to standard output.
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which records are copied, as it was typed; "" selects all."""
 
-    ``form`` names one of WRITERS. Raises AuditUnavailable.
+    person: str = ""
+    object: str = ""
+    action: str = ""
+    outcome: str = ""
+    since: str = ""
+    until: str = ""
+    zone: str = "UTC"
+
+    def query(self, now: datetime) -> AuditQuery:
+        """Return it read; raises AuditUnavailable."""
+        names = {*BY_NAME, *(action.verb for action in BY_NAME.values()), *OTHER_ACTIONS}
+        if self.action and self.action not in names:
+            raise AuditUnavailable(f"--action is one of {', '.join(sorted(names))}.")
+        if self.outcome and self.outcome not in OUTCOME_WORDS:
+            raise AuditUnavailable(f"--outcome is one of {', '.join(OUTCOME_WORDS)}.")
+        return AuditQuery(
+            person=self.person.removeprefix("@"),
+            object=identifier(self.object) if "://" in self.object else self.object,
+            action=self.action,
+            outcome=self.outcome,
+            since=self._edge("--from", self.since, now, is_end=False),
+            until=self._edge("--until", self.until, now, is_end=True),
+        )
+
+    def time_zone(self) -> ZoneInfo:
+        """Return the zone in which times are read and written; raises AuditUnavailable."""
+        try:
+            return ZoneInfo(self.zone)
+        except (KeyError, ValueError, OSError):
+            raise AuditUnavailable(
+                "--zone is not a time zone. Give a name such as Europe/Berlin or Asia/Shanghai."
+            ) from None
+
+    def _edge(self, option: str, text: str, now: datetime, *, is_end: bool) -> datetime | None:
+        if not text:
+            return None
+        try:
+            return read_edge(text, now, self.time_zone(), is_end=is_end)
+        except (ValueError, OverflowError):
+            raise AuditUnavailable(
+                f"{option} can't be read. Give a day such as 2026-11-01, a time such as "
+                "2026-11-01T10:00, or a span such as 7d or 12h."
+            ) from None
+
+    @property
+    def filters(self) -> list[tuple[str, str]]:
+        """What was typed, each with its label, for the report's heading."""
+        pairs = (
+            ("Person", self.person),
+            ("Object", self.object),
+            ("Action", self.action),
+            ("Outcome", self.outcome),
+            ("From", self.since),
+            ("Until", self.until),
+        )
+        return [(label, text) for label, text in pairs if text]
+
+
+def export(
+    form: str,
+    database: str = "",
+    selection: Selection | None = None,
+    output: Path | None = None,
+    *,
+    with_bom: bool = True,
+) -> None:
+    """Write the records that are selected, oldest first, to a new file or to standard output.
+
+    ``form`` is one of FORMATS. Raises AuditUnavailable.
     """
-    if form not in WRITERS:
-        raise AuditUnavailable(f"--format is one of {', '.join(WRITERS)}.")
-    start = parse_since(since, datetime.now(UTC)) if since else None
+    if form not in FORMATS:
+        raise AuditUnavailable(f"--format is one of {', '.join(FORMATS)}.")
+    now = datetime.now(UTC)
+    selection = selection or Selection()
+    query, zone = selection.query(now), selection.time_zone()
     destination = new_file(output) if output else standard_output()
     # A bar between the lines of the copy on the same terminal helps nobody.
     visible = output is not None or not sys.stdout.isatty()
@@ -134,28 +221,24 @@ def export(form: str, database: str = "", since: str = "", output: Path | None =
         destination as file,
         progress_bar(visible=visible) as progress,
     ):
-        total = None if progress.disable else audit_log.count(engine, start)
+        total = None if progress.disable else audit_log.count(engine, query.since, query.until)
         records = progress.track(
-            audit_log.entries(engine, since=start), total=total, description="exporting"
+            audit_log.entries(engine, since=query.since, until=query.until),
+            total=total,
+            description="exporting",
         )
         # Left open by a broken pipe, it would wait for its thread when Python 3.13 shuts down,
         # and by then the thread never ends.
         with closing(cast("Generator[Record, None, None]", records)) as tracked:
-            WRITERS[form](tracked, file)
-
-
-def parse_since(text: str, now: datetime) -> datetime:
-    """Read 2026-11-01, 2026-11-01T10:00 (UTC unless it says otherwise), 7d or 12h."""
-    try:
-        if span := re.fullmatch(r"([0-9]+)([dh])", text):
-            return now - int(span[1]) * UNITS[span[2]]
-        at = datetime.fromisoformat(text)
-        return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
-        raise AuditUnavailable(
-            "--since can't be read. Give a day such as 2026-11-01, a time such as "
-            "2026-11-01T10:00, or a span such as 7d or 12h."
-        ) from None
+            selected = (record for record in tracked if query.matches(record))
+            if form == "jsonl":
+                write_jsonl(selected, file)
+            elif form == "csv":
+                write_csv(selected, file, with_bom=with_bom)
+            else:
+                heading = Heading(selection.filters, now, zone, audit_log.head(engine))
+                write = write_html if form == "html" else write_report
+                write(audited_records(Store(engine), selected), file, heading)
 
 
 @contextmanager

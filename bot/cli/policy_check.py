@@ -100,7 +100,7 @@ class PolicyCases:
         if unused := sorted(self.file.usergroups.keys() - in_roles):
             yield f"[usergroups] lists {', '.join(unused)}, which no role has"
         if unread := nobody_reads(Catalogue.english(), self.policy):
-            yield f"{unread}. Add these lines to the policy"
+            yield f"{unread} Add these lines to the policy"
 
 
 def check(cases_file: Path, policy_file: Path, console: Console | None = None) -> bool:
@@ -239,22 +239,21 @@ def reasons(
     if policy_cases.policy.identities:
         yield "in SecMaster", str(principal.identities[0]) or "not known"
     for delegator in principal.delegators:
-        yield f"lent by {delegator.id}", ", ".join(sorted(delegator.roles)) or "nothing"
+        yield f"delegated by {delegator.id}", ", ".join(sorted(delegator.roles)) or "nothing"
     if decision.roles:
-        yield "left to", ", ".join(decision.roles)
+        yield "allowed to", ", ".join(decision.roles)
     users = policy_cases.users_allowed(question)
     yield "could", ", ".join(users) or "nobody who is named here"
 
 
 def describe(decision: Decision) -> str:
-    outcome = "allowed" if isinstance(decision, Allowed) else "refused"
-    return f"{outcome}, {explain_decision(Catalogue.english(), decision)}"
+    return explain_decision(Catalogue.english(), decision)
 
 
 def print_notes(console: Console, policy_cases: PolicyCases) -> None:
     for note in policy_cases.notes():
         print_line(console, f"Note: {note}.")
-    for line in missing_read_rules(Catalogue.english(), policy_cases.policy).splitlines():
+    for line in missing_read_rules(policy_cases.policy).splitlines():
         print_line(console, line, mark="    ")
 
 

@@ -124,10 +124,10 @@ MAX_REASON = 1000
 COMMENT = Param(
     "comment", "text", "Comment", rest=True, signed=True, from_message=True, max_length=3000
 )
-COMMENT_ID = Param("comment_id", "comment id", "Comment id")
+COMMENT_ID = Param("comment_id", "comment id", "Comment ID")
 FILE = Param("attachment_id", "attachment id", "Files", file=True)
-ATTACHMENT_ID = Param("attachment_id", "attachment id", "Attachment id")
-NODE_ID = Param("task_id", "node id", "Node id", suggested=True)
+ATTACHMENT_ID = Param("attachment_id", "attachment id", "Attachment ID")
+NODE_ID = Param("task_id", "node id", "Node", suggested=True)
 NODE_INPUT = Param(
     "input_dataobject", "json", "Parameters (a JSON array)", rest=True, json=True, max_length=3000
 )

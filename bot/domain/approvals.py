@@ -5,9 +5,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
-from bot.domain.objects import Value
+from bot.domain.objects import Ref, Value
 from bot.domain.reasons import OutcomeReason
-from bot.domain.slack import Actor
+from bot.domain.slack import Actor, SlackLocation
+from bot.domain.snapshots import Snapshot, decision_fingerprint, due_end
 from bot.secmaster import DueHandle
 
 
@@ -57,6 +58,73 @@ class ApprovalRequest(Value):
     brake_applied: bool = False
     brake_retries: int = 0
     brake_within: float = 0
+
+    def approvals_of(self, decision_fingerprint: str) -> tuple[Approval, ...]:
+        """Return the approvals that count for an object as it is now, by its fingerprint."""
+        return tuple(
+            approval
+            for approval in self.approvals
+            if approval.decision_fingerprint in ("", decision_fingerprint)
+        )
+
+    @property
+    def missing(self) -> int:
+        """How many approvals it still needs."""
+        return self.needed - len(self.approvals)
+
+    def has_approval_of(self, user: str, authority: str) -> bool:
+        """Whether a person approved, or the right of this ``authority`` was used."""
+        return any(
+            approval.actor.id == user or approval.authority == authority
+            for approval in self.approvals
+        )
+
+    def counted_for(self, snapshot: Snapshot) -> "ApprovalRequest":
+        """Return the request with those approvals alone that were given to this snapshot."""
+        return self.model_copy(
+            update={"approvals": self.approvals_of(decision_fingerprint(snapshot))}
+        )
+
+    def deadline(self, snapshot: Snapshot, now: datetime) -> tuple[datetime, DueHandle | None]:
+        """Return when it ends: when it expires, or when its task is due where that is earlier.
+
+        With it, what SecMaster does then by itself. The due date may have been moved since the
+        request was opened.
+        """
+        end = due_end(snapshot, now)
+        return end if end and end[0] <= self.expires_at else (self.expires_at, None)
+
+
+class RequestNews(Value):
+    """What last happened to the requests about an object, if somebody withdrew or declined.
+
+    ``needed`` is how many approvals the request needs, ``given`` how many were left.
+    """
+
+    action: str
+    intent: Literal[ApprovalIntent.WITHDRAW, ApprovalIntent.DECLINE]
+    actor: Actor
+    at: datetime
+    needed: int
+    given: int = 0
+    reason: str = ""
+
+
+class CallPreference(StrEnum):
+    """How a person is called for approvals: as the rule says, in a direct message, or not."""
+
+    AS_RULED = "rule"
+    DIRECT = "direct"
+    OFF = "off"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRequest:
+    """A request that waits for approvals, about which object, and where in Slack it was opened."""
+
+    ref: Ref
+    request: ApprovalRequest
+    location: SlackLocation
 
 
 @dataclass(frozen=True, slots=True)

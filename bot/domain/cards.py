@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Self
 
-from bot.domain.approvals import ApprovalRequest
+from bot.domain.approvals import ApprovalRequest, RequestNews
 from bot.domain.objects import Ref, Value
 from bot.domain.operations import StandingOperation
 from bot.domain.snapshots import Snapshot, decision_fingerprint, rendered_fingerprint
@@ -45,11 +45,11 @@ class Card(Value):
     """One message in Slack that shows one task or instance.
 
     ``rendered_fingerprint`` covers all that it shows, ``decision_fingerprint`` what of it matters
-    to a decision; "" where unknown. A message with a ``failure_group`` shows the failures of one
-    workflow, and is the card of each of them. ``mentions`` are the people and user groups that it
-    mentioned, ``intended_channel`` is the channel it was meant for where that one is closed,
-    ``escalated_from`` the route that it was escalated from, and ``late_since`` when it should have
-    come, where it came long after that.
+    to a decision; "" where unknown. A message with a ``card_group`` may show several objects, and
+    is the card of each of them; only one that ``gathers`` takes in more. ``mentions`` are the
+    people and user groups that it mentioned, ``intended_channel`` is the channel it was meant for
+    where that one is closed, ``escalated_from`` the route that it was escalated from, and
+    ``late_since`` when it should have come, where it came long after that.
     """
 
     ref: Ref
@@ -58,7 +58,8 @@ class Card(Value):
     title: str = ""
     rendered_fingerprint: str = ""
     decision_fingerprint: str = ""
-    failure_group: str = ""
+    card_group: str = ""
+    gathers: bool = True
     mentions: tuple[str, ...] = ()
     intended_channel: str = ""
     escalated_from: str = ""
@@ -66,16 +67,29 @@ class Card(Value):
 
 
 @dataclass(frozen=True, slots=True)
-class GroupState:
-    """What a message is drawn from that shows the failures of one workflow.
+class CardGroup:
+    """The cards of one channel that objects with one ``key`` may share.
 
-    ``refs`` are all of its runs, the latest failure first, and ``failed`` is how many of them are
-    failed now. ``objects`` are those of them that are tracked, up to some number, and ``requests``
+    What was escalated, or intended for another channel, is not mixed with what was not.
+    """
+
+    channel: str
+    key: str
+    intended_channel: str = ""
+    escalated_from: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupState:
+    """What a message is drawn from that shows several objects: tasks, or runs of one workflow.
+
+    ``refs`` are all of them, in the order of its rows, and ``open`` is how many of them still wait
+    for a person. ``objects`` are those of them that are tracked, up to some number, and ``requests``
     the approval requests about these.
     """
 
     refs: tuple[Ref, ...]
-    failed: int
+    open: int
     objects: tuple[TrackedObject, ...]
     requests: Mapping[Ref, tuple[ApprovalRequest, ...]]
 
@@ -85,9 +99,11 @@ class CardState:
     """What the cards of an object are drawn from; ``snapshot`` is None where it is gone.
 
     ``cards`` are newest first. ``standing_operation`` is what was last done to the object from
-    here, or may have been. ``groups`` are the groups of those cards that show other objects too,
-    by channel and ts. ``stale``: SecMaster can't be read, and the snapshot is the one that was
-    read last.
+    here, or may have been. ``request_news`` is what was last done to an approval request, if that
+    was to withdraw from it or to decline it. ``names`` are the names of the files that were
+    attached from here, and of the run that waits for a task, by id. ``groups`` are the groups of
+    those cards that show other objects too, by channel and ts. ``stale``: SecMaster can't be read,
+    and the snapshot is the one that was read last.
     """
 
     ref: Ref
@@ -95,6 +111,8 @@ class CardState:
     cards: tuple[Card, ...] = ()
     standing_operation: StandingOperation | None = None
     requests: tuple[ApprovalRequest, ...] = ()
+    request_news: RequestNews | None = None
+    names: Mapping[str, str] = field(default_factory=dict)
     snoozed_until: datetime | None = None
     snoozed_by: str = ""
     groups: Mapping[tuple[str, str], GroupState] = field(default_factory=dict)

@@ -45,9 +45,9 @@ class WaitingFor:
 class NotCounted:
     """The operation does not count as an approval.
 
-    ALREADY_APPROVED by this person, in the ``request``; SAME_AUTHORITY: the right that they use
-    was used; TOO_OLD: it would have expired by now. ``ended_request`` and ``outdated_approvals``
-    are those of `Taken`.
+    ALREADY_APPROVED by this person in the ``request``; SAME_AUTHORITY: the right that they use
+    was used in it; TOO_OLD: it would have expired by now. ``ended_request`` and
+    ``outdated_approvals`` are those of `Taken`.
     """
 
     reason: Literal[

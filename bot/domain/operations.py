@@ -176,12 +176,14 @@ class StandingOperation(Value):
     """The operation that holds a decision: shown on the card, and told to whoever comes second.
 
     ``runner`` is who carries out one that is under way; it is asked for where people are told.
+    ``retries_before`` is the retry count of a run when it was retried, None for any other action.
     """
 
     operation: Operation
     state: OperationState
     at: datetime
     runner: Runner = Runner.ALIVE
+    retries_before: int | None = None
 
     @property
     def is_interrupted(self) -> bool:

@@ -13,6 +13,7 @@ from bot.domain.objects import ObjectId, Value
 # By how much Slack's clock may differ from ours: its requests are accepted so early or late.
 # https://docs.slack.dev/authentication/verifying-requests-from-slack
 CLOCK_SKEW = timedelta(minutes=5)
+MAX_FILE_MEGABYTES = 20  # of a file that is brought to SecMaster: all of it is in memory on its way
 EVENTS_PATH = "/slack/events"  # where Slack is told to post
 
 

@@ -4,6 +4,7 @@ It knows the values of Slack and SecMaster, and refuses to know their clients, c
 """
 
 from bot.messages import (
+    approval_calls,
     audit_history,
     batch_forms,
     batch_results,
@@ -19,8 +20,10 @@ from bot.messages import (
     oncall,
     operation_results,
     permissions,
+    task_groups,
     troubles,
     watch,
+    whoami,
 )
 from bot.messages.blocks import Message, RenderContext, text_message
 from bot.messages.cards import card, vanished_card
@@ -40,6 +43,7 @@ __all__ = [
     "PAGE",
     "Message",
     "RenderContext",
+    "approval_calls",
     "audit_history",
     "batch_forms",
     "batch_results",
@@ -65,8 +69,10 @@ __all__ = [
     "outcome",
     "permissions",
     "still_trying",
+    "task_groups",
     "text_message",
     "troubles",
     "vanished_card",
     "watch",
+    "whoami",
 ]

@@ -7,17 +7,27 @@ from typing import assert_never
 from slack_sdk.models.blocks import Block, ButtonElement, ConfirmObject, PlainTextObject
 
 from bot.domain.actions import BY_NAME, Action, is_contrary
-from bot.domain.approvals import Approval, ApprovalIntent, ApprovalRequest
+from bot.domain.approvals import Approval, ApprovalIntent, ApprovalRequest, RequestNews
 from bot.domain.cards import ButtonValue
 from bot.domain.operations import Operation, Outcome
 from bot.domain.snapshots import Snapshot, decision_fingerprint, due_end
 from bot.messages.blocks import RenderContext, actions, section
 from bot.messages.catalogue import Catalogue
 from bot.messages.labels import labels
-from bot.messages.text import date_token, mention_user, quote, relative_time
+from bot.messages.text import ago_token, date_token, inline, mention_all, mention_user, quote
 from bot.secmaster import DueHandle
 
 REASON_LENGTH = 200  # characters of each reason on a card
+MOST_APPROVERS = 10  # people and user groups that are named on a card
+
+
+def needed_line(catalogue: Catalogue, action: Action, needed: int, roles: Sequence[str]) -> str:
+    """Say before anybody has approved how many must, and in which roles: nobody is mentioned."""
+    tally = _tally(catalogue, action, 0, needed)
+    names = catalogue.one_of([f"*{inline(role, 60)}*" for role in roles[:MOST_APPROVERS]])
+    if not names:
+        return f"👥 *{tally}*"
+    return f"👥 *{tally}*\n{catalogue.gettext('Needed from {roles}.', roles=names)}"
 
 
 def request_blocks(
@@ -27,98 +37,171 @@ def request_blocks(
 
     Whoever approved a state of the object that has changed since is named, but not counted.
     """
-    action, fingerprint = BY_NAME[request.action], decision_fingerprint(snapshot)
-    current = [
-        approval
-        for approval in request.approvals
-        if approval.decision_fingerprint in ("", fingerprint)
-    ]
-    counted = request.model_copy(update={"approvals": tuple(current)})
-    noun = labels(action).noun
-    lines = [
-        f"🗳️ *{noun.capitalize()}: {_tally(render_context.catalogue, counted)} said yes*",
-        *_brake_notes(render_context.catalogue, request),
-    ]
+    catalogue, action = render_context.catalogue, BY_NAME[request.action]
+    current = request.approvals_of(decision_fingerprint(snapshot))
+    tally = _tally(catalogue, action, len(current), request.needed)
+    lines = [f"🗳️ *{tally}*", *_brake_notes(catalogue, request)]
     for approval in request.approvals:
-        line = f"{approver_names(render_context.catalogue, [approval])}, {date_token(approval.at)}"
-        line = f"✅ {line}" if approval in current else f"⚠️ {line}: to what has changed since"
+        names, at = approver_names(catalogue, [approval]), date_token(approval.at)
+        if approval in current:
+            line = f"✅ {catalogue.gettext('{names}, {when}', names=names, when=at)}"
+        else:
+            outdated = catalogue.gettext(
+                "{names}, {when}: does not count, because it has changed since",
+                names=names,
+                when=at,
+            )
+            line = f"⚠️ {outdated}"
         lines.append(
             f"{line}\n{quote(approval.reason, REASON_LENGTH)}" if approval.reason else line
         )
+    counted = request.model_copy(update={"approvals": current})
+    lines.append(_missing_approvals(render_context, counted))
     # The due date may have been moved since the request was opened.
     end = due_end(snapshot, render_context.now)
     end = end if end and end[0] <= request.expires_at else None
     expires_at = end[0] if end else request.expires_at
-    expires_in = relative_time(render_context.catalogue, expires_at, render_context.now)
     lines.append(
-        f"Open until {date_token(expires_at)} ({expires_in}); {_missing_people(render_context.catalogue, counted)}."
+        catalogue.gettext(
+            "The request expires {when} ({ago}).",
+            when=date_token(expires_at),
+            ago=ago_token(expires_at),
+        )
     )
-    if end and (warning := silence_warning(render_context.catalogue, action, *end)):
+    if end and (warning := silence_warning(catalogue, action, *end)):
         lines.append(warning)
+    return [section("\n".join(lines)), actions(_buttons(render_context, snapshot, request))]
 
+
+def _buttons(
+    render_context: RenderContext, snapshot: Snapshot, request: ApprovalRequest
+) -> list[ButtonElement]:
+    """Return the buttons of a request.
+
+    A shared card can't know who presses it: what only some may do stands on private cards.
+    """
+    catalogue, viewer, action = render_context.catalogue, render_context.viewer, request.action
+    fingerprint = decision_fingerprint(snapshot)
     button = ButtonValue(ref=render_context.ref, decision_fingerprint=fingerprint)
-    value = f"{action.name}|{button}"
-    refusal = ConfirmObject(
-        title=f"Refuse the {noun}?",
-        text=PlainTextObject(text=f"Nobody's yes counts any more. The {noun} is not sent."),
-        confirm="Refuse",
-        deny="Back",
-        style="danger",
+    value = f"{action}|{button}"
+    decline = catalogue.gettext("Decline request")
+    buttons = []
+    if viewer is None or action in viewer.has_approved:
+        buttons.append(
+            ButtonElement(
+                text=catalogue.gettext("Withdraw my approval"),
+                action_id="withdraw",
+                value=value,
+                style="primary" if viewer else None,
+            )
+        )
+    buttons.append(
+        ButtonElement(
+            text=decline,
+            action_id="refuse",
+            value=value,
+            confirm=ConfirmObject(
+                title=catalogue.gettext("Decline this request?"),
+                text=PlainTextObject(
+                    text=catalogue.gettext("This cancels all approvals given so far.")
+                ),
+                confirm=decline,
+                deny=catalogue.gettext("Cancel"),
+                style="danger",
+            ),
+        )
     )
-    buttons = [
-        ButtonElement(text="Take back my yes", action_id="withdraw", value=value),
-        ButtonElement(text="Refuse", action_id="refuse", value=value, confirm=refusal),
-    ]
-    if request.break_glass_allowed:
-        buttons.append(ButtonElement(text="Break the glass", action_id="break-glass", value=value))
-    return [section("\n".join(lines)), actions(buttons)]
+    if viewer and action in viewer.may_override:
+        override = catalogue.gettext("Emergency override")
+        buttons.append(ButtonElement(text=override, action_id="break-glass", value=value))
+    return buttons
 
 
 def approval_counted(catalogue: Catalogue, operation: Operation, outcome: Outcome) -> str:
     """Say that somebody's approval was counted, and how many are still missing."""
-    actor, noun = actor_names(catalogue, operation), labels(BY_NAME[operation.action]).noun
+    actor, action = actor_names(catalogue, operation), BY_NAME[operation.action]
+    head = catalogue.gettext("The approval by {actor} was counted.", actor=actor)
     if outcome.approval_request is None:
-        return f"🗳️ The yes of {actor} to the {noun} was counted."
+        return f"🗳️ {head}"
     request = outcome.approval_request
-    notes = "".join(f"{note} " for note in _brake_notes(catalogue, request))
+    tally = _tally(catalogue, action, len(request.approvals), request.needed)
+    missing = request.needed - len(request.approvals)
+    sentences = [
+        f"🗳️ *{tally}.*",
+        head,
+        catalogue.ngettext(
+            "{count} more is needed before {when}.",
+            "{count} more are needed before {when}.",
+            max(missing, 1),
+            when=date_token(request.expires_at),
+        ),
+        *_brake_notes(catalogue, request),
+    ]
     if request.due_handle:
-        action = BY_NAME[operation.action]
-        warning = silence_warning(catalogue, action, request.expires_at, request.due_handle)
-        notes += f"{warning} " if warning else ""
-    return (
-        f"🗳️ *{_tally(catalogue, request)} said yes* to the {noun}: now {actor}. "
-        f"{_missing_people(catalogue, request).capitalize()} before {date_token(request.expires_at)}. {notes}"
-        "Nothing was sent yet."
-    )
+        sentences.append(silence_warning(catalogue, action, request.expires_at, request.due_handle))
+    sentences.append(catalogue.gettext("Nothing was sent to SecMaster yet."))
+    return " ".join(filter(None, sentences))
 
 
 def approval_changed(catalogue: Catalogue, operation: Operation, outcome: Outcome) -> str:
     """Say that somebody withdrew their approval or declined the request, and what remains."""
-    actor, noun = mention_user(operation.actor.id), labels(BY_NAME[operation.action]).noun
-    if operation.intent is ApprovalIntent.DECLINE:
-        approvals = outcome.ended_request.approvals if outcome.ended_request else ()
-        return (
-            f"🛑 *{actor} refused the {noun}.* The yes of {approver_names(catalogue, approvals)} no longer "
-            f"counts. The {noun} was not sent."
-        )
-    remaining = (
-        f"{_tally(catalogue, outcome.approval_request)} said yes."
-        if outcome.approval_request
-        else "Nobody's yes is left."
+    request = outcome.approval_request or outcome.ended_request
+    declines = operation.intent is ApprovalIntent.DECLINE
+    given = len(outcome.approval_request.approvals) if outcome.approval_request else 0
+    news = RequestNews(
+        action=operation.action,
+        intent=ApprovalIntent.DECLINE if declines else ApprovalIntent.WITHDRAW,
+        actor=operation.actor,
+        at=operation.accepted_at,
+        needed=request.needed if request else 0,
+        given=given,
     )
-    return f"↩️ {actor} took their yes to the {noun} back. {remaining} The {noun} was not sent."
+    sentences = [change_sentence(catalogue, news)]
+    if declines and outcome.ended_request:
+        sentences.append(_not_counted(catalogue, outcome.ended_request.approvals))
+    sentences.append(catalogue.gettext(labels(BY_NAME[operation.action]).not_sent))
+    text = " ".join(sentences)
+    return f"{text}\n{quote(operation.reason)}" if operation.reason else text
+
+
+def change_sentence(catalogue: Catalogue, news: RequestNews) -> str:
+    """Say who withdrew their approval, and how many are left, or who declined the request."""
+    words, actor = labels(BY_NAME[news.action]), mention_user(news.actor.id)
+    match news.intent:
+        case ApprovalIntent.DECLINE:
+            return f"🛑 *{catalogue.gettext(words.declined, actor=actor)}*"
+        case ApprovalIntent.WITHDRAW:
+            sentence = catalogue.gettext(words.withdrawn, actor=actor)
+            if not news.needed:
+                return f"↩️ {sentence}"
+            tally = catalogue.gettext(
+                "{count} of {needed}.",
+                count=catalogue.number(news.given),
+                needed=catalogue.number(news.needed),
+            )
+            return f"↩️ {sentence} {tally}"
+        case _:
+            assert_never(news.intent)
 
 
 def lapsed(catalogue: Catalogue, request: ApprovalRequest) -> str:
     """Say that an approval request expired before enough people had approved."""
-    noun = labels(BY_NAME[request.action]).noun
-    if request.due_handle:
-        end = f". The task is due now: SecMaster {_by_itself(catalogue, request.due_handle)}."
-    else:
-        end = "; ask again if it is still wanted."
+    action = BY_NAME[request.action]
+    words = labels(action)
+    names = approver_names(catalogue, request.approvals)
+    tally = _tally(catalogue, action, len(request.approvals), request.needed)
+    match request.due_handle:
+        case None:
+            end = catalogue.gettext("If it is still needed, ask again.")
+        case DueHandle.CONTINUE:
+            end = catalogue.gettext("The task is due now: SecMaster approves it automatically.")
+        case DueHandle.INTERRUPT:
+            end = catalogue.gettext("The task is due now: SecMaster cancels it automatically.")
+        case _:
+            assert_never(request.due_handle)
     return (
-        f"⌛ *The {noun} lapsed*: {_tally(catalogue, request)} said yes in time "
-        f"({approver_names(catalogue, request.approvals)}). It was not sent{end}"
+        f"⌛ *{catalogue.gettext(words.expired)}* {tally} ({names}). "
+        f"{catalogue.gettext(words.not_sent)} {end}"
     )
 
 
@@ -128,75 +211,129 @@ def silence_warning(
     """Say what SecMaster does by itself when a request expires; "" where that is no other end."""
     if not is_contrary(action, due_handle):
         return ""
-    return f"⚠️ If nobody else confirms by {date_token(at)}, SecMaster {_by_itself(catalogue, due_handle)}."
-
-
-def _by_itself(catalogue: Catalogue, due_handle: DueHandle) -> str:
-    """Say what SecMaster does with a task that nobody decides."""
     match due_handle:
         case DueHandle.CONTINUE:
-            return "approves it automatically"
+            sentence = catalogue.gettext(
+                "If nobody else confirms by {time}, SecMaster approves it automatically.",
+                time=date_token(at),
+            )
         case DueHandle.INTERRUPT:
-            return "interrupts it automatically"
+            sentence = catalogue.gettext(
+                "If nobody else confirms by {time}, SecMaster cancels it automatically.",
+                time=date_token(at),
+            )
         case _:
             assert_never(due_handle)
+    return f"⚠️ {sentence}"
 
 
 def side_effects(catalogue: Catalogue, operation: Operation, outcome: Outcome) -> str:
     """Name the approvals and the other request that an operation put an end to; "" for none."""
     sentences = []
     if operation.revoked_approvals:
-        names = approver_names(catalogue, operation.revoked_approvals)
-        sentences.append(f"The yes of {names} no longer counts: they may not say it any more.")
+        sentences.append(
+            catalogue.ngettext(
+                "The approval by {names} no longer counts: they may not approve this any more.",
+                "The approvals by {names} no longer count: they may not approve this any more.",
+                len(operation.revoked_approvals),
+                names=approver_names(catalogue, operation.revoked_approvals),
+            )
+        )
     if outcome.outdated_approvals:
-        names = approver_names(catalogue, outcome.outdated_approvals)
-        sentences.append(f"The yes of {names} no longer counts: it was to what has changed since.")
+        sentences.append(
+            catalogue.ngettext(
+                "The approval by {names} no longer counts: it was for an earlier version.",
+                "The approvals by {names} no longer count: they were for an earlier version.",
+                len(outcome.outdated_approvals),
+                names=approver_names(catalogue, outcome.outdated_approvals),
+            )
+        )
     if outcome.ended_request:
-        noun = labels(BY_NAME[outcome.ended_request.action]).noun
         names = approver_names(catalogue, outcome.ended_request.approvals)
-        sentences.append(f"This ended the {noun} that {names} had said yes to.")
+        ended = labels(BY_NAME[outcome.ended_request.action]).request_ended
+        sentences.append(catalogue.gettext(ended, names=names))
     return "".join(f"\n{sentence}" for sentence in sentences)
 
 
 def actor_names(catalogue: Catalogue, operation: Operation) -> str:
-    """Name who carries out an operation, by whose right, and the co-approvers."""
-    delegator = operation.terms.delegator
-    right = f" (by the right of {mention_user(delegator)})" if delegator else ""
-    break_glass = ", who broke the glass" if operation.terms.break_glass_channel else ""
-    others = (
-        f", with {approver_names(catalogue, operation.co_approvers)}"
-        if operation.co_approvers
-        else ""
+    """Name who carries out an operation, on whose behalf, and the co-approvers."""
+    actor = _person(catalogue, operation.actor.id, operation.terms.delegator)
+    others = [
+        _person(catalogue, approval.actor.id, approval.delegator)
+        for approval in operation.co_approvers
+    ]
+    if not operation.terms.break_glass_channel:
+        return catalogue.all_of([actor, *others])
+    if not others:
+        return catalogue.gettext("{person} (emergency override)", person=actor)
+    return catalogue.gettext(
+        "{person} (emergency override); {others} had agreed",
+        person=actor,
+        others=catalogue.all_of(others),
     )
-    return f"{mention_user(operation.actor.id)}{right}{break_glass}{others}"
 
 
 def approver_names(catalogue: Catalogue, approvals: Sequence[Approval]) -> str:
-    """Name who approved, and by whose right if not their own: "A, B and C"."""
-    names = [
-        mention_user(approval.actor.id)
-        + (f" (by the right of {mention_user(approval.delegator)})" if approval.delegator else "")
-        for approval in approvals
-    ]
-    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
+    """Name who approved, and on whose behalf if not their own: "A, B, and C"."""
+    return catalogue.all_of(
+        [_person(catalogue, approval.actor.id, approval.delegator) for approval in approvals]
+    )
 
 
-def _tally(catalogue: Catalogue, request: ApprovalRequest) -> str:
-    return f"{len(request.approvals)} of {request.needed}"
+def _person(catalogue: Catalogue, user: str, delegator: str) -> str:
+    if not delegator:
+        return mention_user(user)
+    return catalogue.gettext(
+        "{person} (on behalf of {delegator})",
+        person=mention_user(user),
+        delegator=mention_user(delegator),
+    )
+
+
+def _tally(catalogue: Catalogue, action: Action, given: int, needed: int) -> str:
+    count, number = catalogue.number(given), catalogue.number(needed)
+    return catalogue.gettext(labels(action).tally, count=count, needed=number)
+
+
+def _not_counted(catalogue: Catalogue, approvals: Sequence[Approval]) -> str:
+    return catalogue.ngettext(
+        "The approval by {names} no longer counts.",
+        "The approvals by {names} no longer count.",
+        len(approvals),
+        names=approver_names(catalogue, approvals),
+    )
 
 
 def _brake_notes(catalogue: Catalogue, request: ApprovalRequest) -> list[str]:
     """Say why a second person is needed though no rule asks for one; [] where a rule does."""
     if not request.brake_applied:
         return []
-    within = catalogue.duration(timedelta(seconds=request.brake_within))
-    times = "once" if request.brake_retries == 1 else f"{request.brake_retries} times"
-    cause = f"🧯 This workflow was retried at least {times} within {within}"
-    return [f"{cause}, so a second person is asked for."]
+    cause = catalogue.ngettext(
+        "This workflow was retried at least once within {period}, so a second approval is needed.",
+        "This workflow was retried at least {count} times within {period}, so a second approval "
+        "is needed.",
+        request.brake_retries,
+        period=catalogue.duration(timedelta(seconds=request.brake_within)),
+    )
+    return [f"🧯 {cause}"]
 
 
-def _missing_people(catalogue: Catalogue, request: ApprovalRequest) -> str:
-    missing = request.needed - len(request.approvals)
+def _missing_approvals(render_context: RenderContext, request: ApprovalRequest) -> str:
+    """Say how many approvals are missing, and who may give them as far as the policy tells."""
+    catalogue, missing = render_context.catalogue, request.needed - len(request.approvals)
     if missing < 1:  # a stricter rule was taken back meanwhile
-        return "one of them has to say so again"
-    return f"{missing} more {'people' if missing > 1 else 'person'} must say so"
+        return catalogue.gettext("There are enough approvals: one of them must approve again.")
+    approved = {approval.actor.id for approval in request.approvals}
+    tally = render_context.tallies.get(request.action)
+    possible = [id_ for id_ in tally.approvers if id_ not in approved] if tally else []
+    if not possible:
+        return catalogue.ngettext(
+            "{count} more approval needed.", "{count} more approvals needed.", missing
+        )
+    mentions = [mention_all([id_]).strip() for id_ in possible[:MOST_APPROVERS]]
+    return catalogue.ngettext(
+        "{count} more approval needed: {approvers}",
+        "{count} more approvals needed: {approvers}",
+        missing,
+        approvers=", ".join(mentions),
+    )

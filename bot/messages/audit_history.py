@@ -1,82 +1,530 @@
-"""Render what the audit log holds of one object, for those who may read it."""
+"""Tell what the audit log holds, a story for each decision: in Slack, and in reports for people.
 
-from collections.abc import Sequence
-from datetime import datetime
+The codes of a record are translated here and nowhere else. What a record is made of is in
+``bot.store.audit``; one may be of another version, so what is missing or unknown is left out.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
-from bot.domain.actions import BY_NAME
+from slack_sdk.models.blocks import ButtonElement
+
+from bot.domain.actions import BY_NAME, Action
+from bot.domain.approvals import ApprovalIntent
+from bot.domain.audit import OPERATOR, AuditOutcome, AuditQuery
+from bot.domain.fields import INSTANCE_FIELDS, TASK_FIELDS
 from bot.domain.objects import Ref
-from bot.messages.blocks import Message, context, new_message, section
-from bot.messages.catalogue import Catalogue
+from bot.domain.reasons import OutcomeReason, RefusalReason
+from bot.domain.snapshots import Snapshot
+from bot.messages.blocks import Message, actions, context, new_message, section, text_message
+from bot.messages.catalogue import N_, Catalogue
+from bot.messages.fields import WORDS, laid_out
 from bot.messages.labels import labels
-from bot.messages.text import code, date_token, inline, mention_user, quote
+from bot.messages.markup import PERSON_ID, Markup, SlackMarkup
+from bot.messages.permissions import REFUSAL_TEXTS, rule_title
+from bot.messages.text import clip, quote
+from bot.secmaster import DueHandle, Task, TaskStatus
 
-LATEST = 20
-# By the texts that stand in the log, which may be those of another version.
-OUTCOMES = {
-    "allowed": "▫️ allowed",
-    "refused": "🚫 refused",
-    "lost": "✋ came second",
-    "counted": "🗳️ said yes",
-    "withdraw": "↩️ took the yes back",
-    "refuse": "🛑 ended what waited",
-    "struck": "⚠️ no longer counts",
-    "lapsed": "⌛ lapsed",
-    "done": "✅ done",
-    "failed": "❌ failed",
-    "unknown": "❓ unknown",
+OLDER = "audit.older"  # the button's action id
+PAGE = 10  # stories in a message
+
+SIGNS = {
+    AuditOutcome.ALLOWED: "⏳",
+    AuditOutcome.REFUSED: "🚫",
+    AuditOutcome.LOST: "✋",
+    AuditOutcome.COUNTED: "🗳️",
+    AuditOutcome.WITHDRAWN: "↩️",
+    AuditOutcome.DECLINED: "🛑",
+    AuditOutcome.REVOKED: "⚠️",
+    AuditOutcome.LAPSED: "⌛",
+    AuditOutcome.DONE: "✅",
+    AuditOutcome.FAILED: "❌",
+    AuditOutcome.UNKNOWN: "❓",
 }
-# What failed was not the action itself, where somebody took a yes back or refused.
-UNSAID = {"withdraw": "taking back a yes to the ", "refuse": "refusal of the "}
+# What was found by SecMaster's answer: it refused; everything else was never sent.
+REFUSED_BY_SECMASTER = {
+    OutcomeReason.REFUSED,
+    OutcomeReason.INVALID,
+    OutcomeReason.NOT_FOUND,
+    OutcomeReason.FORBIDDEN,
+    OutcomeReason.CONFLICT,
+}
+REASONS = {
+    OutcomeReason.NONE: "",
+    OutcomeReason.NOT_ALLOWED: N_("The policy refused it."),
+    OutcomeReason.PERSON_UNKNOWN: N_("Slack could not say who this person is."),
+    OutcomeReason.NOT_NOW: N_("The object was not open to this any more."),
+    OutcomeReason.CHANGED: N_("The object had changed since the person saw it."),
+    OutcomeReason.LOST: N_("Somebody else came first."),
+    OutcomeReason.TOO_OLD: N_("It came too late: the approval would have expired by then."),
+    OutcomeReason.ALREADY_APPROVED: N_("This person had approved it before."),
+    OutcomeReason.SAME_AUTHORITY: N_("The same person's right had been used already."),
+    OutcomeReason.REQUEST_OVER: N_("The request for approvals was over."),
+    OutcomeReason.REQUEST_LAPSED: N_("The request for approvals expired."),
+    OutcomeReason.NO_REQUEST: N_("There was no open request for approvals."),
+    OutcomeReason.ALREADY_SENDING: N_("What was approved was being sent already."),
+    OutcomeReason.CANNOT_POST: N_("The bot could not post in the channel."),
+    OutcomeReason.ATTRIBUTION_FAILED: N_("The comment that names who decides could not be added."),
+    OutcomeReason.FILE_UNAVAILABLE: N_("Slack did not hand out the file."),
+    OutcomeReason.FILE_TOO_LARGE: N_("The file is too large for SecMaster."),
+    OutcomeReason.FILE_DELAYED: N_("Slack did not hand out the file in time."),
+    OutcomeReason.READ_BACK: N_("The answer was lost; reading the object showed the result."),
+    OutcomeReason.NOT_VISIBLE: N_("The answer was lost, and the object does not show the result."),
+    OutcomeReason.NOT_READABLE: N_("The answer was lost, and the object could not be read."),
+    OutcomeReason.RESTARTED: N_("The bot was restarted in the middle of it."),
+    OutcomeReason.GIVEN_UP: N_("It was interrupted, and an operator gave it up."),
+    OutcomeReason.UNREACHABLE: N_("SecMaster could not be reached."),
+    OutcomeReason.LOST_ANSWER: N_("SecMaster's answer was lost."),
+    OutcomeReason.UNAVAILABLE: N_("SecMaster did not answer properly."),
+    OutcomeReason.UNREADABLE: N_("SecMaster's answer could not be read."),
+    OutcomeReason.REFUSED: N_("SecMaster refused it."),
+    OutcomeReason.INVALID: N_("SecMaster found the request invalid."),
+    OutcomeReason.NOT_FOUND: N_("SecMaster did not find the object."),
+    OutcomeReason.NOT_ROUTED: N_("Huawei Cloud's gateway turned the request away."),
+    OutcomeReason.FORBIDDEN: N_("SecMaster denied the bot a right."),
+    OutcomeReason.CONFLICT: N_("SecMaster reported a conflict."),
+    OutcomeReason.OWN_FAULT: N_("The bot failed."),
+}
+# What is about no task and no run, by the action's name in the audit and whether it was done.
+# {target} is a person or a channel.
+OTHER_RECORDS = {
+    ("delegate", True): N_("{actor} delegated their permissions to {target} until {until}."),
+    ("delegate", False): N_("{actor} was not allowed to delegate their permissions."),
+    ("revoke", True): N_("{actor} revoked their delegation to {target}."),
+    ("reload", True): N_("{actor} put another policy in force."),
+    ("reload", False): N_("{actor} was not allowed to reload the policy."),
+    ("audit", False): N_("{actor} was not allowed to read the audit."),
+    ("watch", True): N_("{actor} subscribed a channel to all notifications: {target}."),
+    ("watch", False): N_("{actor} was not allowed to subscribe or unsubscribe a channel."),
+    ("unwatch", True): N_("{actor} unsubscribed a channel: {target}."),
+    ("snooze", True): N_("{actor} snoozed reminders of {object} until {until}."),
+    ("unsnooze", True): N_("{actor} ended the snooze of {object}."),
+}
 
 
-def history(catalogue: Catalogue, ref: Ref, entries: Sequence[dict[str, Any]]) -> Message:
-    """List an object's latest audit entries, the last one last.
+@dataclass(frozen=True, slots=True)
+class AuditedRecord:
+    """A record with what belongs to its story.
 
-    ``entries`` are all of them as `store.audit_log` returns them, oldest first.
+    ``snapshot`` is the object as the person saw it, or else as it was found; None where none is
+    kept. ``later`` is the record that says what came of an approval that waited for others, and
+    ``current`` what is known of the object of a request that ended at its due date.
     """
-    head = f"*What the audit has of {ref.kind} {code(ref.id)}*"
-    earlier = len(entries) - LATEST
-    hint = [context(f"{earlier} earlier: `secmaster-bot audit export`")] if earlier > 0 else []
-    rows = (section(_entry_text(catalogue, entry)) for entry in entries[-LATEST:])
-    return new_message(
-        f"What the audit has of {ref.kind} {inline(ref.id)}", section(head), *hint, *rows
+
+    record: Mapping[str, Any]
+    snapshot: Snapshot | None = None
+    later: Mapping[str, Any] | None = None
+    current: Snapshot | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """What one record tells, in a markup: when, about what, its headline, and labelled facts.
+
+    ``object_name`` is "" for what is about no object; ``card`` are the fields of the card as the person saw it, ``reason`` is what they wrote, as it
+    is.
+    """
+
+    when: str
+    object_name: str
+    sign: str
+    headline: str
+    facts: Sequence[tuple[str, str]]
+    card: Sequence[tuple[str, str]] = ()
+    card_note: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    """Writes sentences about one record."""
+
+    catalogue: Catalogue
+    markup: Markup
+    record: Mapping[str, Any]
+
+    @property
+    def action(self) -> Action | None:
+        return BY_NAME.get(str(self.record.get("action")))
+
+    @property
+    def actor(self) -> str:
+        return self.person(self.record.get("actor") or {})
+
+    @property
+    def object_name(self) -> str:
+        name, id_ = self.record.get("object_name"), object_id(self.record)
+        return self.markup.bold(str(name)) if name else self.markup.code(id_)
+
+    def person(self, person: Mapping[str, Any]) -> str:
+        id_, name = str(person.get("id") or ""), str(person.get("name") or "")
+        if id_ == OPERATOR:
+            return self.catalogue.gettext("the operator")
+        return self.markup.person(id_, name)
+
+    def time(self, text: object) -> str:
+        try:
+            return self.markup.time(datetime.fromisoformat(str(text)))
+        except (ValueError, OverflowError):
+            return self.markup.text(str(text))
+
+    def sentence(self, sentence: str) -> str:
+        return self.catalogue.gettext(sentence, actor=self.actor, object=self.object_name)
+
+
+def story(catalogue: Catalogue, markup: Markup, audited: AuditedRecord) -> Story:
+    """Return what a record tells, in whole sentences and labelled facts."""
+    writer = _Writer(catalogue, markup, audited.record)
+    outcome, snapshot = _outcome(audited.record), audited.snapshot
+    card = card_fields(catalogue, markup, snapshot) if snapshot else ()
+    note = ""
+    if snapshot is None and (
+        audited.record.get("decision_fingerprint") or audited.record.get("preflight_fingerprint")
+    ):
+        note = catalogue.gettext("What the card showed is no longer kept.")
+    is_about_object = bool(writer.action or audited.record.get("object_name"))
+    return Story(
+        writer.time(audited.record.get("at")),
+        writer.object_name if is_about_object else "",
+        SIGNS[outcome] if outcome else "▫️",
+        " ".join([*_headline(writer), *_at_due_date(catalogue, audited)]),
+        [*_facts(writer, audited)],
+        card,
+        note,
+        str(audited.record.get("reason") or ""),
     )
 
 
-def _entry_text(catalogue: Catalogue, entry: dict[str, Any]) -> str:
-    actor, action = (entry.get("actor") or {}).get("id", ""), entry.get("action", "")
-    noun = labels(BY_NAME[action]).noun if action in BY_NAME else inline(action, 40)
-    if entry["outcome"] == "failed":
-        noun = UNSAID.get(entry.get("intent", ""), "") + noun
-    outcome = OUTCOMES.get(entry["outcome"], inline(entry["outcome"], 20))
-    fingerprint = entry.get("decision_fingerprint")
-    before, after = (
-        inline(entry.get("status_before", ""), 40),
-        inline(entry.get("status_after", ""), 40),
+def object_id(record: Mapping[str, Any]) -> str:
+    """Return the id of the object that a record is about; the target if it is none."""
+    target = str(record.get("target") or "")
+    ref = Ref.parse(target)
+    return ref.id if ref else target
+
+
+def _outcome(record: Mapping[str, Any]) -> AuditOutcome | None:
+    try:
+        return AuditOutcome(str(record.get("outcome")))
+    except ValueError:
+        return None
+
+
+def _headline(writer: _Writer) -> Iterator[str]:
+    """Yield the sentences that say what happened."""
+    record, catalogue = writer.record, writer.catalogue
+    action, outcome = writer.action, _outcome(record)
+    if action is None or outcome is None:
+        yield _other_record(writer)
+        return
+    yield from _action_sentences(writer, action, outcome)
+    terms = record.get("terms") or {}
+    if terms.get("break_glass_channel") and outcome is not AuditOutcome.REFUSED:
+        yield catalogue.gettext("Emergency override: {actor} approved alone.", actor=writer.actor)
+    if delegator := terms.get("delegator"):
+        yield catalogue.gettext(
+            "{actor} acted on behalf of {delegator}.",
+            actor=writer.actor,
+            delegator=writer.person({"id": delegator}),
+        )
+
+
+def _action_sentences(  # noqa: C901, PLR0912 - a sentence for each outcome
+    writer: _Writer, action: Action, outcome: AuditOutcome
+) -> Iterator[str]:
+    """Yield what an outcome of an action says, with why."""
+    sentences, catalogue, record = labels(action), writer.catalogue, writer.record
+    intent = record.get("intent") or ApprovalIntent.GIVE
+    match outcome:
+        case AuditOutcome.DONE:
+            yield writer.sentence(sentences.past)
+        case AuditOutcome.ALLOWED:
+            yield writer.sentence(sentences.in_doubt)
+        case AuditOutcome.REFUSED:
+            is_decline = intent == ApprovalIntent.DECLINE
+            yield writer.sentence(sentences.decline_denied if is_decline else sentences.denied)
+            yield _refusal(writer)
+        case AuditOutcome.LOST:
+            yield writer.sentence(sentences.not_sent)
+            winner = str(record.get("detail") or "").removeprefix("to ")
+            yield catalogue.gettext("{person} came first.", person=writer.person({"id": winner}))
+        case AuditOutcome.COUNTED:
+            yield writer.sentence(sentences.counted)
+            yield _tally(writer, action, record.get("request") or {})
+        case AuditOutcome.WITHDRAWN:
+            yield writer.sentence(sentences.withdrawn)
+            if request := record.get("request"):
+                yield _tally(writer, action, request)
+            else:
+                yield catalogue.gettext("No approval is left.")
+        case AuditOutcome.DECLINED:
+            yield writer.sentence(sentences.declined)
+            yield catalogue.gettext("This cancelled all approvals given so far.")
+        case AuditOutcome.REVOKED:
+            yield catalogue.gettext(
+                "The approval by {actor} no longer counts, since they may not give it any more.",
+                actor=writer.actor,
+            )
+        case AuditOutcome.LAPSED:
+            request = record.get("ended_request") or {}
+            yield writer.sentence(sentences.expired)
+            yield _tally(writer, action, request)
+        case AuditOutcome.FAILED:
+            yield from _failure(writer, action)
+        case AuditOutcome.UNKNOWN:
+            yield writer.sentence(sentences.unknown)
+            yield _reason(writer)
+
+
+def _other_record(writer: _Writer) -> str:
+    """Return the sentence of what is about no action on an object."""
+    record = writer.record
+    name, outcome = str(record.get("action") or ""), str(record.get("outcome") or "")
+    sentence = OTHER_RECORDS.get((name, outcome == AuditOutcome.DONE))
+    if sentence is None:
+        return writer.catalogue.gettext(
+            "{actor}: {action}, {outcome}.",
+            actor=writer.actor,
+            action=writer.markup.code(name),
+            outcome=writer.markup.code(outcome),
+        )
+    target, until = str(record.get("target") or ""), record.get("until")
+    code = writer.markup.code(target)
+    return writer.catalogue.gettext(
+        sentence,
+        actor=writer.actor,
+        object=writer.object_name,
+        target=writer.person({"id": target}) if PERSON_ID.fullmatch(target) else code,
+        until=writer.time(until) if until else "—",
     )
-    parts = [
-        f"*{entry['number']}* {date_token(datetime.fromisoformat(entry['at']))}",
-        f"{outcome}: {noun} by {mention_user(actor)}{_terms_text(catalogue, entry.get('terms') or {})}",
-        inline(entry.get("rule", ""), 60),
-        inline(entry.get("detail", ""), 200),
-        f"saw {code(fingerprint[:12])}" if fingerprint else "",
-        f"{before or '—'} → {after or '—'}" if before or after else "",
-        f"HTTP {entry['status']}" if entry.get("status") else "",
-        f"request {code(entry['request_id'])}" if entry.get("request_id") else "",
-        f"ref {code(entry['operation_id'][:6])}",
-    ]
-    reason = f"\n{quote(entry['reason'], 300)}" if entry.get("reason") else ""
-    return f"{' · '.join(filter(None, parts))}{reason}"
 
 
-def _terms_text(catalogue: Catalogue, terms: dict[str, Any]) -> str:
-    """Say who the actor is in SecMaster, by whose right they acted, and whether they did alone."""
-    identity, delegator = terms.get("identity"), terms.get("delegator")
-    parts = [
-        f"{inline(identity, 60)} in SecMaster" if identity else "",
-        f"by the right of {mention_user(delegator)}" if delegator else "",
-        "broke the glass" if terms.get("break_glass_channel") else "",
+def _refusal(writer: _Writer) -> str:
+    """Say why the policy refused."""
+    record, catalogue, markup = writer.record, writer.catalogue, writer.markup
+    try:
+        reason = RefusalReason(str(record.get("detail")))
+    except ValueError:
+        return markup.text(str(record.get("detail") or ""))
+    roles = [markup.text(str(role)) for role in record.get("allowed_roles") or ()]
+    return catalogue.gettext(
+        REFUSAL_TEXTS[reason],
+        rule=markup.text(rule_title(str(record.get("rule") or "—"))),
+        who=catalogue.one_of(roles) or catalogue.gettext("other roles"),
+        letters="—",
+    )
+
+
+def _failure(writer: _Writer, action: Action) -> Iterator[str]:
+    """Say that something was not done, what, and why."""
+    record, sentences = writer.record, labels(action)
+    match record.get("intent"):
+        case ApprovalIntent.WITHDRAW:
+            yield writer.catalogue.gettext(
+                "{actor} could not withdraw an approval.", actor=writer.actor
+            )
+        case ApprovalIntent.DECLINE:
+            yield writer.catalogue.gettext(
+                "{actor} could not decline the request for approvals.", actor=writer.actor
+            )
+        case _:
+            refused = record.get("reason_code") in REFUSED_BY_SECMASTER
+            yield writer.sentence(sentences.refused if refused else sentences.not_sent)
+    yield _reason(writer)
+
+
+def _reason(writer: _Writer) -> str:
+    """Say why an operation ended as it did; "" where the record does not say."""
+    try:
+        sentence = REASONS[OutcomeReason(str(writer.record.get("reason_code") or ""))]
+    except ValueError:
+        return writer.markup.text(str(writer.record.get("detail") or ""))
+    return writer.catalogue.gettext(sentence) if sentence else ""
+
+
+def _tally(writer: _Writer, action: Action, request: Mapping[str, Any]) -> str:
+    """Say how many of the approvals that an action needs were given."""
+    sentence = labels(action).tally
+    count, needed = len(request.get("approvals") or ()), request.get("needed") or "—"
+    return f"{writer.catalogue.gettext(sentence, count=count, needed=needed)}."
+
+
+def _at_due_date(catalogue: Catalogue, audited: AuditedRecord) -> Iterator[str]:
+    """Say what SecMaster did at the due date at which a request ended, where it is seen to have."""
+    task, due_handle = (
+        audited.current,
+        (audited.record.get("ended_request") or {}).get("due_handle"),
+    )
+    if not isinstance(task, Task):
+        return
+    if due_handle == DueHandle.CONTINUE and task.status == TaskStatus.FINISHED:
+        yield catalogue.gettext("The task continued at its due date, nobody approved.")
+    elif due_handle == DueHandle.INTERRUPT and task.status == TaskStatus.CANCELED:
+        yield catalogue.gettext("The task was cancelled at its due date.")
+
+
+def _facts(writer: _Writer, audited: AuditedRecord) -> Iterator[tuple[str, str]]:
+    """Yield what else a record says, each with its label."""
+    catalogue, markup, record = writer.catalogue, writer.markup, writer.record
+    terms, location = record.get("terms") or {}, record.get("location") or {}
+    if writer.action or record.get("object_name"):
+        yield (
+            catalogue.gettext("Object"),
+            f"{writer.object_name} · {markup.code(object_id(record))}",
+        )
+    person = writer.actor
+    if identity := terms.get("identity"):
+        in_secmaster = catalogue.gettext("{name} in SecMaster", name=markup.text(str(identity)))
+        person = f"{person} · {in_secmaster}"
+    is_request = record.get("outcome") == AuditOutcome.LAPSED
+    yield catalogue.gettext("Requested by") if is_request else catalogue.gettext("Person"), person
+    if rule := record.get("rule"):
+        yield catalogue.gettext("Rule"), markup.text(rule_title(str(rule)))
+    for label, approvals in _approvals(catalogue, record):
+        yield from ((label, _approval(writer, approval)) for approval in approvals)
+    if channel := terms.get("break_glass_channel"):
+        yield catalogue.gettext("Announced in"), markup.code(str(channel))
+    for name, value in (record.get("params") or {}).items():
+        yield markup.text(str(name)), markup.text(str(value))
+    if channel := location.get("channel"):
+        yield catalogue.gettext("Channel"), markup.code(str(channel))
+    before, after = record.get("status_before"), record.get("status_after")
+    if before or after:
+        change = f"{markup.text(str(before or '—'))} → {markup.text(str(after or '—'))}"
+        yield catalogue.gettext("Status"), change
+    yield from _answer(writer)
+    if audited.later is not None:
+        later = _Writer(catalogue, markup, audited.later)
+        when = later.time(audited.later.get("at"))
+        yield catalogue.gettext("Later"), f"{when} · {' '.join(_headline(later))}"
+
+
+def _answer(writer: _Writer) -> Iterator[tuple[str, str]]:
+    """Yield SecMaster's answer, how long the operation took, and its reference."""
+    catalogue, markup, record = writer.catalogue, writer.markup, writer.record
+    parts = [f"HTTP {record['status']}"] if record.get("status") else []
+    if request_id := record.get("request_id"):
+        parts.append(catalogue.gettext("request {id}", id=markup.code(str(request_id))))
+    if parts:
+        yield catalogue.gettext("SecMaster"), " · ".join(parts)
+    if duration := record.get("duration"):
+        length = timedelta(seconds=float(duration))
+        short = catalogue.gettext("under a second")
+        took = short if length < timedelta(seconds=1) else catalogue.duration(length)
+        yield catalogue.gettext("Took"), took
+    reference = str(record.get("operation_id") or "")[:6]
+    number = markup.text(f"#{record.get('number')}")
+    yield catalogue.gettext("Record"), f"{number} · {markup.code(reference)}"
+
+
+def _approvals(
+    catalogue: Catalogue, record: Mapping[str, Any]
+) -> Iterator[tuple[str, Sequence[Mapping[str, Any]]]]:
+    """Yield the approvals by other people that a record names, with a label."""
+    yield catalogue.gettext("Approved with"), record.get("co_approvers") or ()
+    request = record.get("request") or record.get("ended_request") or {}
+    actor = (record.get("actor") or {}).get("id")
+    own = record.get("outcome") == AuditOutcome.COUNTED
+    others = [
+        approval
+        for approval in request.get("approvals") or ()
+        if not (own and (approval.get("actor") or {}).get("id") == actor)
     ]
-    text = ", ".join(filter(None, parts))
-    return f" ({text})" if text else ""
+    yield catalogue.gettext("Approval by"), others
+
+
+def _approval(writer: _Writer, approval: Mapping[str, Any]) -> str:
+    """Return who approved, when, on whose behalf and why."""
+    catalogue, markup = writer.catalogue, writer.markup
+    parts = [writer.person(approval.get("actor") or {}), writer.time(approval.get("at"))]
+    if delegator := approval.get("delegator"):
+        person = writer.person({"id": delegator})
+        parts.append(catalogue.gettext("on behalf of {person}", person=person))
+    if reason := approval.get("reason"):
+        parts.append(f"“{markup.text(str(reason))}”")
+    return " · ".join(parts)
+
+
+def card_fields(
+    catalogue: Catalogue, markup: Markup, snapshot: Snapshot
+) -> Sequence[tuple[str, str]]:
+    """Return the fields that matter to a decision as a card showed them, each with its label."""
+    if isinstance(snapshot, Task):
+        texts = [(row.name, row.read(snapshot)) for row in TASK_FIELDS if row.decisive]
+        words = WORDS["task"]
+    else:
+        texts = [(row.name, row.read(snapshot)) for row in INSTANCE_FIELDS if row.decisive]
+        words = WORDS["instance"]
+    rows = []
+    for name, text in texts:
+        if not text:
+            continue
+        row = words[name]
+        if row.is_time:
+            value = markup.time(datetime.fromisoformat(text))
+        elif text in row.values:
+            value = markup.text(catalogue.gettext(row.values[text]))
+        else:
+            value = markup.text(" · ".join(laid_out(text).splitlines()), 1000)
+        rows.append((catalogue.gettext(row.label), value))
+    return rows
+
+
+def history(
+    catalogue: Catalogue, heading: str, records: Sequence[AuditedRecord], older: str = ""
+) -> Message:
+    """List records, latest first, under a heading in markup.
+
+    ``older`` is the value of the button that shows the records before these, "" for none.
+    """
+    if not records and not older:
+        return text_message(f"{heading}\n{catalogue.gettext('No records match.')}")
+    markup = SlackMarkup()
+    blocks = [section(heading)]
+    for audited in records:
+        told = story(catalogue, markup, audited)
+        lines = [f"{told.sign} {told.when}", told.headline]
+        lines += [f"{label}: {value}" for label, value in told.facts]
+        reason = f"\n{quote(told.reason, 300)}" if told.reason else ""
+        blocks.append(section("\n".join(lines) + reason))
+        seen = " · ".join(f"{label}: {value}" for label, value in told.card)
+        if seen or told.card_note:
+            blocks.append(context(seen or told.card_note))
+    if older:
+        label = catalogue.pgettext("button", "Older")
+        blocks.append(actions([ButtonElement(text=clip(label, 75), action_id=OLDER, value=older)]))
+    return new_message(heading, *blocks)
+
+
+def heading(
+    catalogue: Catalogue, object_text: str, id_: str, filters: Sequence[tuple[str, str]]
+) -> str:
+    """Return what stands above a list of records, in markup: which object, and the filters.
+
+    ``id_`` is the object's where all records are about one; then the text is its name.
+    """
+    markup = SlackMarkup()
+    if id_:
+        name = markup.bold(object_text)
+        lines = [catalogue.gettext("Audit records of {object}", object=name), markup.code(id_)]
+    else:
+        lines = [f"*{catalogue.gettext('Audit records')}*"]
+        if object_text:
+            lines.append(f"{catalogue.gettext('Object')}: {markup.text(object_text)}")
+    return "\n".join([*lines, *(f"{label}: {value}" for label, value in filters)])
+
+
+def filters(catalogue: Catalogue, query: AuditQuery) -> list[tuple[str, str]]:
+    """Return the filters of a query beside the object, each with its label, in markup."""
+    markup = SlackMarkup()
+    is_id = query.person.isupper() and query.person.isalnum()
+    person = markup.person(query.person, "") if is_id else markup.text(query.person)
+    pairs = (
+        (catalogue.gettext("Person"), person),
+        (catalogue.gettext("Action"), markup.text(query.action)),
+        (catalogue.gettext("Outcome"), markup.text(query.outcome)),
+        (catalogue.gettext("From"), markup.time(query.since) if query.since else ""),
+        (catalogue.gettext("Until"), markup.time(query.until) if query.until else ""),
+    )
+    return [(label, value) for label, value in pairs if value]

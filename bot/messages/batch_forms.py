@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
+from babel.dates import format_skeleton
 from pydantic import ValidationError
 from slack_sdk.models.blocks import (
     Block,
@@ -18,7 +19,7 @@ from slack_sdk.models.blocks import (
 )
 from slack_sdk.models.views import View
 
-from bot.domain.actions import BY_NAME, Action, batch_actions
+from bot.domain.actions import BY_NAME, batch_actions
 from bot.domain.batches import BatchQuery, SkippedItem
 from bot.domain.cards import ButtonValue
 from bot.domain.objects import ObjectKind, Ref, Value
@@ -26,9 +27,9 @@ from bot.domain.reasons import SkipReason
 from bot.domain.slack import FormInput, SlackLocation
 from bot.domain.snapshots import Snapshot, decision_fingerprint
 from bot.messages.blocks import Message, context, plain_name, section, text_message
-from bot.messages.catalogue import Catalogue
+from bot.messages.catalogue import N_, Catalogue
 from bot.messages.labels import labels
-from bot.messages.text import clip, code, inline, quote, relative_time
+from bot.messages.text import clip, code, inline, quote
 from bot.secmaster import Task
 
 MAX_OBJECTS = 20
@@ -38,19 +39,17 @@ VALUE = 150  # characters of an option's value
 NAME = 75  # characters of an option's text
 ACTION, OBJECTS, REASON = "action", "objects", "reason"
 CHOOSING, CONFIRMING = "choosing", "confirming"  # the callback ids of the two views
-CHOOSE = "Select several"
-WAITING = {"task": "wait for a decision", "instance": "have failed"}
-WAITS = {"task": "waits for a decision", "instance": "has failed"}
+CHOOSE = N_("Select several")
 
 # A refused object is not among them: its item brings the policy's own words as its detail.
 SKIP_REASONS = {
-    SkipReason.NEEDS_APPROVALS: "It asks for several people: decide it on its card.",
-    SkipReason.NEEDS_NAME: "It asks for its name to be typed: decide it on its card.",
-    SkipReason.NEEDS_REASON: "It needs a reason: go back and give one.",
-    SkipReason.SETTLED: "It is no longer open to this.",
-    SkipReason.CHANGED: "It has changed since it was listed: look at its card.",
-    SkipReason.GONE: "SecMaster knows it no longer.",
-    SkipReason.UNREAD: "It could not be read from SecMaster: try again.",
+    SkipReason.NEEDS_APPROVALS: N_("Requires several people: decide it on its card."),
+    SkipReason.NEEDS_NAME: N_("Requires its name to be typed: decide it on its card."),
+    SkipReason.NEEDS_REASON: N_("Requires a reason: go back and give one."),
+    SkipReason.SETTLED: N_("No longer open to this."),
+    SkipReason.CHANGED: N_("Changed since it was listed: check its card."),
+    SkipReason.GONE: N_("No longer in SecMaster."),
+    SkipReason.UNREAD: N_("Can't be read from SecMaster now: try again."),
 }
 
 
@@ -118,7 +117,8 @@ class BatchConfirmation(Value):
 class BatchOptions:
     """What can be selected, out of how many; ``root`` is the command that narrows it.
 
-    ``total`` is None where it is not known; then there may be more.
+    ``total`` is None where it is not known; then there may be more. ``now`` is in the time zone of
+    whoever selects.
     """
 
     objects: Sequence[Snapshot]
@@ -127,8 +127,9 @@ class BatchOptions:
     now: datetime
 
 
-def batch_button(query: BatchQuery, label: str = CHOOSE) -> ButtonElement:
+def batch_button(catalogue: Catalogue, query: BatchQuery) -> ButtonElement:
     """Return the button that opens the selection of what a query finds."""
+    label = catalogue.gettext(CHOOSE)
     return ButtonElement(text=label, action_id="several", value=str(query))
 
 
@@ -145,47 +146,53 @@ def selection_form(
         if (option := _object_option(catalogue, query, snapshot, options.now))
     ]
     if not menu:
-        text = f"No {query.kind}s {WAITING[query.kind]}{_filter_text(catalogue, query)}."
-        return _modal(catalogue, state, [section(text)])
+        return _modal(catalogue, state, [section(_none_text(catalogue, query))])
     choices = [
         Option(
             value=action.name,
-            text=PlainTextObject(text=labels(action).button),
-            description=PlainTextObject(text=clip(labels(action).consequence, NAME)),
+            text=PlainTextObject(text=catalogue.gettext(labels(action).button)),
+            description=PlainTextObject(
+                text=clip(catalogue.gettext(labels(action).consequence), NAME)
+            ),
         )
         for action in batch_actions(query.kind)
     ]
     preselected = query.kind == "instance" and query.workflow_id
+    limit = catalogue.number(MAX_OBJECTS)
     objects = StaticMultiSelectElement(
         action_id=OBJECTS,
         options=menu,
         initial_options=menu[:MAX_OBJECTS] if preselected else None,
         max_selected_items=MAX_OBJECTS,
-        placeholder=f"Up to {MAX_OBJECTS}",
+        placeholder=catalogue.gettext("Up to {count}", count=limit),
+    )
+    objects_label = (
+        catalogue.gettext("Tasks") if query.kind == "task" else catalogue.gettext("Runs")
+    )
+    hint = catalogue.gettext(
+        "Up to {count} characters, the same reason for all. Some rules require one.",
+        count=catalogue.number(LONGEST_REASON),
     )
     blocks: list[Block] = [
         section(_count_text(catalogue, query, options, len(menu))),
         InputBlock(
             block_id=ACTION,
-            label=PlainTextObject(text="What to do"),
+            label=PlainTextObject(text=catalogue.gettext("Action")),
             element=RadioButtonsElement(action_id=ACTION, options=choices),
         ),
-        InputBlock(
-            block_id=OBJECTS,
-            label=PlainTextObject(text=f"{query.kind.capitalize()}s"),
-            element=objects,
-        ),
+        InputBlock(block_id=OBJECTS, label=PlainTextObject(text=objects_label), element=objects),
         InputBlock(
             block_id=REASON,
             optional=True,
-            label=PlainTextObject(text="Reason"),
-            hint=PlainTextObject(text="The same for all. Some rules ask for one."),
+            label=PlainTextObject(text=catalogue.gettext("Reason")),
+            hint=PlainTextObject(text=hint),
             element=PlainTextInputElement(
                 action_id=REASON, multiline=True, max_length=LONGEST_REASON
             ),
         ),
     ]
-    return _modal(catalogue, state, blocks, callback=CHOOSING, submit="Next")
+    submit = catalogue.gettext("Next")
+    return _modal(catalogue, state, blocks, submit=submit)
 
 
 def read_selection(
@@ -221,37 +228,54 @@ def confirmation_form(
     It names what is selected with the consequence, and what is skipped with the reason. Without
     anything selected it can't be submitted. ``workspace`` is the workspace's name for people.
     """
-    action = BY_NAME[confirmation.action]
-    button, objects = labels(action).button, count(action, len(selected))
-    question = f"*{button} {objects} of {inline(workspace, 60)}?* Each is decided on its own."
-    blocks: list[Block] = [section(question if selected else "*None of them can be decided so.*")]
+    words, number = labels(BY_NAME[confirmation.action]), len(selected)
+    where = inline(workspace, 60)
+    if selected:
+        title = catalogue.ngettext(*words.batch_title, number)
+        each = catalogue.gettext("In {workspace}. Each is decided on its own.", workspace=where)
+        question = f"*{title}* · {each}"
+    else:
+        title = catalogue.gettext(CHOOSE)
+        question = f"*{catalogue.gettext('None of these can be decided in bulk.')}*"
+    blocks: list[Block] = [section(question)]
     if confirmation.reason and selected:
         blocks.append(section(quote(confirmation.reason, 1000)))
     for item in selected:
-        facts = f"{item.consequence} · {inline(workspace, 60)} · {code(item.button.ref.id)}"
+        facts = f"{item.consequence} · {where} · {code(item.button.ref.id)}"
         blocks += [plain_name(item.name), context(facts)]
     if skipped:
-        blocks.append(section(f"*Left out: {len(skipped)}*"))
+        left_out = catalogue.ngettext("Left out: {count}", "Left out: {count}", len(skipped))
+        blocks.append(section(f"*{left_out}*"))
     for skip in skipped:
-        detail = skip.detail or SKIP_REASONS[skip.reason]
+        detail = skip.detail or catalogue.gettext(SKIP_REASONS[skip.reason])
         blocks += [plain_name(skip.name), context(f"{detail} · {code(skip.ref.id)}")]
     return _modal(
         catalogue,
         confirmation,
         blocks,
-        title=f"{button} {objects}" if selected else CHOOSE,
-        submit=f"{button} {len(selected)}" if selected else "",
+        title=title,
+        submit=title if selected else "",
     )
 
 
 def too_few(catalogue: Catalogue) -> str:
     """Say under the menu that nothing was selected."""
-    return "Select at least one."
+    return catalogue.gettext("Select at least one.")
+
+
+def no_action(catalogue: Catalogue) -> str:
+    """Say under the actions that none was chosen."""
+    return catalogue.gettext("Choose an action.")
 
 
 def too_many(catalogue: Catalogue, number: int) -> str:
     """Say under the menu that more were selected than one batch may have."""
-    return f"{number} are selected; {MAX_OBJECTS} are possible at once."
+    return catalogue.ngettext(
+        "{count} selected; at most {limit} at once.",
+        "{count} selected; at most {limit} at once.",
+        number,
+        limit=catalogue.number(MAX_OBJECTS),
+    )
 
 
 def needs_form(catalogue: Catalogue, kind: ObjectKind, root: str) -> Message:
@@ -259,16 +283,21 @@ def needs_form(catalogue: Catalogue, kind: ObjectKind, root: str) -> Message:
 
     ``root`` is how the bot was spoken to: its command, or "@name".
     """
-    command = "" if root.startswith("@") else f"write {code(f'{root} {kind} several')}, or "
+    button = catalogue.gettext(CHOOSE)
+    if root.startswith("@"):
+        return text_message(
+            catalogue.gettext(
+                "Slack opens no form for a mention. Press *{button}* under a list instead.",
+                button=button,
+            )
+        )
     return text_message(
-        f"Slack opens no form for a mention: {command}press *{CHOOSE}* under a list. "
-        "Nothing was sent."
+        catalogue.gettext(
+            "Slack opens no form for a mention. Write {command}, or press *{button}* under a list.",
+            command=code(f"{root} {kind} several"),
+            button=button,
+        )
     )
-
-
-def count(action: Action, number: int) -> str:
-    """Count an action's objects: "1 task", "2 instances"."""
-    return f"{number} {action.kind}{'s' * (number != 1)}"
 
 
 def _object_option(
@@ -280,13 +309,17 @@ def _object_option(
     except ValidationError:
         return None
     if isinstance(snapshot, Task):
-        due = snapshot.due_date
-        when = f"due {relative_time(catalogue, due, now)}" if due else "no due date"
-        source = snapshot.related_object
+        due, source = snapshot.due_date, snapshot.related_object
+        when = catalogue.gettext("No due date")
+        if due and due < now:
+            when = catalogue.gettext("Overdue since {when}", when=_moment(catalogue, due, now))
+        elif due:
+            when = catalogue.gettext("Due {when}", when=_moment(catalogue, due, now))
     else:
-        start = snapshot.start_time
-        when = f"started {relative_time(catalogue, start, now)}" if start else "not started"
-        source = snapshot.workflow.name
+        start, source = snapshot.start_time, snapshot.workflow.name
+        when = catalogue.gettext("Not started")
+        if start:
+            when = catalogue.gettext("Started {when}", when=_moment(catalogue, start, now))
     facts = " · ".join(filter(None, (when, " ".join(source.split()))))
     name = clip(" ".join(snapshot.name.split()), NAME)
     value = str(ButtonValue(ref=ref, decision_fingerprint=decision_fingerprint(snapshot)))
@@ -297,43 +330,80 @@ def _object_option(
     )
 
 
+def _moment(catalogue: Catalogue, at: datetime, now: datetime) -> str:
+    """Return a time in the zone of ``now``, the reader's own: an option shows no date tokens."""
+    locale, zone = catalogue.locale, now.tzinfo
+    try:
+        parts = [format_skeleton(skeleton, at, zone, locale=locale) for skeleton in ("MMMd", "Hm")]
+    except OverflowError:  # a time that was never set, at the edge of the calendar
+        return at.isoformat(" ", "minutes")
+    return " ".join(parts)
+
+
+def _none_text(catalogue: Catalogue, query: BatchQuery) -> str:
+    """Say that a query finds nothing that can be selected."""
+    filter_ = _filter_text(catalogue, query)
+    if query.kind == "task":
+        none = catalogue.gettext("No tasks are waiting for a decision.")
+    else:
+        none = catalogue.gettext("No runs have failed.")
+    return f"{none}{filter_}"
+
+
 def _filter_text(catalogue: Catalogue, query: BatchQuery) -> str:
-    parts = (
-        f"with “{inline(query.text, 60)}”" if query.text else "",
-        f"of workflow {code(query.workflow_id)}" if query.workflow_id else "",
-    )
-    return "".join(f" {part}" for part in parts if part)
+    """Say what was searched for, in a sentence that follows another; "" for everything."""
+    sentences = []
+    if query.text:
+        text = inline(query.text, 60)
+        sentences.append(catalogue.gettext("Name contains “{text}”.", text=text))
+    if query.workflow_id:
+        workflow = code(query.workflow_id)
+        sentences.append(catalogue.gettext("Workflow: {workflow}.", workflow=workflow))
+    return "".join(f" {sentence}" for sentence in sentences)
 
 
 def _count_text(catalogue: Catalogue, query: BatchQuery, options: BatchOptions, listed: int) -> str:
     """Say how many objects there are and, if the menu lists fewer, how to reach the others."""
-    if options.total == listed == 1:
-        return f"1 {query.kind} {WAITS[query.kind]}{_filter_text(catalogue, query)}."
-    objects = f"{query.kind}s {WAITING[query.kind]}{_filter_text(catalogue, query)}"
-    if options.total is not None and options.total <= listed:
-        return f"{listed} {objects}."
-    command = code(f"{options.root} {query.kind} several <text>")
-    if options.total is None:
-        return f"{listed} {objects} are here. There may be others: write {command}."
-    return f"{options.total} {objects}; {listed} of them are here. For others write {command}."
+    total, command = options.total, code(f"{options.root} {query.kind} several <text>")
+    number = listed if total is None else max(total, listed)
+    if query.kind == "task":
+        count = catalogue.ngettext(
+            "{count} task is waiting for a decision.",
+            "{count} tasks are waiting for a decision.",
+            number,
+        )
+    else:
+        count = catalogue.ngettext("{count} run has failed.", "{count} runs have failed.", number)
+    text = f"{count}{_filter_text(catalogue, query)}"
+    if total is None:
+        more = catalogue.gettext("There may be more: search with {command}.", command=command)
+        return f"{text} {more}"
+    if total <= listed:
+        return text
+    rest = catalogue.ngettext(
+        "Only {count} is listed here: search with {command}.",
+        "Only {count} are listed here: search with {command}.",
+        listed,
+        command=command,
+    )
+    return f"{text} {rest}"
 
 
 def _modal(
-    catalogue: Catalogue,
-    state: Value,
-    blocks: list[Block],
-    *,
-    title: str = CHOOSE,
-    callback: str = CONFIRMING,
-    submit: str = "",
+    catalogue: Catalogue, state: Value, blocks: list[Block], title: str = "", submit: str = ""
 ) -> dict[str, Any]:
-    """Return a modal that remembers ``state``; without ``submit`` there is only the way back."""
+    """Return a modal that remembers ``state``; without ``submit`` there is only the way back.
+
+    The confirmation lies on the selection, which Slack shows again when it is closed.
+    """
+    confirms = isinstance(state, BatchConfirmation)
+    close = catalogue.gettext("Back") if confirms else catalogue.gettext("Cancel")
     return View(
         type="modal",
-        callback_id=callback,
-        title=clip(title, 24),
+        callback_id=CONFIRMING if confirms else CHOOSING,
+        title=clip(title or catalogue.gettext(CHOOSE), 24),
         submit=clip(submit, 24) or None,
-        close="Back",
+        close=clip(close, 24),
         private_metadata=state.model_dump_json(),
         blocks=blocks,
     ).to_dict()

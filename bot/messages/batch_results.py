@@ -11,36 +11,36 @@ from bot.domain.actions import BY_NAME
 from bot.domain.batches import Batch, BatchItem
 from bot.domain.operations import Operation, OperationState, Outcome, StandingOperation
 from bot.domain.reasons import NO_ANSWER, OutcomeReason, SkipReason
-from bot.messages.batch_forms import count
 from bot.messages.blocks import Message, plain_name, section, text_message
-from bot.messages.catalogue import Catalogue
+from bot.messages.catalogue import N_, Catalogue
 from bot.messages.fields import INSTANCE_STATES, TASK_STATES
 from bot.messages.labels import labels
 from bot.messages.text import clip, inline, mention_user, quote
 
 SKIP_LABELS = {
-    SkipReason.REFUSED: "Not allowed any more",
-    SkipReason.NEEDS_APPROVALS: "Left out: asks for several people",
-    SkipReason.NEEDS_NAME: "Left out: asks for its name to be typed",
-    SkipReason.NEEDS_REASON: "Left out: needs a reason",
+    SkipReason.REFUSED: N_("Not allowed any more"),
+    SkipReason.NEEDS_APPROVALS: N_("Left out: requires several people"),
+    SkipReason.NEEDS_NAME: N_("Left out: requires its name to be typed"),
+    SkipReason.NEEDS_REASON: N_("Left out: requires a reason"),
     # Found out before anything was confirmed, and so in no batch that is recorded.
     **dict.fromkeys(
-        (SkipReason.SETTLED, SkipReason.CHANGED, SkipReason.GONE, SkipReason.UNREAD), "Left out"
+        (SkipReason.SETTLED, SkipReason.CHANGED, SkipReason.GONE, SkipReason.UNREAD),
+        N_("Left out"),
     ),
 }
 FAILURE_LABELS = {
-    OutcomeReason.NOT_ALLOWED: "Not sent: the policy does not allow it",
-    OutcomeReason.PERSON_UNKNOWN: "Given up: Slack could not be asked who you are",
-    OutcomeReason.CHANGED: "Changed since you looked",
-    OutcomeReason.TOO_OLD: "Not sent: it came too late",
-    OutcomeReason.ALREADY_APPROVED: "You have said yes to it already",
-    OutcomeReason.SAME_AUTHORITY: "That right has said yes already",
-    OutcomeReason.ATTRIBUTION_FAILED: "Not done: no comment could be left",
-    OutcomeReason.OWN_FAULT: "Not done: trouble on our side",
-    OutcomeReason.CANNOT_POST: "Not done: no place to answer",
-    OutcomeReason.NOT_FOUND: "SecMaster knows it no longer",
-    OutcomeReason.NOT_ROUTED: "Not done: Huawei Cloud's gateway turned it away",
-    **dict.fromkeys(NO_ANSWER, "Given up: SecMaster did not answer"),
+    OutcomeReason.NOT_ALLOWED: N_("Not sent: the policy does not allow it any more"),
+    OutcomeReason.PERSON_UNKNOWN: N_("Not sent: Slack did not say who you are"),
+    OutcomeReason.CHANGED: N_("Not sent: changed since you looked"),
+    OutcomeReason.TOO_OLD: N_("Not sent: too much time has passed"),
+    OutcomeReason.ALREADY_APPROVED: N_("You already approved this"),
+    OutcomeReason.SAME_AUTHORITY: N_("Already approved with the same permissions"),
+    OutcomeReason.ATTRIBUTION_FAILED: N_("Not sent: no comment could be added"),
+    OutcomeReason.OWN_FAULT: N_("Not sent: something went wrong in the bot"),
+    OutcomeReason.CANNOT_POST: N_("Not sent: no place to post the result"),
+    OutcomeReason.NOT_FOUND: N_("No longer in SecMaster"),
+    OutcomeReason.NOT_ROUTED: N_("Not sent: rejected by Huawei Cloud's gateway"),
+    **dict.fromkeys(NO_ANSWER, N_("Not sent: SecMaster did not answer")),
 }
 # The other ways to fail: SecMaster's refusals, which its code tells apart, and what no item of a
 # batch meets, as it has neither a file nor an approval to withdraw.
@@ -82,10 +82,14 @@ class BatchItemResult:
 
 def progress(catalogue: Catalogue, batch: Batch, done: int) -> Message:
     """Say how many of a batch's operations have ended."""
-    action, total = BY_NAME[batch.operation.action], len(batch.items)
-    activity = f"{labels(action).doing.capitalize()} {count(action, total)}"
-    actor = mention_user(batch.operation.actor.id)
-    return text_message(f"⏳ {activity} for {actor}: {done} of {total} done")
+    words = labels(BY_NAME[batch.operation.action])
+    activity = catalogue.ngettext(
+        *words.batch_progress,
+        len(batch.items),
+        actor=mention_user(batch.operation.actor.id),
+        done=catalogue.number(done),
+    )
+    return text_message(f"⏳ {activity}")
 
 
 def results(catalogue: Catalogue, batch: Batch, item_results: Sequence[BatchItemResult]) -> Message:
@@ -99,8 +103,13 @@ def results(catalogue: Catalogue, batch: Batch, item_results: Sequence[BatchItem
     )
     total = len(item_results) + len(batch.skipped)
     mark = "✅" if done == total else "⚠️"
-    summary = f"{labels(action).done}: {done} of {count(action, total)}"
-    head = f"{mark} *{summary}* for {mention_user(operation.actor.id)}"
+    summary = catalogue.ngettext(
+        *labels(action).batch,
+        total,
+        actor=mention_user(operation.actor.id),
+        done=catalogue.number(done),
+    )
+    head = f"{mark} *{summary}*"
     reason = f"\n{quote(operation.reason, 1000)}" if operation.reason else ""
     rows = [
         (
@@ -110,12 +119,19 @@ def results(catalogue: Catalogue, batch: Batch, item_results: Sequence[BatchItem
         )
         for item_result in item_results
     ]
-    rows += [(skip.name, SKIP_LABELS[skip.reason], "—") for skip in batch.skipped]
-    text = "\n".join(f"{inline(name, 80)}: {inline(end, 80)} ({ref})" for name, end, ref in rows)
+    rows += [
+        (skip.name, catalogue.gettext(SKIP_LABELS[skip.reason]), "—") for skip in batch.skipped
+    ]
+    text = "\n".join(f"{inline(name, 80)}: {inline(end, 120)} ({ref})" for name, end, ref in rows)
+    titles = (
+        catalogue.gettext("Task") if action.kind == "task" else catalogue.gettext("Run"),
+        catalogue.gettext("Result"),
+        catalogue.gettext("Ref"),
+    )
     wrapped = TableBlockColumnSettings(is_wrapped=True)
     cells = [
         [RawTextObject(text=clip(" ".join(cell.split()), 150) or "—") for cell in row]
-        for row in [(action.kind.capitalize(), "Result", "Ref"), *rows]
+        for row in [titles, *rows]
     ]
     table = TableBlock(rows=cells, column_settings=[wrapped, wrapped])
     return Message(f"{head}\n{text}", (section(f"{head}{reason}"), table))
@@ -125,20 +141,20 @@ def result(catalogue: Catalogue, item_result: BatchItemResult) -> str:
     """Say in a few plain words how one item of a batch ended."""
     outcome, operation = item_result.outcome, item_result.item.operation
     if outcome is None:
-        return "Not known yet: see the thread"
+        return catalogue.gettext("Not known yet: see the thread")
     match outcome.state:
         case OperationState.FAILED:
             return _failure_label(catalogue, item_result, outcome)
         case OperationState.DONE:
-            return labels(BY_NAME[operation.action]).done
+            return catalogue.gettext(labels(BY_NAME[operation.action]).done)
         case OperationState.COUNTED:
             request = outcome.approval_request
             missing = request.needed - len(request.approvals) if request else 1
-            return (
-                f"Waits for {missing} more people" if missing > 1 else "Waits for a second person"
+            return catalogue.ngettext(
+                "{count} more approval needed", "{count} more approvals needed", missing
             )
         case OperationState.UNKNOWN | OperationState.IN_DOUBT | OperationState.PENDING:
-            return "Unknown: look in SecMaster"
+            return catalogue.gettext("Unknown: check it in SecMaster")
         case _:
             assert_never(outcome.state)
 
@@ -150,29 +166,37 @@ def item_message(name: str, operation: Operation, message: Message) -> Message:
 
 
 def _failure_label(catalogue: Catalogue, item_result: BatchItemResult, outcome: Outcome) -> str:
-    closed = outcome.reason_code == OutcomeReason.NOT_NOW
-    if earlier := item_result.earlier:
-        operation = earlier.operation
-        # A cell has no mentions, so the actor is given by name.
-        words, name = labels(BY_NAME[operation.action]), operation.actor.name or operation.actor.id
-        if earlier.state is OperationState.DONE:
-            return f"Already {words.done.lower()} by {name}"
-        if earlier.is_interrupted:
-            return f"The {words.noun} by {name} was interrupted"
-        return f"{name} is {words.doing} it right now"
-    if closed:
+    if item_result.earlier:
+        return _earlier_label(catalogue, item_result.earlier)
+    if outcome.reason_code == OutcomeReason.NOT_NOW:
         return _closed_label(catalogue, item_result.item.operation, outcome)
     if outcome.reason_code in REFUSED_BY_SECMASTER:
-        return f"SecMaster refused ({outcome.code})" if outcome.code else "SecMaster refused"
-    return FAILURE_LABELS[outcome.reason_code]
+        if outcome.code:
+            return catalogue.gettext("SecMaster refused: {code}", code=outcome.code)
+        return catalogue.gettext("SecMaster refused")
+    return catalogue.gettext(FAILURE_LABELS[outcome.reason_code])
+
+
+def _earlier_label(catalogue: Catalogue, earlier: StandingOperation) -> str:
+    """Say what somebody else did or is doing; by name, as a cell of a table has no mentions."""
+    operation = earlier.operation
+    words, name = labels(BY_NAME[operation.action]), operation.actor.name or operation.actor.id
+    if earlier.state is OperationState.DONE:
+        return catalogue.gettext(words.done_by, actor=name)
+    if earlier.is_interrupted:
+        return catalogue.gettext(words.interrupted, actor=name)
+    return catalogue.gettext(words.under_way, actor=name)
 
 
 def _closed_label(catalogue: Catalogue, operation: Operation, outcome: Outcome) -> str:
     """Say which status of the object stood in the way."""
     status = outcome.blocking_status
-    if operation.ref.kind == "task":
-        state = TASK_STATES.get(status, status).lstrip("🟡✅⛔ ").lower()
-        decider = f" by {outcome.decided_by}" if outcome.decided_by else ""
-        return f"Already decided{decider}: {state}"
-    state = INSTANCE_STATES.get(status, status).lstrip("🔵🔴✅🔁🟠⛔ ").lower()
-    return f"Not now: it is {state}"
+    states = TASK_STATES if operation.ref.kind == "task" else INSTANCE_STATES
+    state = catalogue.gettext(states[status]) if status in states else status
+    if operation.ref.kind != "task":
+        return catalogue.gettext("The run is now {state}", state=state)
+    if outcome.decided_by:
+        return catalogue.gettext(
+            "Already decided by {decider}: {state}", decider=outcome.decided_by, state=state
+        )
+    return catalogue.gettext("Already decided: {state}", state=state)

@@ -4,8 +4,8 @@ https://docs.slack.dev/reference/block-kit/blocks has the limits; slack_sdk's mo
 again before anything is sent.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -37,6 +37,37 @@ MESSAGE_TEXT = 3900
 SECTION_TEXT = 3000
 CONTEXT_TEXT = 2000
 FIELD_TEXT = 2000
+BUTTON_TEXT = 75  # of a button and of its label for screen readers
+OPTION_TEXT = 75
+CONFIRM_TITLE = 100
+CONFIRM_TEXT = 300
+CONFIRM_BUTTON = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """The one person who reads a private card, by what the buttons on it depend on.
+
+    ``has_approved`` are the names of the actions that they have approved and that wait for others,
+    ``may_override`` those whose request they may decide alone.
+    """
+
+    has_approved: frozenset[str] = frozenset()
+    may_override: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many of the approvals that an action needs have been given.
+
+    ``roles`` are the policy's names of those who may give them, ``approvers`` the ids of their
+    people (U…) and user groups (S…); both are empty where the policy does not tell.
+    """
+
+    given: int
+    needed: int
+    roles: tuple[str, ...] = ()
+    approvers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +76,10 @@ class RenderContext:
 
     ``workspace`` is the workspace's name for people. ``stale`` means that SecMaster can't be read
     now and the snapshot is the last one that was. ``mentions`` are the users (U…) and user groups
-    (S…) that the card called when it was posted.
+    (S…) that the card called when it was posted. ``viewer`` is who reads a card that nobody else
+    sees, None for a card that is shared. ``tallies`` are those of the actions that need several
+    approvals, by name. ``names`` are the names of files and runs that the bot knows and SecMaster
+    does not give with the object, by SecMaster's id.
     """
 
     ref: Ref
@@ -57,6 +91,9 @@ class RenderContext:
     mentions: tuple[str, ...] = ()
     snoozed_until: datetime | None = None
     snoozed_by: str = ""
+    viewer: Viewer | None = None
+    tallies: Mapping[str, Tally] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +169,10 @@ def action_button(
 ) -> ButtonElement:
     """Return the button of an action on an object; one that opens no form confirms first."""
     value = ButtonValue(ref=render_context.ref, decision_fingerprint=decision_fingerprint(snapshot))
+    label = render_context.catalogue.gettext(labels(action).button)
     return ButtonElement(
-        text=labels(action).button,
+        text=clip(label, BUTTON_TEXT),
+        accessibility_label=named_label(label, snapshot.name),
         action_id=action.name,
         value=str(value),
         style=action.style or None,
@@ -146,29 +185,57 @@ def confirm(action: Action, render_context: RenderContext, snapshot: Snapshot) -
 
     The bot's own words come first: an object's name could pretend to be more of them.
     """
-    workspace = clip(render_context.workspace, 40)
-    question = f"{consequence(render_context.catalogue, action, snapshot)}\nWorkspace {workspace}, {render_context.ref.id[-8:]}:"
-    node = snapshot.failed_node if isinstance(snapshot, Instance) and action.is_retry else None
-    failure = ""
-    if node is not None:
-        error = clip(" ".join(node.error_msg.split()), 70)
-        failure = f"\nFailed at {clip(node.action_name, 30)}: {error}"
-    name = clip(" ".join(snapshot.name.split()), 160 - len(failure))
-    button = labels(action).button
+    catalogue, words = render_context.catalogue, labels(action)
+    place = catalogue.gettext(
+        "Workspace {workspace}, ID …{end}:",
+        workspace=clip(render_context.workspace, 40),
+        end=render_context.ref.id[-8:],
+    )
+    lines = [consequence(catalogue, action, snapshot), place]
+    if isinstance(snapshot, Instance) and action.is_retry and (node := snapshot.failed_node):
+        failure = catalogue.gettext(
+            "Failed at {node}: {error}",
+            node=clip(node.action_name, 30),
+            error=clip(" ".join(node.error_msg.split()), 70),
+        )
+        lines.append(failure)
+    tally = render_context.tallies.get(action.name)
+    if tally and tally.given + 1 < tally.needed:
+        lines.append(_first_of_several(catalogue, tally))
+    head = clip("\n".join(lines), CONFIRM_TEXT - 60)
+    name = clip(" ".join(snapshot.name.split()), CONFIRM_TEXT - len(head) - len("\n“”"))
     return ConfirmObject(
-        title=f"{button} this {action.kind}?",
-        text=PlainTextObject(text=f"{question}{failure}\n“{name}”", emoji=False),
-        confirm=button,
-        deny="Back",
+        title=clip(catalogue.gettext(words.confirm), CONFIRM_TITLE),
+        text=PlainTextObject(text=f"{head}\n“{name}”", emoji=False),
+        confirm=clip(catalogue.gettext(words.button), CONFIRM_BUTTON),
+        deny=clip(catalogue.pgettext("button", "Cancel"), CONFIRM_BUTTON),
         style=action.style if action.style == "danger" else None,
     )
+
+
+def _first_of_several(catalogue: Catalogue, tally: Tally) -> str:
+    """Say before an approval that others must follow it."""
+    needed = catalogue.number(tally.needed)
+    return catalogue.gettext(
+        "You will be {place} of {needed}. Nothing is sent until {needed} people have approved.",
+        place=catalogue.number(tally.given + 1),
+        needed=needed,
+    )
+
+
+def named_label(label: str, name: str) -> str:
+    """Return a button's label for screen readers, which names the object that it acts on."""
+    text = " ".join(name.split())
+    return clip(f"{label}: {text}" if text else label, BUTTON_TEXT)
 
 
 def overflow_menu(options: Sequence[tuple[str, str]], ref: Ref) -> OverflowMenuElement:
     """Return the menu of what is seldom needed; each option is (action id, label)."""
     return OverflowMenuElement(
         action_id="more",
-        options=[Option(value=f"{name}|{ref}", label=label) for name, label in options],
+        options=[
+            Option(value=f"{name}|{ref}", label=clip(label, OPTION_TEXT)) for name, label in options
+        ],
     )
 
 

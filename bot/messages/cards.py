@@ -1,12 +1,13 @@
 """Render cards: one task or instance as SecMaster has it, with the buttons that fit its state."""
 
+import re
 from collections.abc import Sequence
 from typing import assert_never
 
 from slack_sdk.models.blocks import Block
 
 from bot.domain.actions import BY_NAME, OPEN_STATUSES, TABLE
-from bot.domain.approvals import ApprovalRequest
+from bot.domain.approvals import ApprovalRequest, RequestNews
 from bot.domain.operations import OperationState, StandingOperation
 from bot.domain.snapshots import Snapshot
 from bot.messages import approvals
@@ -22,11 +23,12 @@ from bot.messages.blocks import (
     overflow_menu,
     section,
 )
-from bot.messages.catalogue import Catalogue
-from bot.messages.fields import card_passages, facts, instance_state, task_state
+from bot.messages.catalogue import N_, Catalogue
+from bot.messages.fields import card_passages, facts, instance_state, laid_out, task_state
 from bot.messages.labels import labels
 from bot.messages.text import (
     ELLIPSIS,
+    ago_token,
     clip,
     code,
     code_block,
@@ -35,9 +37,9 @@ from bot.messages.text import (
     mention_all,
     mention_user,
     quote,
-    relative_time,
 )
 from bot.secmaster import (
+    DueHandle,
     Instance,
     InstanceStatus,
     Node,
@@ -48,11 +50,18 @@ from bot.secmaster import (
 TRANSIENT = (InstanceStatus.RETRYING, InstanceStatus.TERMINATING)
 # The snooze options of the menu. An option carries 150 characters, and with the longest ids these
 # names leave none over.
-SNOOZES = [("snooze.1h", "Snooze 1 h"), ("snooze.9h", "Snooze until 9:00")]
-END_SNOOZE = [("snooze.0h", "End the snooze")]
+SNOOZES = [
+    ("snooze.1h", N_("Snooze 1 h")),
+    ("snooze.9h", N_("Snooze until 9:00")),
+    ("snooze.xh", N_("Snooze…")),
+]
+MENU = 5  # options that a menu holds
+END_SNOOZE = [("snooze.0h", N_("End the snooze"))]
 LATEST = 3
 ERROR = 600
 NODE_TEXT = 200  # characters of a failed node's input and output
+EXCEPTION = re.compile(r"[\w.]*(?:Error|Exception)\b")  # how the line of a script's error begins
+NOBODY = ("", "system")  # SecMaster's names of the decider where no person decided
 
 
 def card(
@@ -60,47 +69,40 @@ def card(
     snapshot: Snapshot,
     standing_operation: StandingOperation | None,
     requests: Sequence[ApprovalRequest] = (),
+    request_news: RequestNews | None = None,
 ) -> Message:
     """Return the card of a task or an instance.
 
     ``standing_operation`` is what was last done to it from Slack, ``requests`` are the approval
-    requests about it; those for actions that its status no longer allows are left out.
+    requests about it, ``request_news`` is that somebody withdrew or declined since; those about
+    actions that its status no longer allows are left out.
     """
+    catalogue = render_context.catalogue
     if isinstance(snapshot, Task):
-        state, name = task_state(render_context.catalogue, snapshot), snapshot.name
-        more = _decision_blocks(render_context.catalogue, snapshot, standing_operation)
+        state, name = task_state(catalogue, snapshot), snapshot.name
+        more: list[Block] = []
+        small_print = _comments_and_files(render_context, snapshot)
     else:
-        state, name = (
-            instance_state(render_context.catalogue, snapshot),
-            snapshot.name or snapshot.workflow.name,
-        )
-        more = _node_blocks(render_context.catalogue, snapshot)
+        state, name = instance_state(catalogue, snapshot), snapshot.name or snapshot.workflow.name
+        more, small_print = _node_blocks(catalogue, snapshot)
+    is_open = snapshot.status in OPEN_STATUSES
     blocks = [
         header(name),
-        fields(facts(render_context.catalogue, snapshot, render_context.now)),
-        *card_passages(render_context.catalogue, snapshot),
+        *(mention_block(render_context) if is_open else []),
+        fields(facts(render_context, snapshot)),
+        *card_passages(catalogue, snapshot),
         *more,
     ]
-    is_open = snapshot.status in OPEN_STATUSES
-    if is_open:
-        blocks[1:1] = mention_block(render_context)
-    # A task that waits was not decided by what was done before, unless that is still in doubt.
-    waiting = isinstance(snapshot, Task) and snapshot.status == TaskStatus.WAITING
-    if standing_operation and (standing_operation.state is OperationState.IN_DOUBT or not waiting):
-        blocks.append(section(_standing_text(render_context.catalogue, standing_operation)))
+    state_lines = [
+        *_last_event(catalogue, snapshot, standing_operation, request_news),
+        *(_snooze(render_context) if is_open else []),
+        *_needed_approvals(render_context, snapshot, requests),
+    ]
+    if state_lines:
+        blocks.append(section("\n".join(state_lines)))
     for request in requests:
         if snapshot.status in BY_NAME[request.action].allowed_statuses:
             blocks += approvals.request_blocks(render_context, snapshot, request)
-    if is_open and render_context.snoozed_until is not None:
-        until = render_context.snoozed_until
-        when = f"{date_token(until)} ({relative_time(render_context.catalogue, until, render_context.now)})"
-        snoozer = mention_user(render_context.snoozed_by)
-        blocks.append(section(f"😴 Snoozed by {snoozer} until {when}."))
-    small_print = (
-        _comments_and_files(render_context.catalogue, snapshot)
-        if isinstance(snapshot, Task)
-        else []
-    )
     blocks.append(context(*small_print, footer(render_context)))
     buttons = _button_row(render_context, snapshot)
     return Message(f"{inline(snapshot.name)}: {state}", (*blocks, *buttons))
@@ -108,9 +110,14 @@ def card(
 
 def vanished_card(render_context: RenderContext, title: str) -> Message:
     """Return the card of an object that SecMaster no longer knows; it has no buttons."""
-    text = f"⚪ This {render_context.ref.kind} no longer exists in SecMaster."
-    blocks = (header(title), section(text), context(footer(render_context)))
-    return Message(f"{inline(title)}: {text}", blocks)
+    catalogue = render_context.catalogue
+    sentence = (
+        catalogue.gettext("This task no longer exists in SecMaster.")
+        if render_context.ref.kind == "task"
+        else catalogue.gettext("This run no longer exists in SecMaster.")
+    )
+    blocks = (header(title), section(f"⚪ {sentence}"), context(footer(render_context)))
+    return Message(f"{inline(title)}: ⚪ {sentence}", blocks)
 
 
 def mention_block(render_context: RenderContext) -> list[Block]:
@@ -120,110 +127,242 @@ def mention_block(render_context: RenderContext) -> list[Block]:
 
 
 def node_title(node: Node) -> str:
-    """Name a node of a workflow, with its id."""
-    return f"{inline(node.action_name or node.action_id)} ({code(node.action_id)})"
+    """Name a node of a workflow: by its id where it has no name."""
+    return inline(node.action_name) or code(node.action_id)
+
+
+def error_text(error: str, limit: int) -> str:
+    """Return what fits of a node's error, with the line first that says what went wrong.
+
+    A script's traceback ends with it, and more may have been logged after that.
+    """
+    lines = [line.strip() for line in error.splitlines() if line.strip()]
+    if len(lines) > 1:
+        exceptions = [line for line in lines if EXCEPTION.match(line)]
+        last = clip((exceptions or lines)[-1], limit // 2)
+        return f"{last}\n\n{clip(error.strip(), limit - len(last))}"
+    if len(error) <= limit:
+        return error
+    # Of a long line the beginning and the end: one of the two says what matters.
+    return f"{error[: limit // 2]}\n{ELLIPSIS}\n{error[-limit // 2 :]}"
 
 
 def footer(render_context: RenderContext, *, several: bool = False) -> str:
     """Say which workspace and object a card shows, and as of when, with a link to the console.
 
-    A card of ``several`` objects names none of them.
+    A card of ``several`` objects names none of them. The id comes last, since names come first.
     """
-    ref = render_context.ref
-    name = "" if several else f"{ref.kind} {code(ref.id)}"
+    ref, catalogue = render_context.ref, render_context.catalogue
     age = (
-        "SecMaster can't be read now"
+        catalogue.gettext("SecMaster can't be read now: this may be out of date")
         if render_context.stale
-        else f"as of {date_token(render_context.now)}"
+        else catalogue.gettext("as of {when}", when=date_token(render_context.now))
     )
-    console = link(render_context.console_url, "console")
+    if several:
+        id_text = ""
+    elif ref.kind == "task":
+        id_text = catalogue.gettext("task {id}", id=code(ref.id))
+    else:
+        id_text = catalogue.gettext("run {id}", id=code(ref.id))
+    console = link(render_context.console_url, catalogue.gettext("console"))
     workspace = inline(render_context.workspace, 60)
-    return " · ".join(filter(None, (workspace, name, age, console)))
+    return " · ".join(filter(None, (workspace, age, console, id_text)))
 
 
-def _decision_blocks(
-    catalogue: Catalogue, task: Task, standing_operation: StandingOperation | None
-) -> list[Block]:
-    """Say who decided a task outside Slack; [] for one that waits or was decided from here."""
-    # What was decided from here tells more than SecMaster, which then names the bot.
-    if task.status == TaskStatus.WAITING or standing_operation:
-        return []
-    decider = inline(task.decider, 80)
-    way = f" by {decider}" if decider else ", or by itself at its due date"
-    return [section(f"Decided outside Slack{way}, {date_token(task.update_time)}.")]
+def _node_blocks(catalogue: Catalogue, run: Instance) -> tuple[list[Block], list[str]]:
+    """Show the node at which an instance is, or the one at which it failed and how.
 
-
-def _node_blocks(catalogue: Catalogue, run: Instance) -> list[Block]:
-    """Show the node at which an instance is, or the one at which it failed and how."""
+    Returns the blocks, and what of it is small print: the node's id.
+    """
     running, failed = run.running_node, run.failed_node
     if run.status == InstanceStatus.RUNNING and running:
-        return [section(f"*Now at* {node_title(running)}")]
+        return [section(catalogue.gettext("*Now at* {node}", node=node_title(running)))], []
     if run.status == InstanceStatus.FINISHED or failed is None:
-        return []
-    blocks: list[Block] = [section(f"*Failed at* {node_title(failed)}")]
-    if error := failed.error_msg:
-        # Of a long error the beginning and the end: one of the two says what matters.
-        if len(error) > ERROR:
-            error = f"{error[: ERROR // 2]}\n{ELLIPSIS}\n{error[-ERROR // 2 :]}"
-        blocks.append(section(code_block(error)))
-    for label, text in (("Input", failed.input), ("Output", failed.output)):
+        return [], []
+    title = catalogue.gettext("*Failed at* {node}", node=node_title(failed))
+    error = failed.error_msg.strip()
+    blocks: list[Block] = [section(title)]
+    if error:
+        blocks.append(section(code_block(error_text(error, ERROR))))
+    for label, text in (
+        (catalogue.gettext("Input"), failed.input),
+        (catalogue.gettext("Output"), failed.output),
+    ):
         if text.strip(" \n[]{}"):
-            blocks.append(section(f"*{label}* {code_block(clip(text, NODE_TEXT))}"))
-    return blocks
+            blocks.append(section(f"*{label}* {code_block(clip(laid_out(text), NODE_TEXT))}"))
+    return blocks, [catalogue.gettext("Node ID {id}", id=code(failed.action_id))]
 
 
-def _standing_text(catalogue: Catalogue, standing_operation: StandingOperation) -> str:
+def _last_event(
+    catalogue: Catalogue,
+    snapshot: Snapshot,
+    standing_operation: StandingOperation | None,
+    request_news: RequestNews | None,
+) -> list[str]:
+    """Say what last happened to an object, or that it is in doubt; [] where nothing did."""
+    news = request_news
+    if news and snapshot.status not in BY_NAME[news.action].allowed_statuses:
+        news = None
+    in_doubt = standing_operation and standing_operation.state is OperationState.IN_DOUBT
+    if news and not in_doubt and not (standing_operation and standing_operation.at > news.at):
+        sentence = f"{approvals.change_sentence(catalogue, news)} {date_token(news.at)}"
+        return [f"{sentence}\n{quote(news.reason, 600)}" if news.reason else sentence]
+    # A task that waits was not decided by what was done before, unless that is still in doubt.
+    if snapshot.status == TaskStatus.WAITING and not in_doubt:
+        return []
+    if standing_operation:
+        return [_standing_text(catalogue, snapshot, standing_operation)]
+    return [_decided_elsewhere(catalogue, snapshot)] if isinstance(snapshot, Task) else []
+
+
+def _decided_elsewhere(catalogue: Catalogue, task: Task) -> str:
+    """Say who decided a task outside Slack, or that nobody did until it was due."""
+    when, decider = date_token(task.update_time), inline(task.decider, 80)
+    is_due = task.due_date and task.update_time and task.update_time >= task.due_date
+    if is_due and task.decider.casefold() in NOBODY:
+        match (task.status, task.due_handle):
+            case (TaskStatus.CANCELED, DueHandle.INTERRUPT):
+                expired = catalogue.gettext(
+                    "Expired: cancelled automatically by SecMaster, {when}.", when=when
+                )
+                return f"⌛ {expired}"
+            case (TaskStatus.FINISHED, DueHandle.CONTINUE):
+                expired = catalogue.gettext(
+                    "Nobody decided: approved automatically by SecMaster, {when}.", when=when
+                )
+                return f"⌛ {expired}"
+    if not decider:
+        return catalogue.gettext("Decided outside Slack, {when}.", when=when)
+    return catalogue.gettext(
+        "Decided outside Slack by {person}, {when}.", person=decider, when=when
+    )
+
+
+def _standing_text(
+    catalogue: Catalogue, snapshot: Snapshot, standing_operation: StandingOperation
+) -> str:
     """Say what was done from Slack, by whom and why, or that it is in doubt."""
     operation, when = standing_operation.operation, date_token(standing_operation.at)
     words, actor = labels(BY_NAME[operation.action]), approvals.actor_names(catalogue, operation)
     match standing_operation.state:
         case OperationState.UNKNOWN:
-            text = f"The {words.noun} by {actor} from Slack, {when}, may have done this."
+            text = f"❓ {catalogue.gettext(words.perhaps, actor=actor, when=when)}"
         case OperationState.IN_DOUBT:
-            text = (
-                f"❓ *Whether the {words.noun} by {actor} took effect is not known yet.* SecMaster "
-                "is read until it is, or given up; the thread will tell."
-            )
+            doubt = catalogue.gettext(words.in_doubt, actor=actor)
+            result = catalogue.gettext("SecMaster is being checked; the thread will say.")
+            text = f"❓ *{doubt}* {result}"
         case (
             OperationState.DONE
             | OperationState.PENDING
             | OperationState.COUNTED
             | OperationState.FAILED
         ):
-            text = f"{words.done} by {actor} from Slack, {when}."
+            if _failed_again(snapshot, standing_operation):
+                text = f"🔴 *{catalogue.gettext(words.failed_again, actor=actor, when=when)}*"
+            else:
+                text = catalogue.gettext(words.done_at, actor=actor, when=when)
         case _:
             assert_never(standing_operation.state)
     return f"{text}\n{quote(operation.reason, 600)}" if operation.reason else text
 
 
-def _comments_and_files(catalogue: Catalogue, task: Task) -> list[str]:
+def _failed_again(snapshot: Snapshot, standing_operation: StandingOperation) -> bool:
+    """Whether a run has failed since it was retried: SecMaster has counted that retry."""
+    before = standing_operation.retries_before
+    return (
+        isinstance(snapshot, Instance)
+        and snapshot.status == InstanceStatus.FAILED
+        and before is not None
+        and snapshot.retry_count > before
+    )
+
+
+def _snooze(render_context: RenderContext) -> list[str]:
+    """Say who snoozed an object and until when; [] where nobody did."""
+    until = render_context.snoozed_until
+    if until is None:
+        return []
+    sentence = render_context.catalogue.gettext(
+        "Snoozed by {person} until {when} ({ago}).",
+        person=mention_user(render_context.snoozed_by),
+        when=date_token(until),
+        ago=ago_token(until),
+    )
+    return [f"😴 {sentence}"]
+
+
+def _needed_approvals(
+    render_context: RenderContext, snapshot: Snapshot, requests: Sequence[ApprovalRequest]
+) -> list[str]:
+    """Say which buttons need several approvals, where nobody has approved yet."""
+    requested = {request.action for request in requests}
+    return [
+        approvals.needed_line(render_context.catalogue, action, tally.needed, tally.roles)
+        for action in TABLE
+        if snapshot.status in action.button_statuses
+        and action.name not in requested
+        and (tally := render_context.tallies.get(action.name))
+    ]
+
+
+def _comments_and_files(render_context: RenderContext, task: Task) -> list[str]:
     """Return the latest comments and attachments a line each, and how many more there are."""
+    catalogue = render_context.catalogue
     lines = [
         f"💬 {inline(comment.user_name, 60) or '—'}: {inline(comment.message, 300)}"
         for comment in task.comments[-LATEST:]
     ]
     if earlier := len(task.comments) - len(lines):
-        lines.insert(0, f"{earlier} earlier under Details")
+        sentence = catalogue.ngettext(
+            "{count} earlier comment is in *Details*.",
+            "{count} earlier comments are in *Details*.",
+            earlier,
+        )
+        lines.insert(0, sentence)
     files = task.attachment_id_list
-    if files:
-        latest = ", ".join(code(file, 64) for file in files[-LATEST:])
-        rest = f" and {len(files) - LATEST} more" if len(files) > LATEST else ""
-        lines.append(f"📎 {latest}{rest}")
+    lines += [f"📎 {file_title(render_context, file)}" for file in files[-LATEST:]]
+    if (rest := len(files) - LATEST) > 0:
+        sentence = catalogue.ngettext(
+            "{count} more file is in *Details*.", "{count} more files are in *Details*.", rest
+        )
+        lines.append(f"📎 {sentence}")
     return lines
 
 
+def file_title(render_context: RenderContext, file: str) -> str:
+    """Name an attached file, its id last; only the id where its name is not known."""
+    name = render_context.names.get(file, "")
+    return f"{inline(name, 100)} ({code(file, 64)})" if name else code(file, 64)
+
+
 def _button_row(render_context: RenderContext, snapshot: Snapshot) -> list[Block]:
-    """Return the buttons that fit an object's status; [] once nothing is left to decide."""
+    """Return the buttons that fit an object's status; [] once nothing is left to decide.
+
+    What the only reader of a private card has approved already is no button there.
+    """
+    catalogue, viewer = render_context.catalogue, render_context.viewer
+    approved = viewer.has_approved if viewer else frozenset()
     possible = [action for action in TABLE if action.kind == render_context.ref.kind]
     buttons = [
         action_button(action, render_context, snapshot)
         for action in possible
-        if snapshot.status in action.button_statuses
+        if snapshot.status in action.button_statuses and action.name not in approved
     ]
     if not buttons and snapshot.status not in TRANSIENT:
         return []
-    menu = [(action.name, labels(action).button) for action in possible if action.in_menu]
-    menu += [("details", "Details"), ("refresh", "Refresh")]
+    menu = [
+        (action.name, catalogue.gettext(labels(action).button))
+        for action in possible
+        if action.in_menu
+    ]
+    menu += [
+        ("details", catalogue.gettext("Details")),
+        ("refresh", catalogue.gettext("Refresh")),
+    ]
     if snapshot.status in OPEN_STATUSES:
-        menu += END_SNOOZE if render_context.snoozed_until else SNOOZES
+        snoozes = END_SNOOZE if render_context.snoozed_until else SNOOZES
+        menu += [(name, catalogue.gettext(label)) for name, label in snoozes]
+        if len(menu) > MENU:  # the form of the last one begins with what is left out
+            name, label = SNOOZES[-1]
+            menu[MENU - 1 :] = [(name, catalogue.gettext(label))]
     return [actions([*buttons, overflow_menu(menu, render_context.ref)])]

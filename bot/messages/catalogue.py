@@ -28,6 +28,11 @@ def N_(message: str) -> str:  # noqa: N802 - gettext's name for it, which extrac
     return message
 
 
+def NN_(singular: str, plural: str) -> tuple[str, str]:  # noqa: N802 - likewise, for two forms
+    """Mark both forms of a sentence that is looked up later by a count, and return them."""
+    return singular, plural
+
+
 @dataclass(frozen=True, slots=True)
 class Sentence:
     """A sentence to be looked up in whichever language its reader has.

@@ -17,32 +17,23 @@ from bot.messages.text import ELLIPSIS, date_token, inline, quote
 MOST = 12
 LONGEST = 100  # of each text: all of them fit one section
 LEAD = 20  # characters of what two texts share, shown before they differ
-VALUES = {
-    text: shown
-    for words in WORDS.values()
-    for row in words.values()
-    for text, shown in row.values.items()
-}
-NO_DIFFERENCE = "What it was before is not known any more: look at the card."
 
 
 def changed_object(
     operation: Operation, outcome: Outcome, render_context: RenderContext, snapshot: Snapshot
 ) -> Message:
     """Say what has changed since somebody looked, with a button that decides on ``snapshot``."""
-    action = BY_NAME[operation.action]
-    noun = labels(action).noun
-    head = f"🔄 *Changed since you looked*, so the {noun} was not sent. Look, and decide again."
-    blocks = [
-        section(
-            "\n".join([head, differences(render_context.catalogue, operation.ref.kind, outcome)])
-        )
-    ]
+    action, catalogue = BY_NAME[operation.action], render_context.catalogue
+    changed = catalogue.gettext("Changed since you looked.")
+    not_sent = catalogue.gettext(labels(action).not_sent)
+    check = catalogue.gettext("Check what is different and decide again.")
+    head = f"🔄 *{changed}* {not_sent} {check}"
+    blocks = [section("\n".join([head, differences(catalogue, operation.ref.kind, outcome)]))]
     if operation.reason:
-        blocks.append(section(f"You had written:\n{quote(operation.reason)}"))
-    text = f"Changed since you looked: the {noun} was not sent."
+        reason = catalogue.gettext("Your reason was:")
+        blocks.append(section(f"{reason}\n{quote(operation.reason)}"))
     button = action_button(action, render_context, snapshot)
-    return new_message(text, *blocks, actions([button]))
+    return new_message(f"🔄 {changed} {not_sent}", *blocks, actions([button]))
 
 
 def differences(catalogue: Catalogue, kind: ObjectKind, outcome: Outcome) -> str:
@@ -50,26 +41,34 @@ def differences(catalogue: Catalogue, kind: ObjectKind, outcome: Outcome) -> str
     lines = [_change_line(catalogue, kind, change) for change in outcome.changes[:MOST]]
     more = len(outcome.changes) - MOST
     if more > 0:
-        lines.append(f"and {more} more")
-    return "\n".join(lines) or NO_DIFFERENCE
+        lines.append(catalogue.ngettext("and {count} more", "and {count} more", more))
+    return "\n".join(lines) or catalogue.gettext(
+        "What exactly changed is not recorded any more: see the card."
+    )
 
 
 def _change_line(catalogue: Catalogue, kind: ObjectKind, change: Change) -> str:
     if change.label == COMMENT:
-        event = "New comment" if change.after else "Comment deleted"
-        return f"💬 {event}: {inline(change.after or change.before, 2 * LONGEST)}"
+        text = inline(change.after or change.before, 2 * LONGEST)
+        if change.after:
+            return f"💬 {catalogue.gettext('New comment: {text}', text=text)}"
+        return f"💬 {catalogue.gettext('Comment deleted: {text}', text=text)}"
     # An outcome may be older than this version, and name a field that has no words any more.
-    words = WORDS[kind].get(change.label, FieldWords(change.label))
+    words = WORDS[kind].get(change.label)
+    label = catalogue.gettext(words.label) if words else inline(change.label)
     before, after = change.before, change.after
     # Texts that begin alike are shown from where they differ, if that would be cut off otherwise.
     shared = takewhile(lambda pair: pair[0] == pair[1], zip(before, after, strict=False))
     start = sum(1 for _ in shared) - LEAD
     if start > LONGEST - 2 * LEAD:
         before, after = ELLIPSIS + before[start:], ELLIPSIS + after[start:]
-    return f"• *{words.label}*: {_value_text(words, before)} → {_value_text(words, after)}"
+    values = (_value_text(catalogue, words, text) for text in (before, after))
+    return f"• *{label}*: {' → '.join(values)}"
 
 
-def _value_text(words: FieldWords[Any], text: str) -> str:
-    if words.is_time and text:
+def _value_text(catalogue: Catalogue, words: FieldWords[Any] | None, text: str) -> str:
+    if words and words.is_time and text:
         return date_token(datetime.fromisoformat(text))
-    return VALUES.get(text) or inline(text, LONGEST) or "nothing"
+    if words and text in words.values:
+        return catalogue.gettext(words.values[text])
+    return inline(text, LONGEST) or catalogue.gettext("nothing")

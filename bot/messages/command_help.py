@@ -12,10 +12,9 @@ from bot.domain.slack import SlackFile
 from bot.messages.blocks import Message, actions, context, new_message, section, text_message
 from bot.messages.catalogue import N_, Catalogue
 from bot.messages.labels import labels
-from bot.messages.text import code, inline, mention_user
-from bot.policy.config import Config
-from bot.policy.decide import Principal, is_for, may_ever, rules_in_order
-from bot.policy.rules import READS, Effect, Read, Rule
+from bot.messages.text import code
+from bot.policy.decide import Principal, may_ever
+from bot.policy.rules import READS, Read, Rule
 
 # What each command does, in one sentence of the help. Those of actions are in ``labels``.
 LISTS: dict[ObjectKind, str] = {
@@ -41,6 +40,7 @@ DIGEST = N_("shift summary (only you see it)")
 STATUS = N_("sync status")
 ROUTES = N_("where cards are posted")
 ROUTES_TEST = N_("where the card of one task or run is posted, and why")
+SNOOZE = N_("no reminders until then, for everyone or only for you (`unsnooze` ends it)")
 WATCH = N_("subscribes this channel to all notifications (`unwatch` ends it), for those allowed")
 RELOAD = N_("reloads the policy, for those allowed")
 HELP = N_("this help; `help all` lists every command")
@@ -282,47 +282,3 @@ def with_unused_files(
     blocks = answer.blocks or text_message(answer.text).blocks
     text = f"{answer.text}\n{note.text}"
     return replace(answer, text=text, blocks=(*blocks, *note.blocks))
-
-
-def whoami(catalogue: Catalogue, principal: Principal, name: str, config: Config) -> Message:
-    """List a person's roles, and for each action the rules that speak of it."""
-    roles = ", ".join(inline(role, 40) for role in sorted(principal.roles)) or "none"
-    lines = [f"{mention_user(principal.id)} ({inline(name, 60)}), roles: *{roles}*"]
-    if principal.guest or principal.outsider:
-        subject = "A guest" if principal.guest else "A person of another organisation or workspace"
-        lines.append(f"{subject} may not read or change anything.")
-    else:
-        rows: tuple[Action | Read, ...] = (*READS, *TABLE)
-        lines += [_action_line(catalogue, row, principal, config) for row in rows]
-    return text_message("\n".join(lines))
-
-
-def _action_line(
-    catalogue: Catalogue, action: Action | Read, principal: Principal, config: Config
-) -> str:
-    """Say what each rule answers, up to the first one that applies without conditions."""
-    answers, allowed_by_any = [], False
-    for title, rule in rules_in_order(config.rules, action):
-        denies = rule.effect is Effect.DENY
-        if denies and not is_for(rule, principal):
-            continue
-        allowed = not denies and is_for(rule, principal)
-        allowed_by_any = allowed_by_any or allowed
-        answer = f"yes{_rule_terms(catalogue, rule)}" if allowed else "no"
-        conditions = " where its conditions fit" if rule.when else ""
-        answers.append(f"{answer} by {title}{conditions}")
-        if not rule.when:
-            break
-    mark = "✅" if allowed_by_any else "▫️"
-    return f"{mark} {code(action.name)} {', otherwise '.join(answers) or 'no: no rule allows it'}"
-
-
-def _rule_terms(catalogue: Catalogue, rule: Rule) -> str:
-    """Say what a rule asks for besides a role; "" for nothing."""
-    parts = [
-        "a reason" if rule.reason == "required" else "",
-        f"{rule.approvals} people" if rule.approvals > 1 else "",
-        "the name typed" if rule.confirm else "",
-    ]
-    terms = " and ".join(filter(None, parts))
-    return f" with {terms}" if terms else ""

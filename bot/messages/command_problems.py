@@ -30,6 +30,7 @@ EMPTY = Sentence(N_("This can't be empty."))
 NOT_JSON = Sentence(N_("That isn't JSON."))
 NOT_AN_ARRAY = Sentence(N_("The JSON must be an array: [ … ]."))
 UNTIL_WHEN = Sentence(N_("Until when? Write “until 18:00” or “for 2h”."))
+SNOOZE_UNTIL_WHEN = Sentence(N_("For how long? Write 45m, 2h30m, 3d, or “until 9:00”."))
 WHO_GETS_RIGHTS = Sentence(N_("Who should get your rights?"))
 WHOSE_RIGHTS = Sentence(N_("Who should lose your rights?"))
 OVERRIDE_WHAT = Sentence(
@@ -83,6 +84,21 @@ def search_instead(kind: ObjectKind | None, words: str) -> Sentence:
     """Return that words are no id, and how they are searched for."""
     command = CommandText(f"{kind or 'task'} list {words}")
     return Sentence(N_("Expected one ID. To search: {command}"), {"command": command})
+
+
+def date_missing(word: str) -> Sentence:
+    """Say that a date must follow a word."""
+    return Sentence(
+        N_("Expected a date after “{word}”, such as 2026-03-01 or 7d."), {"word": word[:QUOTED]}
+    )
+
+
+def not_a_date(text: str) -> Sentence:
+    """Say that something is no date, and how one is written."""
+    return Sentence(
+        N_("“{text}” is not a date. Write 2026-03-01, 2026-03-01 08:00, or 7d."),
+        {"text": text[:QUOTED]},
+    )
 
 
 def missing(param: Param) -> Sentence:

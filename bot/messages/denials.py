@@ -4,84 +4,101 @@ from collections.abc import Mapping
 
 from bot.domain.actions import Action
 from bot.domain.objects import ObjectKind, Ref
-from bot.domain.reasons import RefusalReason
+from bot.domain.reasons import OutcomeReason, RefusalReason
 from bot.domain.watch_status import FailedAnswer
 from bot.messages.blocks import Message, text_message
-from bot.messages.catalogue import Catalogue
-from bot.messages.errors import CANNOT_POST, CANNOT_POST_DEFAULT
+from bot.messages.catalogue import N_, Catalogue
+from bot.messages.errors import posting_problem, secmaster_sentence
 from bot.messages.labels import labels
 from bot.messages.permissions import name_letters, role_members
-from bot.messages.text import code
-from bot.messages.troubles import quoted_answer, secmaster_sentence
+from bot.messages.text import code, rule_number
+from bot.messages.troubles import quoted_answer
 from bot.policy.decide import Refused
 from bot.policy.rules import Role
 
-# {rule} is the rule that refused, {Rule} the same at the beginning of a sentence; {members} are
-# the roles that may, with who has them; {letters} are those that look like others; {trouble} is
-# what is the matter with SecMaster.
+# {rule} is the number and name of the rule that refused; {members} are the roles that may, with
+# who has them; {letters} are those that look like others.
 REFUSAL_SENTENCES = {
-    RefusalReason.GUEST: "Guests may not read or change anything here.",
-    RefusalReason.OUTSIDER: (
-        "People of other organisations or workspaces may not read or change anything here."
+    RefusalReason.GUEST: N_("Guests can't read or change anything here."),
+    RefusalReason.OUTSIDER: N_(
+        "People from other organisations or workspaces can't read or change anything here."
     ),
-    RefusalReason.UNKNOWN_PERSON: (
-        "Slack could not be asked who you are, so nothing may be allowed. Try again."
+    RefusalReason.UNKNOWN_PERSON: N_("Slack could not confirm who you are. Try again."),
+    RefusalReason.GONE: N_("No task or run with ID {id} in this workspace."),
+    RefusalReason.UNREAD: N_("Can't reach SecMaster, so permissions can't be checked. Try again."),
+    RefusalReason.UNSTATED: N_(
+        "Rule {rule} needs data that SecMaster did not return. Decide in the console."
     ),
-    RefusalReason.GONE: "SecMaster knows no {kind} {id} here.",
-    RefusalReason.UNREAD: (
-        "{trouble}, so it can't be checked whether you may do this. Try again in a moment."
+    RefusalReason.LOOKALIKE: N_(
+        "Rule {rule} checks a name, and this name has letters that look like others: {letters}. "
+        "Rename it with letters of one alphabet, or decide in the console."
     ),
-    RefusalReason.UNSTATED: (
-        "{Rule} asks for what SecMaster does not say of this {kind}, so nobody can be allowed. "
-        "Decide it in SecMaster."
+    RefusalReason.DENIED: N_("Rule {rule} denies this. No other rule can allow it."),
+    RefusalReason.DENIED_UNREAD: N_(
+        "Rule {rule} may deny this, and the data to check it could not be read. Try again, or "
+        "decide in the console."
     ),
-    RefusalReason.LOOKALIKE: (
-        "{Rule} asks for a name, and this {kind}'s has letters that look like others: {letters}. "
-        "Have it renamed in letters of one alphabet, or decide it in SecMaster."
+    RefusalReason.NO_RULE: N_("No rule allows {action}. Ask whoever runs this bot."),
+    RefusalReason.RULE: N_("Only {members} can do this (rule {rule})."),
+    RefusalReason.SELF: N_("You created this task, so another approver must decide ({members})."),
+    RefusalReason.UNMAPPED: N_(
+        "Rule {rule} excludes the task's creator, and the bot does not know who you are in "
+        "SecMaster. Ask whoever runs this bot."
     ),
-    RefusalReason.DENIED: "{Rule} denies this, whatever another rule allows.",
-    RefusalReason.DENIED_UNREAD: (
-        "{Rule} denies this for some {kind}s, and whether this is one of them could not be read. "
-        "Try again, or decide it in SecMaster."
+    RefusalReason.BREAK_GLASS: N_("Only {members} can use the emergency override (rule {rule})."),
+    RefusalReason.NO_BREAK_GLASS: N_(
+        "Rule {rule} has no emergency override. Ask for approvals instead."
     ),
-    RefusalReason.NO_RULE: "No rule allows {action}. Ask whoever runs this bot.",
-    RefusalReason.RULE: "You may not do this: {rule} leaves it to {members}.",
-    RefusalReason.SELF: (
-        "You created this task, and {rule} leaves it to somebody else of {members}."
-    ),
-    RefusalReason.UNMAPPED: (
-        "{Rule} refuses whoever created the task, and nobody told me who you are in SecMaster. "
-        "Ask whoever runs this bot."
-    ),
-    RefusalReason.BREAK_GLASS: "You may not break the glass: {rule} leaves it to {members}.",
-    RefusalReason.NO_BREAK_GLASS: "{Rule} has no glass to break: ask without.",
-    RefusalReason.NEEDS_REASON: "{Rule} asks for a reason now: press again, and give one.",
-    RefusalReason.NEEDS_NAME: (
-        "{Rule} asks for the {kind}'s name to be typed now: press the button on its card again."
+    RefusalReason.NEEDS_REASON: N_("Rule {rule} requires a reason. Press again and enter one."),
+    RefusalReason.NEEDS_NAME: N_(
+        "Rule {rule} requires the name to be typed. Press the button on the card again."
     ),
 }
 
-
-UNREADABLE = "SecMaster can't be read now"
-DENIED_WHILE_UNREADABLE = (
-    "{trouble}, and {rule} denies this for some {kind}s: it can't be checked whether this is one. "
-    "Try again in a moment, or decide it in SecMaster."
-)
 # What says nothing of a right: somebody could not be asked.
 PASSING_REASONS = (RefusalReason.UNREAD, RefusalReason.UNKNOWN_PERSON)
 UNREAD_REASONS = (RefusalReason.UNREAD, RefusalReason.DENIED_UNREAD)
 
 # The refusals that reading can meet beside those of the rules, with what to do.
-READ_REFUSALS = {
-    RefusalReason.NO_RULE: "No rule lets you read {kinds}. Ask whoever runs this bot to add you.",
-    RefusalReason.RULE: (
-        "You may not read this: {rule} leaves {kinds} to {members}. Ask one of them, or ask "
-        "whoever runs this bot to add you."
+READ_REFUSALS: dict[tuple[RefusalReason, ObjectKind], str] = {
+    (RefusalReason.NO_RULE, "task"): N_(
+        "No rule lets you read tasks. Ask whoever runs this bot to add you."
     ),
-    RefusalReason.UNSTATED: (
-        "{Rule} asks for what SecMaster does not say of this {kind}, so nobody can be allowed to "
-        "read it. Look at it in SecMaster."
+    (RefusalReason.NO_RULE, "instance"): N_(
+        "No rule lets you read runs. Ask whoever runs this bot to add you."
     ),
+    (RefusalReason.RULE, "task"): N_(
+        "Only {members} can read tasks (rule {rule}). Ask one of them, or ask whoever runs this "
+        "bot to add you."
+    ),
+    (RefusalReason.RULE, "instance"): N_(
+        "Only {members} can read runs (rule {rule}). Ask one of them, or ask whoever runs this "
+        "bot to add you."
+    ),
+    (RefusalReason.UNSTATED, "task"): N_(
+        "Rule {rule} needs data that SecMaster did not return, so nobody can be shown this task. "
+        "Look at it in the console."
+    ),
+    (RefusalReason.UNSTATED, "instance"): N_(
+        "Rule {rule} needs data that SecMaster did not return, so nobody can be shown this run. "
+        "Look at it in the console."
+    ),
+}
+NO_CARD_ABOVE: dict[ObjectKind, str] = {
+    "task": N_(
+        "This message is not in the thread of a task's card. Use it on a message under a card."
+    ),
+    "instance": N_(
+        "This message is not in the thread of a run's card. Use it on a message under a card."
+    ),
+}
+NOTHING_PENDING: dict[ObjectKind, str] = {
+    "task": N_("No pending approval on this task."),
+    "instance": N_("No pending approval on this run."),
+}
+SEVERAL_PENDING: dict[ObjectKind, str] = {
+    "task": N_("Several approvals are pending on this task. Use the buttons on its card."),
+    "instance": N_("Several approvals are pending on this run. Use the buttons on its card."),
 }
 
 
@@ -89,22 +106,19 @@ def may_not_read(
     catalogue: Catalogue, kind: ObjectKind, refused: Refused, roles: Mapping[str, Role]
 ) -> Message:
     """Say that the policy lets a person read no object of a kind, or not this one, and who may."""
-    sentence = READ_REFUSALS.get(refused.reason) or REFUSAL_SENTENCES[refused.reason]
-    text = sentence.format(
+    sentence = catalogue.gettext(
+        READ_REFUSALS.get((refused.reason, kind), REFUSAL_SENTENCES[refused.reason]),
         action=code(f"{kind}.read"),
         id="",
-        kind=kind,
-        kinds=f"{kind}s",
-        rule=refused.rule,
-        Rule=refused.rule.capitalize(),
+        rule=rule_number(refused.rule),
         members=role_members(catalogue, refused.roles, roles),
         letters=name_letters(catalogue, refused.letters),
-        trouble=UNREADABLE,
     )
-    return text_message(f"🚫 {text}")
+    mark = "⏳" if refused.reason in PASSING_REASONS else "🚫"
+    return text_message(f"{mark} {sentence}")
 
 
-def not_allowed(
+def not_allowed(  # noqa: PLR0913, PLR0917 - all that a refusal is made of
     catalogue: Catalogue,
     action: Action,
     ref: Ref,
@@ -120,14 +134,14 @@ def not_allowed(
     sentence = refusal(catalogue, action, ref, refused, roles, answer)
     is_unread = answer is not None and refused.reason in UNREAD_REASONS
     mark = "⏳" if is_unread or refused.reason in PASSING_REASONS else "🚫"
-    text = f"{mark} {sentence} The {labels(action).noun} was not sent."
+    text = f"{mark} {sentence} {catalogue.gettext(labels(action).not_sent)}"
     # What IAM or the network says is for whoever runs the bot.
     if answer and is_unread and not answer.unsent:
         text = f"{text} {quoted_answer(catalogue, answer)}".rstrip()
     return text_message(text)
 
 
-def refusal(
+def refusal(  # noqa: PLR0913, PLR0917 - likewise
     catalogue: Catalogue,
     action: Action,
     ref: Ref,
@@ -135,23 +149,25 @@ def refusal(
     roles: Mapping[str, Role],
     answer: FailedAnswer | None = None,
 ) -> str:
-    """Say in a sentence why the policy refused an action, and who may; ``roles`` by name.
+    """Say why the policy refused an action, and who may; ``roles`` by name.
 
     ``answer`` is what SecMaster said, where the object could not be read.
     """
-    sentence = REFUSAL_SENTENCES[refused.reason]
-    if answer and refused.reason is RefusalReason.DENIED_UNREAD:
-        sentence = DENIED_WHILE_UNREADABLE
-    return sentence.format(
-        trouble=secmaster_sentence(catalogue, answer) if answer else UNREADABLE,
+    is_unreachable = answer and answer.reason is OutcomeReason.UNREACHABLE and not answer.unsent
+    if answer and refused.reason is RefusalReason.UNREAD and not is_unreachable:
+        unchecked = catalogue.gettext("Permissions can't be checked meanwhile. Try again.")
+        return f"{secmaster_sentence(catalogue, answer)} {unchecked}"
+    sentence = catalogue.gettext(
+        REFUSAL_SENTENCES[refused.reason],
         action=code(action.name),
-        kind=ref.kind,
         id=code(ref.id),
-        rule=refused.rule,
-        Rule=refused.rule.capitalize(),
+        rule=rule_number(refused.rule),
         members=role_members(catalogue, refused.roles, roles),
         letters=name_letters(catalogue, refused.letters),
     )
+    if answer and refused.reason is RefusalReason.DENIED_UNREAD:
+        return f"{secmaster_sentence(catalogue, answer)} {sentence}"
+    return sentence
 
 
 def needs_reason(
@@ -159,92 +175,106 @@ def needs_reason(
 ) -> Message:
     """Say that the rule asks for a reason, and how a command gives one."""
     usage = action.usage.replace("[reason]", "<reason>")
-    command = f"{root} break-glass {usage}" if break_glass else f"{root} {usage}"
-    return text_message(f"✏️ This needs a reason: write {code(command, 150)}. Nothing was sent.")
+    command = " ".join([root, "break-glass", usage] if break_glass else [root, usage])
+    sentence = catalogue.gettext(
+        "This requires a reason. Type {command}.", command=code(command, 150)
+    )
+    return text_message(f"✏️ {sentence} {catalogue.gettext(labels(action).not_sent)}")
 
 
 def needs_name(catalogue: Catalogue, action: Action) -> Message:
     """Say that the rule asks for the object's name to be typed, which only a form can ask."""
-    return text_message(
-        f"✏️ This asks for the {action.kind}'s name to be typed: press *{labels(action).button}* "
-        "on its card. Nothing was sent."
+    sentence = catalogue.gettext(
+        "This requires the name to be typed. Press *{button}* on the card.",
+        button=catalogue.gettext(labels(action).button),
     )
+    return text_message(f"✏️ {sentence} {catalogue.gettext(labels(action).not_sent)}")
 
 
 def nothing_waits(catalogue: Catalogue, ref: Ref) -> Message:
     """Say that no approval request about an object is open."""
-    return text_message(
-        f"Nothing about {ref.kind} {code(ref.id)} waits for more people. Nothing was changed."
-    )
+    return text_message(catalogue.gettext(NOTHING_PENDING[ref.kind]))
 
 
 def several_wait(catalogue: Catalogue, ref: Ref) -> Message:
     """Say that several approval requests about an object are open, so a command is ambiguous."""
-    return text_message(
-        f"More than one action on {ref.kind} {code(ref.id)} waits for more people. Press the "
-        "button on its card; nothing was changed."
-    )
+    return text_message(catalogue.gettext(SEVERAL_PENDING[ref.kind]))
 
 
 def no_card_above(catalogue: Catalogue, action: Action) -> Message:
     """Say that a shortcut was used on a message that is not in a card's thread."""
-    kind = action.kind
-    return text_message(
-        f"This message is not in the thread of a {kind}'s card, so the {labels(action).noun} "
-        f"would have no {kind}. Nothing was sent; use it on a message under a card."
-    )
+    sentence = catalogue.gettext(NO_CARD_ABOVE[action.kind])
+    return text_message(f"{sentence} {catalogue.gettext(labels(action).not_sent)}")
 
 
 def too_many_files(catalogue: Catalogue, number: int, limit: int) -> Message:
     """Say that a message has more files than one form can attach."""
     return text_message(
-        f"This message has {number} files; {limit} can be attached at once. Nothing was sent."
+        catalogue.ngettext(
+            "This message has {count} file; up to {limit} can be attached at once. Nothing was "
+            "attached.",
+            "This message has {count} files; up to {limit} can be attached at once. Nothing was "
+            "attached.",
+            number,
+            limit=catalogue.number(limit),
+        )
     )
 
 
 def too_late(catalogue: Catalogue) -> Message:
     """Say that Slack opens no form any more for a button that was pressed."""
-    return text_message("The form came too late for Slack. Nothing was sent; press again.")
+    return text_message(
+        f"⏳ {catalogue.gettext('Slack did not open the form in time. Press again.')}"
+    )
 
 
 def no_chat(catalogue: Catalogue) -> Message:
     """Say that Slack opened no direct message in which the person could be answered."""
-    return text_message(
-        "Slack did not open our chat in time, where this would be answered. Nothing was sent; "
-        "press again."
+    sentence = catalogue.gettext(
+        "Slack did not open a direct message with you in time, where the result would appear. "
+        "Nothing was sent. Press again."
     )
+    return text_message(f"⏳ {sentence}")
 
 
 def newer_button(catalogue: Catalogue) -> Message:
     """Say that a button was made by another version of the bot and can't be read."""
     return text_message(
-        "This button is from another version of this bot and was not understood, so nothing was "
-        "sent. Use the command instead, or show the card again."
+        catalogue.gettext(
+            "This button is from another version of the bot, so nothing was sent. Use the command "
+            "instead, or show the card again."
+        )
     )
 
 
 def newer_form(catalogue: Catalogue) -> Message:
     """Say that a form was made by another version of the bot and can't be read."""
     return text_message(
-        "This form is from another version of this bot and was not understood, so nothing was "
-        "sent. Close it, and open it again."
+        catalogue.gettext(
+            "This form is from another version of the bot, so nothing was sent. Close it, and open "
+            "it again."
+        )
     )
 
 
 def unreadable(catalogue: Catalogue, field: str) -> Message:
     """Say that what Slack sent lacks something; ``field`` is Slack's name for it."""
     return text_message(
-        f"What Slack sent was not understood: its {code(field)} is missing. Nothing was sent to "
-        "SecMaster. Try again; if that does not help, tell whoever runs this bot."
+        catalogue.gettext(
+            "Slack's request was incomplete ({field} is missing), so nothing was sent. Try again. "
+            "If that does not help, tell whoever runs this bot.",
+            field=code(field),
+        )
     )
 
 
 def edited(catalogue: Catalogue) -> Message:
     """Say that an edited message is not acted on."""
-    return text_message(
-        "✏️ I don't act on edits: what the message asked for before stands. For anything else, send "
-        "a new message."
+    sentence = catalogue.gettext(
+        "Edits are ignored: your original message still counts. For anything else, send a new "
+        "message."
     )
+    return text_message(f"✏️ {sentence}")
 
 
 def too_old(catalogue: Catalogue, *, is_new: bool) -> Message:
@@ -252,66 +282,96 @@ def too_old(catalogue: Catalogue, *, is_new: bool) -> Message:
 
     One that is not new was delivered before, and what it asks for may have been recorded.
     """
-    if not is_new:
-        return text_message(
-            "⏳ Slack delivered this message again, more than ten minutes after you wrote it. What "
-            "it asks for may have been done the first time: look before you send it again."
+    if is_new:
+        sentence = catalogue.gettext(
+            "Slack delivered this message more than ten minutes late, so nothing was done. Send it "
+            "again if you still want it."
         )
-    return text_message(
-        "⏳ Slack delivered this message more than ten minutes after you wrote it, so nothing was "
-        "done. If you still want it, send it again."
-    )
+    else:
+        sentence = catalogue.gettext(
+            "Slack delivered this message again, more than ten minutes after you wrote it. It may "
+            "have been carried out the first time: check before you send it again."
+        )
+    return text_message(f"⏳ {sentence}")
 
 
 def own_fault(catalogue: Catalogue, reference: str) -> Message:
     """Say that the bot failed; ``reference`` finds the error in its logs."""
-    return text_message(
-        "Something went wrong on our side, and nothing was sent to SecMaster. Tell whoever runs "
-        f"this bot the reference {code(reference)}."
+    sentence = catalogue.gettext(
+        "Something went wrong in the bot, and nothing was sent to SecMaster. Tell whoever runs "
+        "this bot the reference {reference}.",
+        reference=code(reference),
     )
+    return text_message(f"❌ {sentence}")
 
 
 def not_recorded(catalogue: Catalogue) -> Message:
     """Say that the database took nothing: nothing was recorded, so nothing will be done."""
-    return text_message(
-        "This could not be recorded: the bot's database takes nothing at the moment. Nothing was "
-        "done. Try again in a minute; if that does not help, tell whoever runs this bot."
+    sentence = catalogue.gettext(
+        "The bot's database takes no writes at the moment, so this was not recorded and not done. "
+        "Try again in a minute. If that does not help, tell whoever runs this bot."
     )
+    return text_message(f"⏳ {sentence}")
 
 
 def not_looked_up(catalogue: Catalogue) -> Message:
     """Say that the database did not say what was asked for, which would have changed nothing."""
-    return text_message(
-        "The bot's database does not answer at the moment, so this could not be looked up. Nothing "
-        "was changed. Try again in a minute; if that does not help, tell whoever runs this bot."
+    sentence = catalogue.gettext(
+        "The bot's database does not respond at the moment. Try again in a minute. If that does "
+        "not help, tell whoever runs this bot."
     )
+    return text_message(f"⏳ {sentence}")
 
 
 def perhaps_recorded(catalogue: Catalogue) -> Message:
     """Say that the database did not answer in time: what was asked for may be recorded."""
-    return text_message(
-        "The bot's database does not answer, so I can't say whether this was recorded. If it was, "
-        "you will be told how it ends. If you hear nothing within two minutes, try again."
+    sentence = catalogue.gettext(
+        "The bot's database does not respond, so it is not known whether this was recorded. If it "
+        "was, the result will appear. If you see nothing within two minutes, try again."
     )
+    return text_message(f"❓ {sentence}")
 
 
 def not_in_time(catalogue: Catalogue) -> Message:
     """Say that a request was given up before anything of it was recorded, to answer Slack."""
-    return text_message(
-        "Slack, SecMaster or the bot's database answered too slowly, so this was given up: nothing "
-        "was recorded, and nothing was done. Try again."
+    sentence = catalogue.gettext(
+        "Slack, SecMaster or the bot's database responded too slowly, so this was not recorded and "
+        "not done. Try again."
     )
+    return text_message(f"⏳ {sentence}")
 
 
 def still_recording(catalogue: Catalogue) -> Message:
     """Say that a request is not on record yet, and that its end will be told."""
-    return text_message(
-        "⏳ The bot's database is slow, and this is not recorded yet. You will be told as soon as "
-        "it is, or that it failed. Until then don't send it again: look at the card first."
+    sentence = catalogue.gettext(
+        "The bot's database is slow, and this is not recorded yet. You will be told when it is, or "
+        "that it failed. Until then don't send it again: look at the card first."
     )
+    return text_message(f"⏳ {sentence}")
+
+
+def slack_in_trouble(catalogue: Catalogue) -> Message:
+    """Say that Slack failed, so that something could not be shown."""
+    sentence = catalogue.gettext("Slack has a problem, so this can't be shown. Try again.")
+    return text_message(f"⏳ {sentence}")
+
+
+def unknown_person(catalogue: Catalogue) -> Message:
+    """Say that Slack could not be asked who somebody is."""
+    return text_message(f"⏳ {catalogue.gettext(REFUSAL_SENTENCES[RefusalReason.UNKNOWN_PERSON])}")
+
+
+def not_sent_title(catalogue: Catalogue) -> str:
+    """Return the title of a view that says why a form was not taken."""
+    return catalogue.gettext("Not sent")
+
+
+def not_recorded_title(catalogue: Catalogue) -> str:
+    """Return the title of a view that says that a form is not on record yet."""
+    return catalogue.gettext("Not recorded yet")
 
 
 def cannot_post(catalogue: Catalogue, error_code: str) -> Message:
     """Say why Slack did not let the bot post, by Slack's error code."""
-    sentence = CANNOT_POST.get(error_code, CANNOT_POST_DEFAULT)
-    return text_message(f"🚫 {sentence}. Nothing was posted.")
+    problem = posting_problem(catalogue, error_code)
+    return text_message(f"🚫 {problem} {catalogue.gettext('Nothing was posted.')}")

@@ -1,59 +1,67 @@
-"""Turn each kind of failure into one sentence that a person can act on."""
+"""Turn each kind of failure into a sentence that a person can act on."""
 
 from bot.domain.operations import Outcome
 from bot.domain.reasons import ChannelRefusal, OutcomeReason
-from bot.messages.catalogue import Catalogue
+from bot.domain.watch_status import FailedAnswer
+from bot.messages.catalogue import N_, Catalogue
 from bot.messages.text import code, inline
-from bot.secmaster import (
-    AnswerLost,
-    Forbidden,
-    NotFound,
-    NotRouted,
-    Refused,
-    SecMasterError,
-    Unavailable,
-    Unreachable,
-    Unreadable,
-)
+from bot.secmaster import NotFound, SecMasterError
 
 CANNOT_POST: dict[str, str] = {
-    "channel_not_found": "I can't see this channel: invite me to it first",
-    "not_in_channel": "I am not in this channel: invite me to it first",
-    "is_archived": "This channel is archived",
-    "is_inactive": "This channel is archived",
-    "restricted_action": "This channel does not let apps post",
-    "restricted_action_read_only_channel": "This channel does not let apps post",
-    "restricted_action_thread_locked": "This thread is locked",
-    "workspace_closed": (
-        "My app is not in this Slack workspace: have the organisation add it there again"
+    "channel_not_found": N_("The bot can't see this channel. Invite it first."),
+    "not_in_channel": N_("The bot is not in this channel. Invite it first."),
+    "is_archived": N_("This channel is archived."),
+    "is_inactive": N_("This channel is archived."),
+    "restricted_action": N_("This channel does not let apps post."),
+    "restricted_action_read_only_channel": N_("This channel does not let apps post."),
+    "restricted_action_thread_locked": N_("This thread is locked."),
+    "workspace_closed": N_(
+        "The bot's app was removed from this Slack workspace. An admin of the organisation must "
+        "add it again."
     ),
-    ChannelRefusal.NOT_NAMED: "The policy does not name this channel for cards",
-    ChannelRefusal.SHARED: (
-        "Another organisation shares this channel, and the policy does not let me post there"
+    ChannelRefusal.NOT_NAMED: N_("The policy does not allow cards in this channel."),
+    ChannelRefusal.SHARED: N_(
+        "Another organisation shares this channel, and the policy does not allow cards there."
     ),
 }
+CANNOT_POST_DEFAULT = N_("The bot may not post in this channel.")
 
-CANNOT_POST_DEFAULT = "I may not write in this channel"
-LIMITED = "SecMaster limits the bot's requests"
 TOO_MANY = 429
 UNAUTHENTICATED = 401
-NOT_ACCEPTED = "SecMaster does not accept the bot's credentials"
-RIGHT_MISSING = "SecMaster denies the bot a right that it needs"
-NO_CREDENTIALS = "The bot can't get its credentials for SecMaster"
+LIMITED = N_("SecMaster limits the bot's requests.")
+NOT_ACCEPTED = N_("SecMaster does not accept the bot's credentials.")
+NO_CREDENTIALS = N_("The bot can't get its credentials for SecMaster.")
+REFUSED = N_("SecMaster refused the request.")
 
-IN_TROUBLE = "SecMaster is in trouble."
+IN_TROUBLE = N_("SecMaster has a problem.")
+# What is the matter with SecMaster, whoever met it.
+SECMASTER_SENTENCES = {
+    OutcomeReason.UNREACHABLE: N_("SecMaster can't be reached."),
+    OutcomeReason.LOST_ANSWER: N_("SecMaster's answer was lost on the way."),
+    OutcomeReason.UNAVAILABLE: N_("SecMaster is not responding properly."),
+    OutcomeReason.UNREADABLE: N_("SecMaster sent an answer that can't be read."),
+    OutcomeReason.FORBIDDEN: N_("SecMaster denies the bot a permission that it needs."),
+    OutcomeReason.NOT_ROUTED: N_(
+        "Huawei Cloud's gateway rejected the request before it reached SecMaster."
+    ),
+}
 FAILURE_SENTENCES = {
-    OutcomeReason.UNREACHABLE: "SecMaster can't be reached.",
-    OutcomeReason.LOST_ANSWER: "SecMaster's answer was lost on the way.",
-    OutcomeReason.UNAVAILABLE: "SecMaster is not answering properly.",
-    OutcomeReason.UNREADABLE: "SecMaster sent an answer that can't be read.",
-    OutcomeReason.RESTARTED: "This bot was interrupted in the middle of it.",
-    OutcomeReason.GIVEN_UP: "It was interrupted, and whoever runs this bot gave it up.",
-    OutcomeReason.NOT_READABLE: "SecMaster does not show whether it did it.",
-    OutcomeReason.NOT_VISIBLE: "SecMaster does not show it.",
-    OutcomeReason.FILE_DELAYED: "Slack does not hand out the file at the moment.",
-    OutcomeReason.PERSON_UNKNOWN: "Slack can't be asked who you are.",
-    OutcomeReason.OWN_FAULT: "Something went wrong on our side.",
+    **{
+        reason: SECMASTER_SENTENCES[reason]
+        for reason in (
+            OutcomeReason.UNREACHABLE,
+            OutcomeReason.LOST_ANSWER,
+            OutcomeReason.UNAVAILABLE,
+            OutcomeReason.UNREADABLE,
+        )
+    },
+    OutcomeReason.RESTARTED: N_("The bot was interrupted in the middle of it."),
+    OutcomeReason.GIVEN_UP: N_("It was interrupted, and whoever runs this bot gave it up."),
+    OutcomeReason.NOT_READABLE: N_("SecMaster does not show whether it took effect."),
+    OutcomeReason.NOT_VISIBLE: N_("SecMaster does not show it."),
+    OutcomeReason.FILE_DELAYED: N_("Slack does not deliver the file at the moment."),
+    OutcomeReason.PERSON_UNKNOWN: N_("Slack could not confirm who you are."),
+    OutcomeReason.OWN_FAULT: N_("Something went wrong in the bot."),
 }
 
 # The other reasons say what the policy, a rule of ours or SecMaster refused; where SecMaster's
@@ -85,37 +93,32 @@ GENERAL_TROUBLE = frozenset(
         OutcomeReason.CONFLICT,
     }
 )
+# What somebody who waits can't mend.
+FOR_OPERATORS = (OutcomeReason.FORBIDDEN, OutcomeReason.NOT_ROUTED)
 
-# The most particular first: an error is explained by the first kind that it is an instance of.
-READ_FAILURES: dict[type[SecMasterError], str] = {
-    NotFound: "SecMaster knows nothing of that id in this workspace.",
-    NotRouted: (
-        "⏳ Huawei Cloud's gateway turned the request away before SecMaster saw it: the bot's "
-        "endpoint needs looking after."
-    ),
-    Forbidden: f"⏳ {RIGHT_MISSING}. Nothing was changed; tell whoever runs the bot.",
-    Refused: "SecMaster refused the request.",
-    Unreachable: "⏳ SecMaster can't be reached. Nothing was changed; try again in a moment.",
-    Unavailable: (
-        "⏳ SecMaster is not answering properly. Nothing was changed; try again in a moment."
-    ),
-    AnswerLost: "⏳ SecMaster's answer was lost on the way. Nothing was changed; try again.",
-    Unreadable: "⏳ SecMaster sent an answer that can't be read. Nothing was changed; try again.",
-    SecMasterError: "⏳ SecMaster could not be asked. Nothing was changed; try again.",
-}
+
+def posting_problem(catalogue: Catalogue, error_code: str) -> str:
+    """Say why the bot can't post, by Slack's error code or a ChannelRefusal."""
+    return catalogue.gettext(CANNOT_POST.get(error_code, CANNOT_POST_DEFAULT))
+
+
+def secmaster_sentence(catalogue: Catalogue, answer: FailedAnswer) -> str:
+    """Say what is the matter with SecMaster."""
+    if answer.unsent:
+        return catalogue.gettext(NO_CREDENTIALS)
+    if answer.status == TOO_MANY:
+        return catalogue.gettext(LIMITED)
+    if answer.status == UNAUTHENTICATED:
+        return catalogue.gettext(NOT_ACCEPTED)
+    return catalogue.gettext(SECMASTER_SENTENCES.get(answer.reason, REFUSED))
 
 
 def failure_sentence(catalogue: Catalogue, outcome: Outcome) -> str:
     """Say what kept an operation from ending, with SecMaster's code and status where known."""
-    if outcome.status == TOO_MANY:
-        sentence = f"{LIMITED}."
-    elif outcome.reason_code in GENERAL_TROUBLE:
-        sentence = IN_TROUBLE
-    else:
-        sentence = FAILURE_SENTENCES[outcome.reason_code]
-    status = f"HTTP {outcome.status}" if outcome.status else ""
-    detail = ", ".join(filter(None, (status, inline(outcome.code))))
-    return f"{sentence} ({detail})" if detail else sentence
+    sentence = FAILURE_SENTENCES.get(outcome.reason_code, IN_TROUBLE)
+    text = catalogue.gettext(LIMITED if outcome.status == TOO_MANY else sentence)
+    details = answer_details(outcome.status, outcome.code)
+    return f"{text} ({details})" if details else text
 
 
 def refusal_clause(outcome: Outcome) -> str:
@@ -125,17 +128,28 @@ def refusal_clause(outcome: Outcome) -> str:
     return f" ({clause})" if clause else ""
 
 
+def answer_details(status: int | None, error_code: str) -> str:
+    """Return the status and code of an answer as a literal; "" for neither."""
+    literals = [f"HTTP {status}" if status else "", error_code]
+    return code(" ".join(filter(None, literals))) if any(literals) else ""
+
+
 def explain(catalogue: Catalogue, error: SecMasterError) -> str:
     """Say why something could not be read from SecMaster, and what to do about it."""
-    sentence = next(text for kind, text in READ_FAILURES.items() if isinstance(error, kind))
-    if error.unsent:
-        sentence = f"⏳ {NO_CREDENTIALS}. Nothing was changed; tell whoever runs the bot."
-    elif error.status == TOO_MANY:
-        sentence = f"⏳ {LIMITED}. Nothing was changed; try again in a moment."
-    elif error.status == UNAUTHENTICATED:
-        sentence = f"⏳ {NOT_ACCEPTED}. Nothing was changed; tell whoever runs the bot."
-    request = f" Request {code(error.request_id)}." if error.request_id else ""
-    answer = ""
+    answer = FailedAnswer.of(error)
+    if isinstance(error, NotFound):
+        sentences = [catalogue.gettext("No task or run with that ID in this workspace.")]
+    elif answer.unsent or answer.status == UNAUTHENTICATED or answer.reason in FOR_OPERATORS:
+        help_needed = catalogue.gettext("Tell whoever runs this bot.")
+        sentences = [f"⏳ {secmaster_sentence(catalogue, answer)}", help_needed]
+    elif answer.reason in SECMASTER_SENTENCES:
+        retry = catalogue.gettext("Try again in a moment.")
+        sentences = [f"⏳ {secmaster_sentence(catalogue, answer)}", retry]
+    else:
+        sentences = [secmaster_sentence(catalogue, answer)]
     if error.code and not error.unsent:  # IAM's may name the bot's user there
-        answer = f" It said {code(error.code)} {inline(error.message, 200)}."
-    return f"{sentence}{answer}{request}"
+        quoted = f"{code(error.code)} {inline(error.message, 200)}"
+        sentences.append(catalogue.gettext("SecMaster answered: {answer}", answer=quoted))
+    if error.request_id:
+        sentences.append(catalogue.gettext("Request ID: {id}", id=code(error.request_id)))
+    return " ".join(sentences)

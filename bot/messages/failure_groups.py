@@ -74,7 +74,7 @@ def card(
     workflow_ids = {run.workflow.id for run in failed}
     if len(failed) > 1 and len(workflow_ids) == 1:
         query = _workflow_query(render_context.ref.workspace, workflow_ids.pop())
-        more += [actions([batch_button(query)])] if query else []
+        more += [actions([batch_button(render_context.catalogue, query)])] if query else []
     head = [header(name), section(f"*{state}*"), *mention_block(render_context)]
     small_print = context(footer(render_context, several=True))
     return Message(f"{name}: {state}", (*head, *rows, *more, small_print))

@@ -16,9 +16,9 @@ from slack_sdk.models.blocks import Block
 from bot.domain.fields import INSTANCE_FIELDS, TASK_FIELDS, S
 from bot.domain.objects import ObjectKind
 from bot.domain.snapshots import Snapshot
-from bot.messages.blocks import plain_text, section
-from bot.messages.catalogue import Catalogue
-from bot.messages.text import code, code_block, date_token, inline, relative_time
+from bot.messages.blocks import RenderContext, link, plain_text, section
+from bot.messages.catalogue import N_, Catalogue
+from bot.messages.text import ago_token, code, code_block, date_token, inline, time_token
 from bot.secmaster import (
     BusinessType,
     DueHandle,
@@ -26,33 +26,51 @@ from bot.secmaster import (
     InstanceStatus,
     Task,
     TaskStatus,
+    TriggerType,
 )
 
 DESCRIPTION = 600
 WHOLE = 2800  # characters of a passage in the Details
 
 BUSINESS_TYPES: dict[str, str] = {
-    BusinessType.WORKFLOWNODEAPPROVE: "An approval in a workflow",
-    BusinessType.PLAYBOOKNODEAPPROVE: "An approval in a playbook",
-    BusinessType.WORKFLOWPUBLISH: "A workflow version to publish",
-    BusinessType.PLAYBOOKPUBLISH: "A playbook version to publish",
+    BusinessType.WORKFLOWNODEAPPROVE: N_("workflow approval"),
+    BusinessType.PLAYBOOKNODEAPPROVE: N_("playbook approval"),
+    BusinessType.WORKFLOWPUBLISH: N_("publish a workflow version"),
+    BusinessType.PLAYBOOKPUBLISH: N_("publish a playbook version"),
 }
 TASK_STATES: dict[str, str] = {
-    TaskStatus.WAITING: "🟡 Waiting for a decision",
-    TaskStatus.FINISHED: "✅ Finished",
-    TaskStatus.CANCELED: "⛔ Canceled",
+    TaskStatus.WAITING: N_("Waiting for a decision"),
+    TaskStatus.FINISHED: N_("Finished"),
+    TaskStatus.CANCELED: N_("Canceled"),
 }
 INSTANCE_STATES: dict[str, str] = {
-    InstanceStatus.RUNNING: "🔵 Running",
-    InstanceStatus.FAILED: "🔴 Failed",
-    InstanceStatus.FINISHED: "✅ Finished",
-    InstanceStatus.RETRYING: "🔁 Retrying",
-    InstanceStatus.TERMINATING: "🟠 Terminating",
-    InstanceStatus.TERMINATED: "⛔ Terminated",
+    InstanceStatus.RUNNING: N_("Running"),
+    InstanceStatus.FAILED: N_("Failed"),
+    InstanceStatus.FINISHED: N_("Finished"),
+    InstanceStatus.RETRYING: N_("Retrying"),
+    InstanceStatus.TERMINATING: N_("Terminating"),
+    InstanceStatus.TERMINATED: N_("Terminated"),
+}
+SIGNS: dict[str, str] = {
+    TaskStatus.WAITING: "🟡",
+    TaskStatus.FINISHED: "✅",
+    TaskStatus.CANCELED: "⛔",
+    InstanceStatus.RUNNING: "🔵",
+    InstanceStatus.FAILED: "🔴",
+    InstanceStatus.FINISHED: "✅",
+    InstanceStatus.RETRYING: "🔁",
+    InstanceStatus.TERMINATING: "🟠",
+    InstanceStatus.TERMINATED: "⛔",
 }
 DUE_HANDLES: dict[str, str] = {
-    DueHandle.CONTINUE: "it goes on by itself",
-    DueHandle.INTERRUPT: "it is interrupted",
+    DueHandle.CONTINUE: N_("approved automatically"),
+    DueHandle.INTERRUPT: N_("cancelled automatically"),
+}
+TRIGGERS: dict[str, str] = {
+    TriggerType.DEBUG: N_("debugging"),
+    TriggerType.TIMER: N_("timer"),
+    TriggerType.EVENT: N_("event"),
+    TriggerType.MANUAL: N_("started by hand"),
 }
 
 # A passage's label and text in; its blocks out, none for a text that says nothing.
@@ -70,8 +88,8 @@ def parameters(label: str, text: str) -> list[Block]:
 
 
 def in_full(label: str, text: str) -> list[Block]:
-    """Show a text as it is, as much of it as fits one block."""
-    return [labelled(label, text, WHOLE)] if text.strip() else []
+    """Show a text that may be JSON as much of it as fits one block, laid out for reading."""
+    return [labelled(label, laid_out(text), WHOLE)] if text.strip() else []
 
 
 def labelled(label: str, text: str, limit: int = 800) -> Block:
@@ -81,18 +99,18 @@ def labelled(label: str, text: str, limit: int = 800) -> Block:
 
 @dataclass(frozen=True, slots=True)
 class FieldWords(Generic[S]):
-    """How people are shown a field.
+    """How people are shown a field: English texts, each to be looked up in its reader's catalogue.
 
     ``label`` names it, and ``values`` are the words for those texts of it that have any.
-    ``fact`` returns its value among the facts, "" where it is left out there, from the snapshot
-    and the current time; ``fact_label`` is its label there where that depends on the snapshot.
-    ``card`` and ``details`` render its passages.
+    ``fact`` returns its value among the facts, "" where it is left out there; ``fact_label`` is
+    its label there where that depends on the snapshot. ``card`` and ``details`` render its
+    passages.
     """
 
     label: str
     values: Mapping[str, str] = field(default_factory=dict)
     is_time: bool = False
-    fact: Callable[[Catalogue, S, datetime], str] | None = None
+    fact: Callable[[RenderContext, S], str] | None = None
     fact_label: Callable[[S], str] | None = None
     card: Passage | None = None
     details: Passage | None = None
@@ -100,105 +118,149 @@ class FieldWords(Generic[S]):
 
 def task_state(catalogue: Catalogue, task: Task) -> str:
     """Name a task's status, with its sign."""
-    return TASK_STATES.get(task.status, f"▫️ {inline(task.status, 40)}")
+    return state_name(catalogue, TASK_STATES, task.status)
 
 
 def instance_state(catalogue: Catalogue, run: Instance) -> str:
     """Name an instance's status, with its sign."""
-    return INSTANCE_STATES.get(run.status, f"▫️ {inline(run.status, 40)}")
+    return state_name(catalogue, INSTANCE_STATES, run.status)
+
+
+def state_name(catalogue: Catalogue, states: Mapping[str, str], status: str) -> str:
+    """Name a status by one of the tables of states, with its sign."""
+    if status not in states:
+        return f"▫️ {inline(status, 40) or '—'}"
+    return f"{SIGNS[status]} {catalogue.gettext(states[status])}"
 
 
 def due(catalogue: Catalogue, task: Task, now: datetime) -> str:
-    """Say when a waiting task is due and what happens then; "—" without a due date.
+    """Say when a waiting task is due and what SecMaster does then; "—" without a due date.
 
-    That it goes on by itself is a warning on a line of its own.
+    That it is approved then is a warning on a line of its own. Of a task that is overdue and still
+    waits nobody knows what SecMaster will do.
     """
     if task.due_date is None:
         return "—"
-    when = f"{date_token(task.due_date)} ({relative_time(catalogue, task.due_date, now)})"
-    text = f"⏰ *Overdue* since {when}" if task.due_date < now else when
-    if task.due_handle == DueHandle.CONTINUE:
-        return f"{text}\n⚠️ then it *goes on by itself*"
-    return f"{text}\nthen it is interrupted" if task.due_handle == DueHandle.INTERRUPT else text
+    when, ago = date_token(task.due_date), ago_token(task.due_date)
+    if task.due_date < now:
+        return f"⏰ {catalogue.gettext('*Overdue* since {when} ({ago})', when=when, ago=ago)}"
+    match task.due_handle:
+        case DueHandle.CONTINUE:
+            warning = catalogue.gettext(
+                "*auto-approves* at {time} if nobody decides", time=time_token(task.due_date)
+            )
+            return f"{catalogue.gettext('{when} ({ago})', when=when, ago=ago)}\n⚠️ {warning}"
+        case DueHandle.INTERRUPT:
+            return catalogue.gettext(
+                "{when} ({ago}), then cancelled automatically", when=when, ago=ago
+            )
+        case _:  # SecMaster states nothing, or what no version of the bot knows yet
+            return catalogue.gettext("{when} ({ago})", when=when, ago=ago)
 
 
-def _held_up(_catalogue: Catalogue, task: Task, _now: datetime) -> str:
-    waiting = task.status == TaskStatus.WAITING
-    return code(task.action_instance_id) if waiting and task.action_instance_id else ""
+def _waiting_run(render_context: RenderContext, task: Task) -> str:
+    """Name the run that waits for a task, with a link to the console, and its id last."""
+    id_ = task.action_instance_id
+    if task.status != TaskStatus.WAITING or not id_:
+        return ""
+    name = render_context.names.get(id_, "")
+    if not name:
+        return code(id_)
+    linked = link(render_context.console_url, f"“{name}”") or f"“{inline(name)}”"
+    return f"{linked} ({code(id_)})"
 
 
-def _workflow(_catalogue: Catalogue, run: Instance, _now: datetime) -> str:
+def _workflow(_render_context: RenderContext, run: Instance) -> str:
     version = f" {inline(run.workflow.version, 40)}" if run.workflow.version else ""
     return (inline(run.workflow.name) or "—") + version
 
 
-def _end(catalogue: Catalogue, run: Instance, now: datetime) -> str:
-    duration = catalogue.duration((run.end_time or now) - run.start_time) if run.start_time else "—"
-    return f"{date_token(run.end_time)} (after {duration})" if run.end_time else duration
+def _start(render_context: RenderContext, run: Instance) -> str:
+    start = date_token(run.start_time)
+    if run.end_time or run.start_time is None:
+        return start
+    return render_context.catalogue.gettext(
+        "{when} ({ago})", when=start, ago=ago_token(run.start_time)
+    )
+
+
+def _end(render_context: RenderContext, run: Instance) -> str:
+    if run.end_time is None or run.start_time is None:
+        return date_token(run.end_time) if run.end_time else ""
+    catalogue, end = render_context.catalogue, date_token(run.end_time)
+    duration = catalogue.duration(run.end_time - run.start_time)
+    return catalogue.gettext("{when} (after {duration})", when=end, duration=duration)
+
+
+def _value(values: Mapping[str, str], render_context: RenderContext, text: str) -> str:
+    """Return the words for a field's text, or the text itself where there are none."""
+    if text in values:
+        return render_context.catalogue.gettext(values[text])
+    return inline(text, 60) or "—"
 
 
 # In the order of the facts. Passages and differences are in that of the fields' own tables.
 TASK_WORDS: Mapping[str, FieldWords[Task]] = {
-    "name": FieldWords("Name"),  # the header of both
+    "name": FieldWords(N_("Name")),  # the header of both
     "status": FieldWords(
-        "Status", values=TASK_STATES, fact=lambda catalogue, task, _: task_state(catalogue, task)
+        N_("Status"),
+        values=TASK_STATES,
+        fact=lambda context, task: task_state(context.catalogue, task),
     ),
     "business_type": FieldWords(
-        "Decision",
+        N_("Type"),
         values=BUSINESS_TYPES,
-        fact=lambda _catalogue, task, _: (
-            BUSINESS_TYPES.get(task.business_type) or inline(task.business_type, 60) or "—"
-        ),
+        fact=lambda context, task: _value(BUSINESS_TYPES, context, task.business_type),
     ),
     "related_object": FieldWords(
-        "Workflow or playbook",
-        fact=lambda _catalogue, task, _: inline(task.related_object) or "—",
+        N_("Workflow or playbook"),
+        fact=lambda _context, task: inline(task.related_object) or "—",
         fact_label=lambda task: (
-            "Playbook" if task.business_type.startswith("PLAYBOOK") else "Workflow"
+            N_("Playbook") if task.business_type.startswith("PLAYBOOK") else N_("Workflow")
         ),
     ),
     "due_date": FieldWords(
-        "Due",
+        N_("Due"),
         is_time=True,
-        fact=lambda catalogue, task, now: (
-            due(catalogue, task, now) if task.status == TaskStatus.WAITING else ""
+        fact=lambda context, task: (
+            due(context.catalogue, task, context.now) if task.status == TaskStatus.WAITING else ""
         ),
     ),
-    "due_handle": FieldWords("When due", values=DUE_HANDLES),  # said with the due date
+    "due_handle": FieldWords(N_("When due"), values=DUE_HANDLES),  # said with the due date
     "creator_name": FieldWords(
-        "Created by", fact=lambda _catalogue, task, _: inline(task.creator_name, 80) or "—"
+        N_("Created by"), fact=lambda _context, task: inline(task.creator_name, 80) or "—"
     ),
     "create_time": FieldWords(
-        "Created", fact=lambda _catalogue, task, _: date_token(task.create_time)
+        N_("Created"), fact=lambda _context, task: date_token(task.create_time)
     ),
-    "action_instance_id": FieldWords("Holds up", fact=_held_up),
-    "approver": FieldWords("Handler"),
-    "description": FieldWords("Description", card=paragraphs, details=in_full),
-    "view_parameters": FieldWords("Details", card=parameters, details=in_full),
-    "handle_parameters": FieldWords("Parameters", card=parameters, details=in_full),
-    "notes": FieldWords("Note", card=parameters),
-    "review_comments": FieldWords("Review comments", details=in_full),
-    "attachments": FieldWords("Attachments"),
+    "action_instance_id": FieldWords(N_("Waiting run"), fact=_waiting_run),
+    "approver": FieldWords(N_("Handler")),
+    "description": FieldWords(N_("Description"), card=paragraphs, details=in_full),
+    "view_parameters": FieldWords(N_("Details"), card=parameters, details=in_full),
+    "handle_parameters": FieldWords(N_("Parameters"), card=parameters, details=in_full),
+    "notes": FieldWords(N_("Note"), card=parameters, details=in_full),
+    "review_comments": FieldWords(N_("Review comments"), details=in_full),
+    "attachments": FieldWords(N_("Attachments")),
 }
 INSTANCE_WORDS: Mapping[str, FieldWords[Instance]] = {
-    "name": FieldWords("Name"),  # the header of both
+    "name": FieldWords(N_("Name")),  # the header of both
     "status": FieldWords(
-        "Status",
+        N_("Status"),
         values=INSTANCE_STATES,
-        fact=lambda catalogue, run, _: instance_state(catalogue, run),
+        fact=lambda context, run: instance_state(context.catalogue, run),
     ),
-    "workflow": FieldWords("Workflow", fact=_workflow),
-    "playbook": FieldWords("Playbook", fact=lambda _catalogue, run, _: inline(run.playbook.name)),
+    "workflow": FieldWords(N_("Workflow"), fact=_workflow),
+    "playbook": FieldWords(N_("Playbook"), fact=lambda _context, run: inline(run.playbook.name)),
     "trigger_type": FieldWords(
-        "Trigger", fact=lambda _catalogue, run, _: inline(run.trigger_type, 40).capitalize() or "—"
+        N_("Trigger"), fact=lambda context, run: _value(TRIGGERS, context, run.trigger_type)
     ),
-    "start_time": FieldWords("Started", fact=lambda _catalogue, run, _: date_token(run.start_time)),
-    "end_time": FieldWords(
-        "Ended", fact=_end, fact_label=lambda run: "Ended" if run.end_time else "Running for"
+    "start_time": FieldWords(N_("Started"), fact=_start),
+    "end_time": FieldWords(N_("Ended"), fact=_end),
+    "retry_count": FieldWords(
+        N_("Retries"), fact=lambda context, run: context.catalogue.number(run.retry_count)
     ),
-    "retry_count": FieldWords("Retries", fact=lambda _catalogue, run, _: str(run.retry_count)),
-    "failed_node": FieldWords("Failed at"),
-    "error_msg": FieldWords("Error"),
+    "failed_node": FieldWords(N_("Failed at")),
+    "error_msg": FieldWords(N_("Error")),
 }
 WORDS: Mapping[ObjectKind, Mapping[str, FieldWords[Any]]] = {
     "task": TASK_WORDS,
@@ -206,20 +268,21 @@ WORDS: Mapping[ObjectKind, Mapping[str, FieldWords[Any]]] = {
 }
 
 
-def facts(catalogue: Catalogue, snapshot: Snapshot, now: datetime) -> list[tuple[str, str]]:
+def facts(render_context: RenderContext, snapshot: Snapshot) -> list[tuple[str, str]]:
     """Return the facts of an object as pairs of label and value."""
     if isinstance(snapshot, Task):
-        return _facts(catalogue, TASK_WORDS, snapshot, now)
-    return _facts(catalogue, INSTANCE_WORDS, snapshot, now)
+        return _facts(render_context, TASK_WORDS, snapshot)
+    return _facts(render_context, INSTANCE_WORDS, snapshot)
 
 
 def _facts(
-    catalogue: Catalogue, words: Mapping[str, FieldWords[S]], snapshot: S, now: datetime
+    render_context: RenderContext, words: Mapping[str, FieldWords[S]], snapshot: S
 ) -> list[tuple[str, str]]:
+    gettext = render_context.catalogue.gettext
     return [
-        (row.fact_label(snapshot) if row.fact_label else row.label, value)
+        (gettext(row.fact_label(snapshot) if row.fact_label else row.label), value)
         for row in words.values()
-        if row.fact and (value := row.fact(catalogue, snapshot, now))
+        if row.fact and (value := row.fact(render_context, snapshot))
     ]
 
 
@@ -227,9 +290,9 @@ def card_passages(catalogue: Catalogue, snapshot: Snapshot) -> list[Block]:
     """Return the passages below the facts of a card."""
     return [
         block
-        for words, text in _words_and_texts(catalogue, snapshot)
+        for words, text in _words_and_texts(snapshot)
         if words.card
-        for block in words.card(words.label, text)
+        for block in words.card(catalogue.gettext(words.label), text)
     ]
 
 
@@ -237,13 +300,13 @@ def details_passages(catalogue: Catalogue, snapshot: Snapshot) -> list[Block]:
     """Return the passages below the facts of the Details."""
     return [
         block
-        for words, text in _words_and_texts(catalogue, snapshot)
+        for words, text in _words_and_texts(snapshot)
         if words.details
-        for block in words.details(words.label, text)
+        for block in words.details(catalogue.gettext(words.label), text)
     ]
 
 
-def _words_and_texts(catalogue: Catalogue, snapshot: Snapshot) -> list[tuple[FieldWords[Any], str]]:
+def _words_and_texts(snapshot: Snapshot) -> list[tuple[FieldWords[Any], str]]:
     if isinstance(snapshot, Task):
         return [(TASK_WORDS[row.name], row.read(snapshot)) for row in TASK_FIELDS]
     return [(INSTANCE_WORDS[row.name], row.read(snapshot)) for row in INSTANCE_FIELDS]

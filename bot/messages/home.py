@@ -1,7 +1,7 @@
-"""Render a person's Home: their queue, the runs they may retry, what they did, who is on call.
+"""Render a person's Home: what is waiting for their approval, their tasks, and what they did.
 
-Nothing in it says how far away a time is: it is rendered again where something has changed, and
-not because time passes.
+It is rendered again where something has changed, and not because time passes: how far away a time
+is only Slack says, which keeps it true.
 """
 
 import hashlib
@@ -22,9 +22,12 @@ from slack_sdk.models.blocks import (
 )
 from slack_sdk.models.views import View
 
-from bot.domain.actions import Action
+from bot.domain.actions import BY_NAME, Action
+from bot.domain.approvals import ApprovalRequest, CallPreference
+from bot.domain.cards import ButtonValue
 from bot.domain.objects import OBJECT_KINDS, ObjectKind, Ref, Value
-from bot.domain.snapshots import Snapshot
+from bot.domain.snapshots import Snapshot, decision_fingerprint
+from bot.messages.approval_calls import approver_lines, deadline_text, tally, warning_text
 from bot.messages.blocks import (
     RenderContext,
     action_button,
@@ -35,27 +38,36 @@ from bot.messages.blocks import (
     section,
 )
 from bot.messages.cards import node_title
-from bot.messages.catalogue import Catalogue
+from bot.messages.catalogue import N_, Catalogue
+from bot.messages.fields import TASK_WORDS
 from bot.messages.labels import labels
 from bot.messages.oncall import SOON, on_call_names
-from bot.messages.text import code, date_token, inline
+from bot.messages.text import ago_token, code, date_token, inline, mention_all
 from bot.secmaster import DueHandle, Instance, Task
 
 TASKS = 8  # on a page
 RUNS = 5
+REQUESTS = 5  # that are waiting for the person, and as many for others
+NAMED = 5  # people and user groups who may give the next approval
 DECIDED = 10
+CALLS = "calls"  # the action id of the menu of how one is called for approvals
 Tasks = Literal["mine", "overdue", "soon", "all"]
 FILTERS: dict[Tasks, str] = {
-    "mine": "All that wait for me",
-    "overdue": "Overdue",
-    "soon": "Due in 1 h",
-    "all": "Everything that waits",
+    "mine": N_("Waiting for you"),
+    "overdue": N_("Overdue"),
+    "soon": N_("Due within {length}"),
+    "all": N_("All waiting tasks"),
 }
 NOTHING: dict[Tasks, str] = {
-    "mine": "Nothing waits for you.",
-    "overdue": "Nothing that waits for you is overdue.",
-    "soon": "Nothing that waits for you is due in 1 h.",
-    "all": "Nothing waits.",
+    "mine": N_("No task is waiting for you."),
+    "overdue": N_("No task that is waiting for you is overdue."),
+    "soon": N_("No task that is waiting for you is due within {length}."),
+    "all": N_("No task is waiting."),
+}
+CALL_CHOICES = {
+    CallPreference.AS_RULED: N_("Call me for approvals as each rule says"),
+    CallPreference.DIRECT: N_("Call me for approvals in a direct message"),
+    CallPreference.OFF: N_("Do not call me for approvals"),
 }
 
 
@@ -113,6 +125,25 @@ class HomeRow:
 
 
 @dataclass(frozen=True, slots=True)
+class HomeRequest:
+    """A request for approvals of which the person may give the next, or that they ``approved``.
+
+    It has the approvals that still count. ``may_override``: they may decide alone. ``actions`` are
+    those that they may take on its object, what is asked for first; ``approvers`` the people and
+    user groups who may give the next approval.
+    """
+
+    render_context: RenderContext
+    snapshot: Snapshot
+    request: ApprovalRequest
+    actions: tuple[Action, ...] = ()
+    approvers: tuple[str, ...] = ()
+    may_approve: bool = False
+    approved: bool = False
+    may_override: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class HomeDecision:
     """What the person did to an object; ``name`` is "" where the object's name is not known."""
 
@@ -126,12 +157,14 @@ class HomeDecision:
 class Home:
     """What a Home is rendered from.
 
-    ``tasks`` are the open tasks, due soonest first; ``failed`` are the runs that the person may
-    retry and ``decisions`` what they did this shift, both latest first. For ``unchecked`` more
-    open tasks it was not checked whether the person may act on them. ``on_call`` is None where
-    Slack could not be asked. ``stale`` means that SecMaster can't be read since ``as_of``. Only
-    the ``kinds`` are shown that the person may read, and where they may not read all tasks
-    (``restricted``) nothing says how many there are.
+    ``requests`` are what the person may approve next, and what they approved, ending soonest
+    first. ``tasks`` are the other open tasks, due soonest first; ``failed`` are the runs that the
+    person may retry and ``decisions`` what they did this shift, both latest first. For
+    ``unchecked`` more open tasks it was not checked whether the person may act on them.
+    ``on_call`` is None where Slack could not be asked. ``stale`` means that SecMaster can't be
+    read since ``as_of``. Only the ``kinds`` are shown that the person may read, and where they may
+    not read all tasks (``restricted``) nothing says how many there are. ``calls`` is how the person
+    is called for approvals.
     """
 
     options: HomeOptions
@@ -144,22 +177,30 @@ class Home:
     stale: bool = False
     kinds: Sequence[ObjectKind] = OBJECT_KINDS
     restricted: bool = False
+    requests: Sequence[HomeRequest] = ()
+    calls: CallPreference = CallPreference.AS_RULED
 
 
 def view(catalogue: Catalogue, home: Home) -> dict[str, Any]:
     """Return the Home's view. Its last block alone says as of when it is."""
-    warning = "⚠️ SecMaster can't be read now; this is what was known before."
-    decisions = "\n".join(map(_decision_line, home.decisions[:DECIDED]))
+    stale = catalogue.gettext("SecMaster can't be read right now. This is what was known before.")
+    decisions = "\n".join(_decision_line(catalogue, each) for each in home.decisions[:DECIDED])
     blocks = [
-        *([section(warning)] if home.stale else []),
+        *([section(f"⚠️ {stale}")] if home.stale else []),
+        *_request_sections(catalogue, home),
         *([*_queue_blocks(catalogue, home), DividerBlock()] if "task" in home.kinds else []),
         *([*_failed_blocks(catalogue, home), DividerBlock()] if "instance" in home.kinds else []),
-        header("What I did this shift"),
-        section(decisions or "Nothing yet."),
-        header("On call now"),
+        header(catalogue.gettext("What you did this shift")),
+        section(decisions or catalogue.gettext("Nothing yet.")),
+        header(catalogue.gettext("On call now")),
         section(on_call_names(catalogue, home.on_call)),
-        actions([ButtonElement(text="Refresh", action_id="home")]),
-        context(f"as of {date_token(home.as_of)}"),
+        actions(
+            [
+                _calls_menu(catalogue, home.calls),
+                _button(catalogue.pgettext("button", "Refresh"), "home"),
+            ]
+        ),
+        context(catalogue.gettext("As of {when}", when=date_token(home.as_of))),
     ]
     return View(type="home", blocks=blocks).to_dict()
 
@@ -171,7 +212,14 @@ def view_fingerprint(catalogue: Catalogue, view: dict[str, Any]) -> str:
 
 def visible_rows(home: Home) -> tuple[Sequence[HomeRow], Sequence[HomeRow]]:
     """Return the tasks and the runs that are on the chosen pages."""
-    return _tasks_page(home).rows, _failed_page(home).rows
+    return _tasks_page(home).rows, failed_page(home).rows
+
+
+def shown_objects(home: Home) -> list[tuple[Ref, Snapshot]]:
+    """Return every object that a Home shows with buttons."""
+    tasks, runs = visible_rows(home)
+    shown = [(row.render_context.ref, row.snapshot) for row in (*tasks, *runs)]
+    return [*((each.render_context.ref, each.snapshot) for each in home.requests), *shown]
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,98 +258,209 @@ def _passes(row: HomeRow, chosen: Tasks) -> bool:
             assert_never(chosen)
 
 
-def _failed_page(home: Home) -> _Page:
+def failed_page(home: Home) -> _Page:
+    """Return the page of failed runs that is chosen."""
     return _Page.cut(home.failed, home.options.runs_page, RUNS)
+
+
+# What is waiting for approvals.
+
+
+def _request_sections(catalogue: Catalogue, home: Home) -> list[Block]:
+    """Show what the person may approve next, then what they approved and others have not."""
+    waiting = [request for request in home.requests if request.may_approve]
+    others = [request for request in home.requests if not request.may_approve]
+    titles = (
+        (waiting, catalogue.gettext("Waiting for your approval: {count}", count=len(waiting))),
+        (others, catalogue.gettext("Waiting for others' approval: {count}", count=len(others))),
+    )
+    blocks: list[Block] = []
+    for requests, title in titles:
+        if not requests:
+            continue
+        blocks.append(header(title))
+        for request in requests[:REQUESTS]:
+            blocks += _request_blocks(request)
+        if (more := len(requests) - REQUESTS) > 0:
+            text = catalogue.ngettext("{count} more ends later.", "{count} more end later.", more)
+            blocks.append(context(text))
+        blocks.append(DividerBlock())
+    return blocks
+
+
+def _request_blocks(waiting: HomeRequest) -> list[Block]:
+    """Show one request: how many approvals it has, by whom, until when, and what silence does."""
+    render_context, snapshot, request = waiting.render_context, waiting.snapshot, waiting.request
+    catalogue = render_context.catalogue
+    warning = warning_text(render_context, snapshot, request)
+    deadline = deadline_text(render_context, snapshot, request)
+    if waiting.may_approve:
+        lines = [f"🗳️ *{tally(catalogue, request)}*", deadline]
+    else:
+        lines = [f"⏳ {_missing_text(catalogue, request, waiting.approvers)}", deadline]
+    lines += [*([f"*{warning}*"] if warning else []), *approver_lines(catalogue, request)]
+    if facts := _facts(render_context, snapshot):
+        lines.append(facts)
+    ref, action = render_context.ref, BY_NAME[request.action]
+    button = ButtonValue(ref=ref, decision_fingerprint=decision_fingerprint(snapshot))
+    value = f"{action.name}|{button}"
+    buttons = [action_button(each, render_context, snapshot) for each in waiting.actions]
+    if waiting.approved:
+        text = catalogue.gettext("Withdraw my approval")
+        buttons = [_button(text, "withdraw", value)]
+    if waiting.may_override:
+        buttons.append(_button(catalogue.gettext("Emergency override"), "break-glass", value))
+    buttons.append(_button(catalogue.pgettext("button", "Details"), "details", str(ref)))
+    return [plain_name(snapshot.name), section("\n".join(lines)), actions(buttons)]
+
+
+def _missing_text(catalogue: Catalogue, request: ApprovalRequest, approvers: Sequence[str]) -> str:
+    """Say how many approvals are missing, and who may give them where that is known."""
+    if not approvers:
+        return catalogue.ngettext(
+            "{count} more approval needed.", "{count} more approvals needed.", request.missing
+        )
+    people = catalogue.one_of([mention_all([id_]).strip() for id_ in approvers[:NAMED]])
+    return catalogue.ngettext(
+        "{count} more approval needed: {people}.",
+        "{count} more approvals needed: {people}.",
+        request.missing,
+        people=people,
+    )
+
+
+# Tasks and runs.
 
 
 def _queue_blocks(catalogue: Catalogue, home: Home) -> list[Block]:
     """Show the counts, the filter and one page of the tasks."""
     queue = [row for row in home.tasks if row.actions]
-    overdue, soon = sum(row.is_overdue for row in queue), sum(row.is_soon for row in queue)
+    length = catalogue.duration(SOON)
     counts = (
-        f"*{len(queue)}* waiting for me · *{overdue}* overdue · "
-        f"*{soon}* due in {catalogue.duration(SOON)}"
+        catalogue.gettext("*{count}* waiting for you", count=catalogue.number(len(queue))),
+        catalogue.gettext("*{count}* overdue", count=sum(row.is_overdue for row in queue)),
+        catalogue.gettext(
+            "*{count}* due within {length}", count=sum(row.is_soon for row in queue), length=length
+        ),
     )
     # Another filter begins on its first page; the runs' page is not worth an option's room.
     options = {
-        key: Option(value=f"home|{HomeOptions(tasks=key)}", text=PlainTextObject(text=label))
+        key: Option(
+            value=f"home|{HomeOptions(tasks=key)}",
+            text=PlainTextObject(text=catalogue.gettext(label, length=length)),
+        )
         for key, label in FILTERS.items()
     }
     menu = StaticSelectElement(
         action_id="home.tasks",
-        placeholder="Which tasks",
+        placeholder=catalogue.gettext("Which tasks"),
         options=list(options.values()),
         initial_option=options[home.options.tasks],
     )
-    blocks: list[Block] = [header("My queue"), section(counts, menu)]
+    blocks: list[Block] = [
+        header(catalogue.gettext("Your tasks")),
+        section(" · ".join(counts), menu),
+    ]
     if home.restricted:
-        blocks.append(context("Counted among the tasks due soonest that you may read."))
+        note = catalogue.gettext("Counted among the tasks due soonest that you may read.")
+        blocks.append(context(note))
     elif home.unchecked:
-        total = len(home.tasks) + home.unchecked
-        tasks = f"{len(home.tasks):,} of {total:,} tasks that wait"
-        blocks.append(context(f"Counted among the {tasks}: those due soonest."))
+        note = catalogue.gettext(
+            "Counted among {checked} of {total} waiting tasks: those due soonest.",
+            checked=catalogue.number(len(home.tasks)),
+            total=catalogue.number(len(home.tasks) + home.unchecked),
+        )
+        blocks.append(context(note))
     page = _tasks_page(home)
     rows: list[Block] = []
     for row in page.rows:
-        task = row.snapshot
-        related = inline(task.related_object, 80) if isinstance(task, Task) else ""
-        facts = " · ".join(filter(None, (_due_text(catalogue, row), related, code(task.id))))
-        rows += [plain_name(task.name), context(facts), _row_buttons(catalogue, row, row.actions)]
-    blocks += rows or [section(NOTHING[home.options.tasks])]
+        facts = " · ".join(
+            filter(None, (_facts(row.render_context, row.snapshot), code(row.snapshot.id)))
+        )
+        rows += [plain_name(row.snapshot.name), context(facts), _row_buttons(row, row.actions)]
+    nothing = catalogue.gettext(NOTHING[home.options.tasks], length=length)
+    blocks += rows or [section(nothing)]
     return blocks + _page_buttons(catalogue, page, "tasks_page", home.options)
 
 
-def _due_text(catalogue: Catalogue, row: HomeRow) -> str:
-    if row.due is None:
-        return "no due date"
-    when = date_token(row.due)
-    text = f"⏰ *Overdue* since {when}" if row.is_overdue else f"due {when}"
-    task = row.snapshot
-    by_itself = isinstance(task, Task) and task.due_handle == DueHandle.CONTINUE
-    return f"{text}, ⚠️ then it *goes on by itself*" if by_itself else text
+def _facts(render_context: RenderContext, snapshot: Snapshot) -> str:
+    """Say in a line what a task or run is: its due date and what happens then, type, workflow."""
+    catalogue, now = render_context.catalogue, render_context.now
+    if isinstance(snapshot, Task):
+        business_type = TASK_WORDS["business_type"].fact
+        facts = [
+            _due_text(render_context, snapshot),
+            business_type(render_context, snapshot) if business_type else "",
+            inline(snapshot.related_object, 80),
+        ]
+    else:
+        facts = [inline(snapshot.workflow.name, 80)]
+        if ended := snapshot.end_time or snapshot.start_time:
+            facts.append(
+                catalogue.gettext(
+                    "failed {when} ({ago})", when=date_token(ended), ago=ago_token(ended)
+                )
+            )
+        if node := snapshot.failed_node:
+            facts.append(catalogue.gettext("at {node}", node=node_title(node)))
+        if snapshot.retry_count:
+            facts.append(
+                catalogue.ngettext("{count} retry", "{count} retries", snapshot.retry_count)
+            )
+    return " · ".join(filter(None, facts))
+
+
+def _due_text(render_context: RenderContext, task: Task) -> str:
+    """Say when a task is due and what SecMaster does then by itself."""
+    catalogue, due = render_context.catalogue, task.due_date
+    if due is None:
+        return catalogue.gettext("no due date")
+    times = {"when": date_token(due), "ago": ago_token(due)}
+    if due < render_context.now:
+        return f"⏰ {catalogue.gettext('*Overdue* since {when} ({ago})', **times)}"
+    if task.due_handle == DueHandle.CONTINUE:
+        text = catalogue.gettext("*auto-approves* {when} ({ago}) if nobody decides", **times)
+        return f"⚠️ {text}"
+    if task.due_handle == DueHandle.INTERRUPT:
+        return catalogue.gettext("due {when} ({ago}), then cancelled automatically", **times)
+    return catalogue.gettext("due {when} ({ago})", **times)
 
 
 def _failed_blocks(catalogue: Catalogue, home: Home) -> list[Block]:
     """Show one page of the runs that the person may retry."""
-    page = _failed_page(home)
+    page = failed_page(home)
     rows: list[Block] = []
     for row in page.rows:
         run = row.snapshot
         if not isinstance(run, Instance):
             continue
-        when = date_token(run.end_time or run.start_time)
-        facts = [inline(run.workflow.name, 80), f"failed {when}"]
-        facts += [f"at {node_title(run.failed_node)}"] if run.failed_node else []
-        facts += [f"{run.retry_count} retries"] if run.retry_count else []
         # Without its nodes nobody saw where it failed, so nothing can be decided on that snapshot.
-        buttons = (
-            _row_buttons(catalogue, row, row.actions)
-            if run.nodes
-            else _row_buttons(catalogue, row, (), ("Details",))
-        )
+        unread = "" if run.nodes else catalogue.gettext("SecMaster can't be read right now")
+        facts = " · ".join(filter(None, (_facts(row.render_context, run), unread, code(run.id))))
         rows += [
             plain_name(run.name or run.workflow.name),
-            context(" · ".join([*filter(None, facts), code(run.id)])),
-            buttons,
+            context(facts),
+            _row_buttons(row, row.actions if run.nodes else ()),
         ]
-    head = header(f"Failed runs I may retry: {page.total}")
+    title = catalogue.gettext("Failed runs you may retry: {count}", count=page.total)
     return [
-        head,
-        *(rows or [section("None.")]),
+        header(title),
+        *(rows or [section(catalogue.gettext("None."))]),
         *_page_buttons(catalogue, page, "runs_page", home.options),
     ]
 
 
-def _row_buttons(
-    catalogue: Catalogue, row: HomeRow, possible: Sequence[Action], more: Sequence[str] = ()
-) -> Block:
-    """Return a row's buttons: for its actions, Show, and ``more`` by their labels."""
-    buttons = [action_button(action, row.render_context, row.snapshot) for action in possible]
-    ref = str(row.render_context.ref)
-    buttons += [
-        ButtonElement(text=label, action_id=label.lower(), value=ref) for label in ("Show", *more)
-    ]
-    return actions(buttons)
+def _row_buttons(row: HomeRow, possible: Sequence[Action]) -> Block:
+    """Return a row's buttons: for its actions, and for its details."""
+    context, ref = row.render_context, str(row.render_context.ref)
+    buttons = [action_button(action, context, row.snapshot) for action in possible]
+    return actions(
+        [*buttons, _button(context.catalogue.pgettext("button", "Details"), "details", ref)]
+    )
+
+
+def _button(text: str, action_id: str, value: str = "") -> ButtonElement:
+    return ButtonElement(text=text, action_id=action_id, value=value or None)
 
 
 def _page_buttons(
@@ -315,20 +474,40 @@ def _page_buttons(
         return []
     first = page.number * page.size + 1
     last = page.number * page.size + len(page.rows)
-    targets = [("Previous", page.number - 1)] if page.number else []
-    targets += [("Next", page.number + 1)] if last < page.total else []
+    previous, following = (
+        catalogue.pgettext("button", "Previous"),
+        catalogue.pgettext("button", "Next"),
+    )
+    targets = [("home.previous", previous, page.number - 1)] if page.number else []
+    targets += [("home.next", following, page.number + 1)] if last < page.total else []
     buttons = [
-        ButtonElement(
-            text=label,
-            action_id=f"home.{label.lower()}",
-            value=str(options.model_copy(update={field: number})),
-        )
-        for label, number in targets
+        _button(text, action_id, str(options.model_copy(update={field: number})))
+        for action_id, text, number in targets
     ]
-    return [context(f"{first}-{last} of {page.total}"), actions(buttons)]
+    shown = catalogue.gettext(
+        "{first}-{last} of {total}", first=first, last=last, total=catalogue.number(page.total)
+    )
+    return [context(shown), actions(buttons)]
 
 
-def _decision_line(decision: HomeDecision) -> str:
-    ref = decision.ref
-    name = f"*{inline(decision.name, 120)}*" if decision.name else f"{ref.kind} {code(ref.id)}"
-    return f"{labels(decision.action).done}: {name}, {date_token(decision.at)}"
+def _calls_menu(catalogue: Catalogue, calls: CallPreference) -> StaticSelectElement:
+    """Return the menu of how the person is called for approvals."""
+    options = {
+        choice: Option(
+            value=f"{CALLS}|{choice}", text=PlainTextObject(text=catalogue.gettext(label))
+        )
+        for choice, label in CALL_CHOICES.items()
+    }
+    return StaticSelectElement(
+        action_id=CALLS,
+        placeholder=catalogue.gettext("How you are called for approvals"),
+        options=list(options.values()),
+        initial_option=options[calls],
+    )
+
+
+def _decision_line(catalogue: Catalogue, decision: HomeDecision) -> str:
+    """Say when the person did what to which object."""
+    name = f"*{inline(decision.name, 120)}*" if decision.name else code(decision.ref.id)
+    done = catalogue.gettext(labels(decision.action).done)
+    return f"{date_token(decision.at)} · {done} · {name}"

@@ -6,9 +6,9 @@ of an action's noun or verb.
 
 from dataclasses import dataclass
 
-from bot.domain.actions import Action
+from bot.domain.actions import Action, Param
 from bot.domain.snapshots import Snapshot
-from bot.messages.catalogue import N_, Catalogue
+from bot.messages.catalogue import N_, NN_, Catalogue
 from bot.secmaster import BusinessType, Task
 
 
@@ -21,14 +21,17 @@ class ActionLabels:
     ``button`` asks for it, ``title`` stands above its form where that is not its question
     ``confirm``; ``permission`` names it among somebody's rights, ``help`` says what its command
     does. ``consequence`` is what it leads to, ``publish_consequence`` where a version waits to be
-    published and no workflow.
+    published and no workflow, ``playbook_consequence`` where a playbook waits.
     ``started`` acknowledges it; ``done``, ``done_by`` and ``done_at`` say that it was done,
     ``done_before`` that somebody else had done it, ``past`` the same as a report says it, ``batch``
-    for ``{done}`` of ``{count}`` objects. ``under_way`` says that it is being done, ``waiting`` that it
-    was not sent yet, ``not_sent`` that it will not be, ``refused`` that SecMaster refused it,
-    ``interrupted`` that the bot ended in the middle of it. ``in_doubt`` says that its effect will
+    for ``{done}`` of ``{count}`` objects. ``under_way`` says that it is being done, ``waiting``
+    that it was not sent yet, ``not_sent`` that it will not be, ``refused`` that SecMaster refused
+    it, ``interrupted`` that the bot ended in the middle of it. ``in_doubt`` says that its effect will
     be known, ``unknown`` that it won't, ``perhaps`` that it explains what SecMaster shows.
-    ``tally``, ``withdrawn``, ``declined`` and ``expired`` speak of the request for approvals of it.
+    ``tally``, ``withdrawn``, ``declined``, ``expired`` and ``request_ended`` speak of the request
+    for approvals of it, which ``{names}`` had agreed to, and ``counted`` says that an approval was
+    one of several. ``failed_again`` says of a retry that the run has failed since. ``denied`` says
+    that the policy refused it, ``decline_denied`` that it did not let somebody decline a request.
     """
 
     button: str
@@ -54,11 +57,19 @@ class ActionLabels:
     declined: str
     expired: str
     past: str
+    request_ended: str
     title: str = ""
     publish_consequence: str = ""
     batch: tuple[str, str] = ("", "")
+    batch_title: tuple[str, str] = ("", "")
+    batch_progress: tuple[str, str] = ("", "")
     noun: str = ""
     doing: str = ""
+    failed_again: str = ""
+    playbook_consequence: str = ""
+    denied: str = ""
+    decline_denied: str = ""
+    counted: str = ""
 
 
 LABELS = {
@@ -82,17 +93,27 @@ LABELS = {
         perhaps=N_("The approval by {actor}, {when}, may have done this."),
         interrupted=N_("The approval by {actor} was interrupted."),
         tally=N_("Approvals to approve: {count} of {needed}"),
-        withdrawn=N_("{actor} withdrew their approval of this task."),
+        withdrawn=N_("{actor} withdrew their approval."),
         declined=N_("{actor} declined the request to approve this task."),
         expired=N_("The request to approve this task expired."),
         past=N_("{actor} approved {object}."),
         publish_consequence=N_("The version is published."),
-        batch=(
+        batch=NN_(
             "{actor} approved {done} of {count} task.",
             "{actor} approved {done} of {count} tasks.",
         ),
         noun="approval",
         doing="approving",
+        request_ended=N_("This cancelled the request to approve, which {names} had agreed to."),
+        playbook_consequence=N_("The playbook continues."),
+        batch_title=NN_("Approve {count} task", "Approve {count} tasks"),
+        batch_progress=NN_(
+            "{actor} is approving {count} task: {done} done.",
+            "{actor} is approving {count} tasks: {done} done.",
+        ),
+        denied=N_("{actor} was not allowed to approve {object}."),
+        decline_denied=N_("{actor} was not allowed to decline the request to approve {object}."),
+        counted=N_("{actor} approved {object}; more approvals are needed."),
     ),
     "task.terminate": ActionLabels(
         button=N_("Terminate"),
@@ -119,12 +140,21 @@ LABELS = {
         expired=N_("The request to terminate expired."),
         past=N_("{actor} terminated {object}."),
         publish_consequence=N_("The task is terminated, and the version is not published."),
-        batch=(
+        batch=NN_(
             "{actor} terminated {done} of {count} task.",
             "{actor} terminated {done} of {count} tasks.",
         ),
         noun="termination",
         doing="terminating",
+        request_ended=N_("This cancelled the request to terminate, which {names} had agreed to."),
+        batch_title=NN_("Terminate {count} task", "Terminate {count} tasks"),
+        batch_progress=NN_(
+            "{actor} is terminating {count} task: {done} done.",
+            "{actor} is terminating {count} tasks: {done} done.",
+        ),
+        denied=N_("{actor} was not allowed to terminate {object}."),
+        decline_denied=N_("{actor} was not allowed to decline the request to terminate {object}."),
+        counted=N_("{actor} agreed to terminate {object}; more approvals are needed."),
     ),
     "task.comment": ActionLabels(
         button=N_("Comment"),
@@ -136,7 +166,7 @@ LABELS = {
         done=N_("Comment added"),
         done_by=N_("Comment added by {actor}."),
         done_at=N_("Comment added by {actor}, {when}."),
-        done_before=N_("Comment added already by {actor}, {when}."),
+        done_before=N_("Comment already added by {actor}, {when}."),
         under_way=N_("{actor} is commenting on this task right now."),
         not_sent=N_("The comment was not sent."),
         refused=N_("SecMaster refused the comment by {actor}."),
@@ -153,6 +183,10 @@ LABELS = {
         title=N_("Comment on task"),
         noun="comment",
         doing="commenting on",
+        request_ended=N_("This cancelled the request to comment, which {names} had agreed to."),
+        denied=N_("{actor} was not allowed to comment on {object}."),
+        decline_denied=N_("{actor} was not allowed to decline the request to comment on {object}."),
+        counted=N_("{actor} agreed to comment on {object}; more approvals are needed."),
     ),
     "task.uncomment": ActionLabels(
         button=N_("Delete comment"),
@@ -164,7 +198,7 @@ LABELS = {
         done=N_("Comment deleted"),
         done_by=N_("Comment deleted by {actor}."),
         done_at=N_("Comment deleted by {actor}, {when}."),
-        done_before=N_("Comment deleted already by {actor}, {when}."),
+        done_before=N_("Comment already deleted by {actor}, {when}."),
         under_way=N_("{actor} is deleting a comment on this task right now."),
         not_sent=N_("The deletion of the comment was not sent."),
         refused=N_("SecMaster refused the deletion of the comment by {actor}."),
@@ -182,6 +216,14 @@ LABELS = {
         past=N_("{actor} deleted a comment on {object}."),
         noun="deletion of the comment",
         doing="deleting a comment of",
+        request_ended=N_(
+            "This cancelled the request to delete the comment, which {names} had agreed to."
+        ),
+        denied=N_("{actor} was not allowed to delete a comment on {object}."),
+        decline_denied=N_(
+            "{actor} was not allowed to decline the request to delete a comment on {object}."
+        ),
+        counted=N_("{actor} agreed to delete a comment on {object}; more approvals are needed."),
     ),
     "task.attach": ActionLabels(
         button=N_("Attach"),
@@ -193,7 +235,7 @@ LABELS = {
         done=N_("File attached"),
         done_by=N_("File attached by {actor}."),
         done_at=N_("File attached by {actor}, {when}."),
-        done_before=N_("File attached already by {actor}, {when}."),
+        done_before=N_("File already attached by {actor}, {when}."),
         under_way=N_("{actor} is attaching a file to this task right now."),
         not_sent=N_("The attachment was not sent."),
         refused=N_("SecMaster refused the attachment by {actor}."),
@@ -210,6 +252,14 @@ LABELS = {
         title=N_("Attach to task"),
         noun="attachment",
         doing="attaching a file to",
+        request_ended=N_(
+            "This cancelled the request to attach the file, which {names} had agreed to."
+        ),
+        denied=N_("{actor} was not allowed to attach a file to {object}."),
+        decline_denied=N_(
+            "{actor} was not allowed to decline the request to attach a file to {object}."
+        ),
+        counted=N_("{actor} agreed to attach a file to {object}; more approvals are needed."),
     ),
     "task.detach": ActionLabels(
         button=N_("Detach"),
@@ -221,7 +271,7 @@ LABELS = {
         done=N_("File detached"),
         done_by=N_("File detached by {actor}."),
         done_at=N_("File detached by {actor}, {when}."),
-        done_before=N_("File detached already by {actor}, {when}."),
+        done_before=N_("File already detached by {actor}, {when}."),
         under_way=N_("{actor} is detaching a file from this task right now."),
         not_sent=N_("The removal of the attachment was not sent."),
         refused=N_("SecMaster refused the removal of the attachment by {actor}."),
@@ -239,6 +289,14 @@ LABELS = {
         past=N_("{actor} detached a file from {object}."),
         noun="removal of the attachment",
         doing="detaching a file from",
+        request_ended=N_(
+            "This cancelled the request to detach the file, which {names} had agreed to."
+        ),
+        denied=N_("{actor} was not allowed to detach a file from {object}."),
+        decline_denied=N_(
+            "{actor} was not allowed to decline the request to detach a file from {object}."
+        ),
+        counted=N_("{actor} agreed to detach a file from {object}; more approvals are needed."),
     ),
     "instance.retry": ActionLabels(
         button=N_("Retry"),
@@ -250,7 +308,7 @@ LABELS = {
         done=N_("Retry started"),
         done_by=N_("Retry started by {actor}."),
         done_at=N_("Retry started by {actor}, {when}."),
-        done_before=N_("Retry started already by {actor}, {when}."),
+        done_before=N_("Retry already started by {actor}, {when}."),
         under_way=N_("{actor} is retrying this run right now."),
         not_sent=N_("The retry was not sent."),
         refused=N_("SecMaster refused the retry by {actor}."),
@@ -264,9 +322,21 @@ LABELS = {
         declined=N_("{actor} declined the request to retry."),
         expired=N_("The request to retry expired."),
         past=N_("{actor} retried {object}."),
-        batch=("{actor} retried {done} of {count} run.", "{actor} retried {done} of {count} runs."),
+        batch=NN_(
+            "{actor} retried {done} of {count} run.", "{actor} retried {done} of {count} runs."
+        ),
         noun="retry",
         doing="retrying",
+        request_ended=N_("This cancelled the request to retry, which {names} had agreed to."),
+        failed_again=N_("Failed again after the retry by {actor}, {when}."),
+        batch_title=NN_("Retry {count} run", "Retry {count} runs"),
+        batch_progress=NN_(
+            "{actor} is retrying {count} run: {done} done.",
+            "{actor} is retrying {count} runs: {done} done.",
+        ),
+        denied=N_("{actor} was not allowed to retry {object}."),
+        decline_denied=N_("{actor} was not allowed to decline the request to retry {object}."),
+        counted=N_("{actor} agreed to retry {object}; more approvals are needed."),
     ),
     "instance.terminate": ActionLabels(
         button=N_("Terminate"),
@@ -278,7 +348,7 @@ LABELS = {
         done=N_("Termination started"),
         done_by=N_("Termination started by {actor}."),
         done_at=N_("Termination started by {actor}, {when}."),
-        done_before=N_("Termination started already by {actor}, {when}."),
+        done_before=N_("Termination already started by {actor}, {when}."),
         under_way=N_("{actor} is terminating this run right now."),
         not_sent=N_("The termination was not sent."),
         refused=N_("SecMaster refused the termination by {actor}."),
@@ -292,12 +362,23 @@ LABELS = {
         declined=N_("{actor} declined the request to terminate the run."),
         expired=N_("The request to terminate the run expired."),
         past=N_("{actor} terminated {object}."),
-        batch=(
+        batch=NN_(
             "{actor} terminated {done} of {count} run.",
             "{actor} terminated {done} of {count} runs.",
         ),
         noun="termination",
         doing="terminating",
+        request_ended=N_(
+            "This cancelled the request to terminate the run, which {names} had agreed to."
+        ),
+        batch_title=NN_("Terminate {count} run", "Terminate {count} runs"),
+        batch_progress=NN_(
+            "{actor} is terminating {count} run: {done} done.",
+            "{actor} is terminating {count} runs: {done} done.",
+        ),
+        denied=N_("{actor} was not allowed to terminate {object}."),
+        decline_denied=N_("{actor} was not allowed to decline the request to terminate {object}."),
+        counted=N_("{actor} agreed to terminate {object}; more approvals are needed."),
     ),
     "instance.debug": ActionLabels(
         button=N_("Debug"),
@@ -309,7 +390,7 @@ LABELS = {
         done=N_("Debug parameters sent"),
         done_by=N_("Debug parameters sent by {actor}."),
         done_at=N_("Debug parameters sent by {actor}, {when}."),
-        done_before=N_("Debug parameters sent already by {actor}, {when}."),
+        done_before=N_("Debug parameters already sent by {actor}, {when}."),
         under_way=N_("{actor} is debugging this run right now."),
         not_sent=N_("The debug command was not sent."),
         refused=N_("SecMaster refused the debug command by {actor}."),
@@ -325,8 +406,22 @@ LABELS = {
         past=N_("{actor} debugged {object}."),
         noun="debug command",
         doing="debugging",
+        request_ended=N_("This cancelled the request to debug, which {names} had agreed to."),
+        denied=N_("{actor} was not allowed to debug {object}."),
+        decline_denied=N_("{actor} was not allowed to decline the request to debug {object}."),
+        counted=N_("{actor} agreed to debug {object}; more approvals are needed."),
     ),
 }
+
+# Above the inputs of forms, and before what was given in a thread.
+PARAM_TITLES = (
+    N_("Comment"),
+    N_("Comment ID"),
+    N_("Files"),
+    N_("Attachment ID"),
+    N_("Node"),
+    N_("Parameters (a JSON array)"),
+)
 
 
 def labels(action: Action) -> ActionLabels:
@@ -334,10 +429,17 @@ def labels(action: Action) -> ActionLabels:
     return LABELS[action.name]
 
 
+def param_title(catalogue: Catalogue, param: Param) -> str:
+    """Name what an action needs beyond the object's id; it is among ``PARAM_TITLES``."""
+    return catalogue.gettext(param.title)
+
+
 def consequence(catalogue: Catalogue, action: Action, snapshot: Snapshot) -> str:
     """Say what an action leads to for this object."""
-    words, publishing = labels(action), (BusinessType.WORKFLOWPUBLISH, BusinessType.PLAYBOOKPUBLISH)
-    sentence = words.consequence
-    if isinstance(snapshot, Task) and snapshot.business_type in publishing:
-        sentence = words.publish_consequence or sentence
-    return catalogue.gettext(sentence)
+    words, sentence = labels(action), ""
+    match snapshot.business_type if isinstance(snapshot, Task) else "":
+        case BusinessType.WORKFLOWPUBLISH | BusinessType.PLAYBOOKPUBLISH:
+            sentence = words.publish_consequence
+        case BusinessType.PLAYBOOKNODEAPPROVE:
+            sentence = words.playbook_consequence
+    return catalogue.gettext(sentence or words.consequence)

@@ -54,7 +54,8 @@ def listing(
         buttons.append(_page_button(catalogue, "Next", query, query.offset + PAGE))
     if any(snapshot.status in batch_statuses(query.kind) for snapshot in snapshots):
         search = clip(query.text, TEXT_IN_BUTTON)
-        buttons.append(batch_button(BatchQuery(kind=query.kind, workspace=workspace, text=search)))
+        selected = BatchQuery(kind=query.kind, workspace=workspace, text=search)
+        buttons.append(batch_button(catalogue, selected))
     note = [context(restriction(catalogue, page))] if page.restricted else []
     foot = [actions(buttons)] if buttons else []
     return Message(text, (section(f"*{text}*"), *rows, *note, *foot))

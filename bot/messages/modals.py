@@ -1,9 +1,9 @@
-"""The views that Slack opens: an action's form, an object's details, and what waits."""
+"""The views that Slack opens: an action's form, and what waits."""
 
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Self
 
@@ -12,39 +12,50 @@ from slack_sdk.models.blocks import (
     Block,
     ButtonElement,
     InputBlock,
+    Option,
     PlainTextInputElement,
     PlainTextObject,
+    StaticSelectElement,
 )
 from slack_sdk.models.blocks.block_elements import FileInputElement
 from slack_sdk.models.views import View
 
-from bot.domain.actions import BY_NAME, MAX_REASON, Action, Param
-from bot.domain.objects import Ref, Value, visible
-from bot.domain.slack import FormInput, SlackFile, SlackLocation
-from bot.domain.snapshots import ListPage, Snapshot
-from bot.messages.blocks import RenderContext, actions, context, fields, header, plain_name, section
-from bot.messages.catalogue import Catalogue
-from bot.messages.fields import TASK_WORDS, details_passages, facts, labelled
-from bot.messages.labels import labels
+from bot.domain.actions import BY_NAME, MAX_REASON, TABLE, Action, Param
+from bot.domain.approvals import ApprovalIntent
+from bot.domain.cards import ButtonValue
+from bot.domain.objects import ObjectKind, Ref, Value, visible
+from bot.domain.slack import MAX_FILE_MEGABYTES, FormInput, SlackFile, SlackLocation
+from bot.domain.snapshots import ListPage, Snapshot, decision_fingerprint
+from bot.messages.blocks import actions, context, header, plain_name, section
+from bot.messages.catalogue import N_, Catalogue
+from bot.messages.labels import labels, param_title
 from bot.messages.lists import PAGE, SHOW, object_row, restriction
-from bot.messages.text import clip, code, date_token, escape, inline
+from bot.messages.text import clip, code, date_token, inline
 from bot.policy.rules import ReasonRule
-from bot.secmaster import Instance, Task
+from bot.secmaster import Instance, InstanceStatus, Node
 
 FORM = "form"  # its callback id
 REASON = "reason"
 NAME = "name"
-WAITING = "What waits"
-HINTS = {
-    "task": "It goes into SecMaster with your name, and into the thread.",
-    "instance": "It goes into the thread and the record.",
+NODES = "nodes"  # the action id of the menu of a run's nodes
+FILL = "fill"  # that of the buttons of the Details, which open a form
+WAITING = N_("What waits")
+DETAILS = N_("Details")
+HINTS: dict[ObjectKind, str] = {
+    "task": N_(
+        "Up to {count} characters. Added in SecMaster with your name, and shown in the thread."
+    ),
+    "instance": N_("Up to {count} characters. Shown in the thread, and kept in the audit."),
 }
-MANY = 90  # of the hundred blocks a modal may have
-BYTES = 200_000  # of the 250,000 a view may have
-FILES = 20
+DECLINE_HINT = N_(
+    "Up to {count} characters. Shown in the thread and on the card, and kept in the audit."
+)
 MOST_FILES = 10  # in one form
 FILE_NAME = 100  # characters of a file's name; a form remembers 3,000 in all
 TYPED = 140  # characters of a name that have to be typed: a form shows ten more
+INPUT = 3000  # characters of an input
+MOST_OPTIONS = 100  # of a menu
+OPTION_TEXT, OPTION_VALUE = 75, 150  # characters of an option
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +73,29 @@ class WaitingObjects:
     now: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class FormContent:
+    """What a form shows beside what it asks for.
+
+    ``name`` is the object's, ``workspace`` its workspace's for people. ``filled`` is what stands in
+    the inputs already, by parameter; REASON is the reason's key. A ``warning`` stands above them.
+    ``nodes`` are those of the run, to choose one of; empty where they are not known.
+    ``offers_parameters``: those of the chosen node stand in their input.
+    """
+
+    name: str
+    workspace: str
+    filled: Mapping[str, str] = field(default_factory=dict)
+    warning: str = ""
+    nodes: Sequence[Node] = ()
+    offers_parameters: bool = True
+
+
 class FormState(Value):
     """What a form remembers between its opening and its submission.
 
     ``decision_fingerprint`` is that of what the card showed, ``name_hash`` that of the name to be
-    typed; "" for neither.
+    typed; "" for neither. ``intent`` is to decline where the form asks why a request is declined.
     """
 
     action: str
@@ -76,6 +105,7 @@ class FormState(Value):
     decision_fingerprint: str = ""
     break_glass: bool = False
     name_hash: str = ""
+    intent: ApprovalIntent = ApprovalIntent.GIVE
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
@@ -98,63 +128,83 @@ def hash_name(name: str) -> str:
 
 
 def form(
-    catalogue: Catalogue,
-    state: FormState,
-    target: tuple[str, str],
-    reason: ReasonRule,
-    filled: Mapping[str, str],
-    warning: str = "",
+    catalogue: Catalogue, state: FormState, content: FormContent, reason: ReasonRule
 ) -> dict[str, Any]:
-    """Return the form that asks for an action's parameters, or for its reason.
-
-    ``target`` is the object's name and its workspace's, ``filled`` what stands in the inputs
-    already, by parameter; REASON is the reason's key. A ``warning`` stands above them.
-    """
-    action, (name, workspace) = action_of(state), target
-    words = labels(action)
-    if state.break_glass:
-        warning = "🔨 You decide alone what asks for several people. It is announced."
-    warning = f"{warning}\n" if warning else ""
-    blocks: list[Block] = [
-        section(f"{warning}{words.consequence}\n{inline(workspace, 60)} · {code(state.ref.id)}"),
-        plain_name(name),
-    ]
+    """Return the form that asks for an action's parameters, or for its reason."""
+    action = action_of(state)
+    words, button = labels(action), catalogue.gettext(labels(action).button)
+    blocks = _head(state, content, catalogue.gettext(words.consequence))
+    node = next((node for node in content.nodes if node.action_id in content.filled.values()), None)
     for param in action.params:
         if param.file:
-            blocks.append(_files_input(param, state.files))
+            blocks.append(_files_input(catalogue, param, state.files))
+        elif param.suggested and content.nodes:
+            blocks.append(_node_menu(catalogue, param, content.nodes, node))
         else:
-            blocks.append(_text_input(param, filled.get(param.name, "")))
+            value = content.filled.get(param.name, "")
+            offers = content.offers_parameters and param.json
+            offered = node_parameters(node) if node and offers else ""
+            key = node.action_id if node and offered else ""
+            blocks.append(_text_input(catalogue, param, value or offered, key))
     if action.takes_reason and reason != "none":
-        blocks.append(
-            InputBlock(
-                block_id=REASON,
-                optional=reason != "required",
-                label=PlainTextObject(text="Reason"),
-                hint=PlainTextObject(text=HINTS[action.kind]),
-                element=PlainTextInputElement(
-                    action_id=REASON,
-                    multiline=True,
-                    max_length=MAX_REASON,
-                    initial_value=filled.get(REASON) or None,
-                ),
-            )
-        )
+        hint, filled = HINTS[action.kind], content.filled.get(REASON, "")
+        blocks.append(_reason_input(catalogue, hint, filled, required=reason == "required"))
     if state.name_hash:
+        if action.kind == "task":
+            label = catalogue.gettext("Type the task's name")
+        else:
+            label = catalogue.gettext("Type the run's name")
+        hint = catalogue.gettext("Exactly as shown above, so that it is the one you mean.")
         blocks.append(
             InputBlock(
                 block_id=NAME,
-                label=PlainTextObject(text=f"Type the {action.kind}'s name"),
-                hint=PlainTextObject(text="As it stands above, so that it is the one you mean."),
-                element=PlainTextInputElement(action_id=NAME, max_length=3000),
+                label=PlainTextObject(text=label),
+                hint=PlainTextObject(text=hint),
+                element=PlainTextInputElement(action_id=NAME, max_length=INPUT),
             )
         )
-    title = words.title or f"{words.button} {action.kind}"
+    title = catalogue.gettext(words.title or words.confirm)
+    if state.break_glass:
+        title = catalogue.gettext("Emergency override")
+    return _form_view(catalogue, state, blocks, title, button)
+
+
+def decline_form(
+    catalogue: Catalogue, state: FormState, content: FormContent, *, is_requester: bool
+) -> dict[str, Any]:
+    """Return the form that asks why an approval request is declined.
+
+    The requester alone may leave the reason out: everybody else takes it from somebody.
+    """
+    consequence = catalogue.gettext("This cancels all approvals given so far.")
+    return _form_view(
+        catalogue,
+        state,
+        [
+            *_head(state, content, consequence),
+            _reason_input(catalogue, DECLINE_HINT, "", required=not is_requester),
+        ],
+        catalogue.gettext("Decline request"),
+        catalogue.gettext("Decline request"),
+    )
+
+
+def _head(state: FormState, content: FormContent, consequence: str) -> list[Block]:
+    """Say what a form leads to, and for which object."""
+    warning = f"{content.warning}\n" if content.warning else ""
+    where = f"{inline(content.workspace, 60)} · {code(state.ref.id)}"
+    return [section(f"{warning}{consequence}\n{where}"), plain_name(content.name)]
+
+
+def _form_view(
+    catalogue: Catalogue, state: FormState, blocks: list[Block], title: str, submit: str
+) -> dict[str, Any]:
     return View(
         type="modal",
         callback_id=FORM,
-        title=clip("Break the glass" if state.break_glass else title, 24),
-        submit=clip(words.button, 24),
-        close="Back",
+        title=clip(title, 24),
+        submit=clip(submit, 24),
+        close=clip(catalogue.gettext("Cancel"), 24),
         private_metadata=state.model_dump_json(),
         blocks=blocks,
     ).to_dict()
@@ -171,8 +221,18 @@ def read_form(
     if state is None:
         return None
     files = [file for filled in inputs.values() for file in filled.files]
-    texts = {block: filled.text for block, filled in inputs.items()}
+    texts = {
+        block: filled.text or next(iter(filled.options), "") for block, filled in inputs.items()
+    }
     return state.model_copy(update={"files": (*state.files, *files)}), texts
+
+
+def read_location(metadata: str) -> SlackLocation | None:
+    """Read where the forms of the Details answer; None where they do not say it."""
+    try:
+        return SlackLocation.model_validate_json(metadata)
+    except ValidationError:
+        return None
 
 
 def action_of(state: FormState) -> Action:
@@ -182,7 +242,7 @@ def action_of(state: FormState) -> Action:
 
 def loading(catalogue: Catalogue, title: str) -> dict[str, Any]:
     """Return the view that stands in a modal while SecMaster is being asked."""
-    return _plain_modal(catalogue, title, [section("Asking SecMaster…")])
+    return _plain_modal(catalogue, title, [section(catalogue.gettext("Asking SecMaster…"))])
 
 
 def failed(catalogue: Catalogue, title: str, text: str) -> dict[str, Any]:
@@ -190,48 +250,63 @@ def failed(catalogue: Catalogue, title: str, text: str) -> dict[str, Any]:
     return _plain_modal(catalogue, title, [section(text)])
 
 
-def details(render_context: RenderContext, snapshot: Snapshot) -> dict[str, Any]:
-    """Return the view with everything about one object that its card has no room for."""
-    head: list[Block] = [
-        header(snapshot.name),
-        fields(facts(render_context.catalogue, snapshot, render_context.now)),
-        context(f"{render_context.ref.kind} {code(render_context.ref.id)}"),
+def with_form_buttons(
+    catalogue: Catalogue,
+    view: dict[str, Any],
+    ref: Ref,
+    snapshot: Snapshot,
+    location: SlackLocation,
+) -> dict[str, Any]:
+    """Return the Details with the buttons of the actions that take a reason, below the header.
+
+    Each opens a form that asks for it; ``location`` is where that answers.
+    """
+    possible = [
+        action
+        for action in TABLE
+        if action.kind == ref.kind
+        and action.takes_reason
+        and snapshot.status in action.button_statuses
     ]
-    parts = details_passages(render_context.catalogue, snapshot)
-    parts += (
-        _task_details(render_context.catalogue, snapshot)
-        if isinstance(snapshot, Task)
-        else _run_details(render_context.catalogue, snapshot)
-    )
-    fitting: list[Block] = []
-    room = BYTES
-    for part in parts[:MANY]:
-        room -= len(json.dumps(part.to_dict()))
-        if room < 0:
-            break
-        fitting.append(part)
-    if rest := len(parts) - len(fitting):
-        fitting.append(context(f"{rest} more parts are in SecMaster"))
-    return _plain_modal(render_context.catalogue, "Details", [*head, *fitting])
+    if not possible:
+        return view
+    value = ButtonValue(ref=ref, decision_fingerprint=decision_fingerprint(snapshot))
+    buttons = [
+        ButtonElement(
+            text=catalogue.gettext(labels(action).button),
+            action_id=f"{FILL}.{action.name}",
+            value=str(value),
+            style=action.style or None,
+        )
+        for action in possible
+    ]
+    hint = catalogue.gettext("Each opens a form in which you can give a reason.")
+    row = [actions(buttons).to_dict(), context(hint).to_dict()]
+    blocks = [*view["blocks"][:1], *row, *view["blocks"][1:]]
+    # It answers nobody else than whoever presses a button here.
+    remembered = location.model_copy(update={"response_url": ""}).model_dump_json()
+    return view | {"blocks": blocks, "private_metadata": remembered}
 
 
 def waiting(catalogue: Catalogue, objects: WaitingObjects) -> dict[str, Any]:
     """Return the modal that shows what waits for people."""
     return _plain_modal(
-        catalogue, WAITING, _waiting_blocks(catalogue, objects, ("Details", "details"))
+        catalogue,
+        WAITING,
+        _waiting_blocks(catalogue, objects, (catalogue.gettext("Details"), "details")),
     )
 
 
 def home(catalogue: Catalogue, objects: WaitingObjects) -> dict[str, Any]:
     """Return the Home that shows what waits for people; cards open in the direct message."""
-    refresh = ButtonElement(text="Refresh", action_id="home")
+    refresh = ButtonElement(text=catalogue.gettext("Refresh"), action_id="home")
     blocks = [*_waiting_blocks(catalogue, objects, SHOW), actions([refresh])]
     return View(type="home", blocks=blocks).to_dict()
 
 
 def failed_home(catalogue: Catalogue, text: str) -> dict[str, Any]:
     """Return the Home that says why it could not be filled."""
-    retry = ButtonElement(text="Try again", action_id="home")
+    retry = ButtonElement(text=catalogue.gettext("Try again"), action_id="home")
     return View(type="home", blocks=[section(text), actions([retry])]).to_dict()
 
 
@@ -240,86 +315,180 @@ def _waiting_blocks(
 ) -> list[Block]:
     """Show the first of each kind; ``button`` is the label and action id of every row's."""
     blocks: list[Block] = []
-    for title, kind, page in (
-        ("Waiting for a decision", "task", objects.tasks),
-        ("Failed", "instance", objects.failed),
+    for title, counted_title, kind, page in (
+        (
+            N_("Waiting for a decision"),
+            N_("Waiting for a decision: {count}"),
+            "task",
+            objects.tasks,
+        ),
+        (N_("Failed runs"), N_("Failed runs: {count}"), "instance", objects.failed),
     ):
         if page is None:
             continue
         rows, command = page.rows[:PAGE], code(f"{objects.root} {kind} list")
-        counted = page.looked_through is None
-        blocks.append(header(f"{title}: {max(page.total, len(rows))}" if counted else title))
+        if counted := page.looked_through is None:
+            count = catalogue.number(max(page.total, len(rows)))
+            blocks.append(header(catalogue.gettext(counted_title, count=count)))
+        else:
+            blocks.append(header(catalogue.gettext(title)))
         for snapshot in rows:
             blocks += object_row(catalogue, snapshot, objects.alias, objects.now, button)
         if rest := page.total - len(rows):
-            blocks.append(context(f"and {rest} more: {command}" if counted else f"more: {command}"))
+            number = catalogue.number(rest)
+            if counted:
+                others = catalogue.gettext(
+                    "{number} more: {command}", number=number, command=command
+                )
+            else:
+                others = catalogue.gettext("More: {command}", command=command)
+            blocks.append(context(others))
         if page.restricted:
             blocks.append(context(restriction(catalogue, page)))
-    return [*blocks, context(f"as of {date_token(objects.now)}")]
+    return [*blocks, context(catalogue.gettext("As of {when}", when=date_token(objects.now)))]
 
 
 def _plain_modal(catalogue: Catalogue, title: str, blocks: list[Block]) -> dict[str, Any]:
-    """Return a modal that asks for nothing."""
-    return View(type="modal", title=clip(title, 24), close="Close", blocks=blocks).to_dict()
+    """Return a modal that asks for nothing; ``title`` is marked for translators."""
+    return View(
+        type="modal",
+        title=clip(catalogue.gettext(title), 24),
+        close=clip(catalogue.gettext("Close"), 24),
+        blocks=blocks,
+    ).to_dict()
 
 
-def _text_input(param: Param, initial: str) -> Block:
+def _reason_input(catalogue: Catalogue, hint: str, filled: str, *, required: bool) -> Block:
+    """Return the input of a reason; ``hint`` says where it goes."""
+    limit = catalogue.number(MAX_REASON)
     return InputBlock(
-        block_id=param.name,
-        label=PlainTextObject(text=param.title),
+        block_id=REASON,
+        optional=not required,
+        label=PlainTextObject(text=catalogue.gettext("Reason")),
+        hint=PlainTextObject(text=catalogue.gettext(hint, count=limit)),
         element=PlainTextInputElement(
-            # Slack keeps what an input holds while its ids stay, and would not show the offer.
-            action_id=f"{param.name}.offered" if initial else param.name,
-            multiline=param.rest,
-            max_length=min(param.max_length, 3000),
-            initial_value=clip(initial, param.max_length) or None,
+            action_id=REASON, multiline=True, max_length=MAX_REASON, initial_value=filled or None
         ),
     )
 
 
-def _files_input(param: Param, files: Sequence[SlackFile]) -> Block:
-    """Show the files that a message brought, or ask for some."""
-    if files:
-        return section("\n".join(f"📎 {inline(file.name, 150)}" for file in files))
+def _text_input(catalogue: Catalogue, param: Param, initial: str, key: str = "") -> Block:
+    """Return the input of a parameter; ``key`` names what it offers, where that may change."""
+    hint, limit = "", min(param.max_length, INPUT)
+    if param.signed:
+        hint = catalogue.gettext(
+            "Up to {count} characters. Added in SecMaster with your name.",
+            count=catalogue.number(limit),
+        )
+    elif param.json:
+        hint = catalogue.gettext(
+            "A JSON array of up to {count} characters.", count=catalogue.number(limit)
+        )
+    # Slack keeps what an input holds while its ids stay, and would not show the offer.
+    offered = f"{param.name}.{key or 'offered'}"[:255]
     return InputBlock(
         block_id=param.name,
-        label=PlainTextObject(text=param.title),
-        element=FileInputElement(action_id=param.name, max_files=MOST_FILES),
+        label=PlainTextObject(text=param_title(catalogue, param)),
+        hint=PlainTextObject(text=hint) if hint else None,
+        element=PlainTextInputElement(
+            action_id=offered if initial else param.name,
+            multiline=param.rest,
+            max_length=limit,
+            initial_value=clip(initial, limit) or None,
+        ),
     )
 
 
-def _task_details(catalogue: Catalogue, task: Task) -> list[Block]:
-    """Show the attachments and comments of a task."""
-    parts: list[Block] = []
-    if attachments := task.attachment_id_list:
-        lines = [code(id_) for id_ in attachments[-FILES:]]
-        if len(attachments) > FILES:
-            lines.append(f"{len(attachments) - FILES} more")
-        label = TASK_WORDS["attachments"].label
-        parts.append(section("\n".join([f"*{label}*", *lines])))
-    for comment in reversed(task.comments):  # what was said last is what is looked for
-        author = f"*{inline(comment.user_name, 80) or '—'}*"
-        head = f"{author} {date_token(comment.time)} {code(comment.id)}"
-        parts.append(section(f"{head}\n{escape(comment.message, 2500)}"))
-    return parts
+def _node_menu(
+    catalogue: Catalogue, param: Param, nodes: Sequence[Node], chosen: Node | None
+) -> Block:
+    """Return the menu of a run's nodes, by name; what is chosen there fills in its parameters."""
+    options = {node.action_id: _node_option(node) for node in nodes}
+    return InputBlock(
+        block_id=param.name,
+        dispatch_action=True,
+        label=PlainTextObject(text=param_title(catalogue, param)),
+        element=StaticSelectElement(
+            action_id=NODES,
+            options=list(options.values())[:MOST_OPTIONS],
+            initial_option=options[chosen.action_id] if chosen else None,
+        ),
+    )
 
 
-def _run_details(catalogue: Catalogue, run: Instance) -> list[Block]:
-    """Show the nodes of a run."""
-    parts: list[Block] = []
-    for node in run.nodes:
-        pairs = [
-            ("Node", f"{inline(node.action_name) or '—'}\n{code(node.action_id)}"),
-            ("Status", inline(node.status, 40) or "—"),
-            ("Started", date_token(node.start_time)),
-            ("Ended", date_token(node.end_time)),
-        ]
-        parts.append(fields(pairs))
-        for label, text in (
-            ("Error", node.error_msg),
-            ("Input", node.input),
-            ("Output", node.output),
-        ):
-            if text.strip():
-                parts.append(labelled(label, text, 1200))
-    return parts
+def _node_option(node: Node) -> Option:
+    failed = node.status == InstanceStatus.FAILED or node.succeed is False
+    sign = "🔴 " if failed else ""
+    name = clip(f"{sign}{' '.join(node.action_name.split()) or node.action_id}", OPTION_TEXT)
+    return Option(value=node.action_id, text=PlainTextObject(text=name, emoji=True))
+
+
+def with_nodes(content: FormContent, action: Action, snapshot: Snapshot | None) -> FormContent:
+    """Return a form's content with the run's nodes, of which the one that failed is chosen."""
+    params = [param for param in action.params if param.suggested]
+    if not isinstance(snapshot, Instance) or not params:
+        return content
+    failed, nodes = snapshot.failed_node, selectable_nodes(snapshot)
+    suggested = {param.name: failed.action_id for param in params} if failed else {}
+    return replace(content, filled=suggested | dict(content.filled), nodes=nodes)
+
+
+def with_chosen_node(
+    content: FormContent, action: Action, snapshot: Snapshot, inputs: Mapping[str, FormInput]
+) -> FormContent:
+    """Return a form's content after another node was chosen in it.
+
+    The parameters are that node's, unless somebody typed others than were offered.
+    """
+    nodes = selectable_nodes(snapshot) if isinstance(snapshot, Instance) else ()
+    offered = {"", *map(node_parameters, nodes)}
+    filled = {}
+    for param in action.params:
+        entered = inputs.get(param.name, FormInput())
+        if param.suggested:
+            filled[param.name] = next(iter(entered.options), "")
+        elif entered.text.strip() not in offered:
+            filled[param.name] = entered.text
+    return replace(content, filled=filled, nodes=nodes)
+
+
+def selectable_nodes(run: Instance) -> tuple[Node, ...]:
+    """Return the nodes of a run that a menu can offer, the one that failed first."""
+    nodes = {node.action_id: node for node in run.nodes if 0 < len(node.action_id) <= OPTION_VALUE}
+    failed = run.failed_node
+    if failed and failed.action_id in nodes:
+        nodes = {failed.action_id: failed} | nodes | {failed.action_id: failed}
+    return tuple(nodes.values())[:MOST_OPTIONS]
+
+
+def node_parameters(node: Node) -> str:
+    """Return the parameters that a node has, laid out; "" where they are no array or too long."""
+    try:
+        parameters = json.loads(node.input)
+    except (ValueError, RecursionError):
+        return ""
+    if not isinstance(parameters, list) or not parameters:
+        return ""
+    for indent in (2, None):
+        text = json.dumps(parameters, ensure_ascii=False, indent=indent)
+        # What can't be shown as it is must not be sent as something else.
+        if len(text) <= INPUT and visible(text) == text:
+            return text
+    return ""
+
+
+def _files_input(catalogue: Catalogue, param: Param, files: Sequence[SlackFile]) -> Block:
+    """Show the files that a message brought, or ask for some."""
+    if files:
+        return section("\n".join(f"📎 {inline(file.name, 150)}" for file in files))
+    hint = catalogue.gettext(
+        "Up to {count} files of {megabytes} MB each.",
+        count=catalogue.number(MOST_FILES),
+        megabytes=catalogue.number(MAX_FILE_MEGABYTES),
+    )
+    return InputBlock(
+        block_id=param.name,
+        label=PlainTextObject(text=param_title(catalogue, param)),
+        hint=PlainTextObject(text=hint),
+        element=FileInputElement(action_id=param.name, max_files=MOST_FILES),
+    )

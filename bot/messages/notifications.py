@@ -3,15 +3,18 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from bot.domain.approvals import ApprovalRequest
+from bot.domain.objects import ObjectKind
 from bot.domain.reasons import ChannelRefusal
 from bot.domain.slack import Destination, DestinationKind
 from bot.domain.snapshots import Snapshot
 from bot.domain.tracking import RetryResult, TrackedObject
 from bot.messages.blocks import Message, context, link, new_message, section, text_message
 from bot.messages.catalogue import Catalogue
-from bot.messages.fields import INSTANCE_STATES
+from bot.messages.fields import INSTANCE_STATES, state_name
 from bot.messages.lists import SHOW, object_row
 from bot.messages.text import (
+    ago_token,
     code,
     code_block,
     date_token,
@@ -19,8 +22,8 @@ from bot.messages.text import (
     inline,
     mention_all,
     mention_user,
-    relative_time,
 )
+from bot.policy.routes import Route
 from bot.secmaster import DueHandle, InstanceStatus, Task
 
 SUMMED = 12  # objects that a summary shows
@@ -28,78 +31,187 @@ ERROR = 400
 
 
 def auto_approves(snapshot: Snapshot) -> bool:
-    """Whether SecMaster lets a task go on by itself at its due date: silence approves it."""
+    """Whether SecMaster approves a task by itself at its due date, if nobody decides."""
     return isinstance(snapshot, Task) and snapshot.due_handle == DueHandle.CONTINUE
 
 
 def reminder(
-    catalogue: Catalogue, mentions: Sequence[str], snapshot: Snapshot, now: datetime
+    catalogue: Catalogue, mentions: Sequence[str], snapshots: Sequence[Snapshot], now: datetime
 ) -> Message:
-    """Say that a task is due or overdue; louder where silence approves it."""
-    due = snapshot.due_date if isinstance(snapshot, Task) else None
-    when = f"{date_token(due)} ({relative_time(catalogue, due, now)})" if due else "soon"
-    if due and due < now:
-        text = f"⏰ *Overdue* since {when}, and nobody has decided."
-    elif auto_approves(snapshot):
-        text = (
-            f"🚨 *Goes on by itself {when}*: if nobody decides before, silence approves "
-            f"*{inline(snapshot.name)}*."
+    """Say when tasks are due and what happens then; louder where they are approved."""
+    lines = [_due_line(catalogue, snapshot, now) for snapshot in snapshots]
+    if len(lines) > 1:
+        count = len(lines)
+        head = catalogue.ngettext(
+            "{count} task needs a decision:", "{count} tasks need a decision:", count
         )
-    else:
-        interrupts = isinstance(snapshot, Task) and snapshot.due_handle == DueHandle.INTERRUPT
-        consequence = " Then it is interrupted." if interrupts else ""
-        text = f"⏰ Due {when}, and nobody has decided yet.{consequence}"
-    return text_message(f"{mention_all(mentions)}{text}")
+        rest = count - SUMMED
+        lines = [head, *lines[:SUMMED]]
+        if rest > 0:
+            lines.append(catalogue.ngettext("and {count} more", "and {count} more", rest))
+    return text_message(mention_all(mentions) + "\n".join(lines))
+
+
+def _due_line(catalogue: Catalogue, snapshot: Snapshot, now: datetime) -> str:
+    name, due = inline(snapshot.name), snapshot.due_date if isinstance(snapshot, Task) else None
+    if not isinstance(snapshot, Task) or due is None:
+        return "⏰ " + catalogue.gettext("*{name}* is still pending.", name=name)
+    times = {"when": date_token(due), "ago": ago_token(due)}
+    if due < now:
+        # What SecMaster does at a due date that has passed has not happened, or it would not wait.
+        return "⏰ " + catalogue.gettext(
+            "*{name}* was due {when} ({ago}) and is still pending.", name=name, **times
+        )
+    if snapshot.due_handle == DueHandle.CONTINUE:
+        return "🚨 " + catalogue.gettext(
+            "*{name}* will be auto-approved {when} ({ago}) unless someone decides.",
+            name=name,
+            **times,
+        )
+    if snapshot.due_handle == DueHandle.INTERRUPT:
+        return "⏰ " + catalogue.gettext(
+            "*{name}* will be cancelled automatically {when} ({ago}) unless someone decides.",
+            name=name,
+            **times,
+        )
+    return "⏰ " + catalogue.gettext(
+        "*{name}* is due {when} ({ago}), and nobody has decided yet.", name=name, **times
+    )
 
 
 def escalated(
-    catalogue: Catalogue, route: str, mentions: Sequence[str], snapshot: Snapshot
+    catalogue: Catalogue, cause: str, mentions: Sequence[str], snapshot: Snapshot
 ) -> Message:
-    """Say that an object is shown here as well, since nobody acted on it by its first route."""
-    cause = _escalation_text(catalogue, route)
-    return text_message(f"{mention_all(mentions)}{cause} {inline(snapshot.name)} still waits.")
+    """Say in the thread of an object's card that it was escalated to here; ``cause`` says why."""
+    if isinstance(snapshot, Task):
+        state = catalogue.gettext("*{name}* is still pending.", name=inline(snapshot.name))
+    else:
+        state = catalogue.gettext("*{name}* is still failed.", name=inline(snapshot.name))
+    return text_message(f"{mention_all(mentions)}⬆️ {cause} {state}")
+
+
+def escalation_cause(
+    catalogue: Catalogue,
+    origin: str,
+    routes: Sequence[Route],
+    kind: ObjectKind,
+    requests: Sequence[ApprovalRequest] = (),
+) -> str:
+    """Say from which route an object was escalated, and what is missing after how long.
+
+    ``origin`` is the route's name; ``requests`` are the object's open approval requests.
+    """
+    route = next((route for route in routes if route.name == origin), None)
+    # People and groups would be called by their own names.
+    place = destination_name(route.destination) if route and route.channel else inline(origin, 60)
+    if route is None or route.escalate is None:
+        return catalogue.gettext("Escalated from {place}.", place=place)
+    after = catalogue.duration(route.escalate.after)
+    if kind == "instance":
+        return catalogue.gettext(
+            "Escalated from {place}: still failed after {duration}.", place=place, duration=after
+        )
+    if not requests:
+        return catalogue.gettext(
+            "Escalated from {place}: no decision after {duration}.", place=place, duration=after
+        )
+    request = max(requests, key=lambda request: len(request.approvals))
+    return catalogue.gettext(
+        "Escalated from {place}: no decision after {duration} ({count} of {needed} approvals).",
+        place=place,
+        duration=after,
+        count=len(request.approvals),
+        needed=request.needed,
+    )
 
 
 def snooze_ended(catalogue: Catalogue, snoozed_by: str, snapshot: Snapshot) -> Message:
     """Tell whoever snoozed an object that the snooze is over."""
     mention = f"{mention_user(snoozed_by)} " if snoozed_by else ""
-    return text_message(f"🔔 {mention}The snooze is over: *{inline(snapshot.name)}* still waits.")
+    name = inline(snapshot.name)
+    if isinstance(snapshot, Task):
+        text = catalogue.gettext("Snooze over: *{name}* is still pending.", name=name)
+    else:
+        text = catalogue.gettext("Snooze over: *{name}* is still failed.", name=name)
+    return text_message(f"🔔 {mention}{text}")
 
 
 def retry_ended(catalogue: Catalogue, result: RetryResult) -> Message:
     """Say how a run ended that was retried from Slack."""
-    status = result.status
     duration = catalogue.duration(timedelta(seconds=result.seconds))
     mention = f"{mention_user(result.actor_id)} " if result.actor_id else ""
     # A thread may be that of several, and a fallback channel knows of none.
-    name = f": {inline(result.name)}" if result.name else ""
-    if status == InstanceStatus.FINISHED:
-        return text_message(f"{mention}✅ *The retry finished* after {duration}{name}.")
-    if status != InstanceStatus.FAILED:
-        state = INSTANCE_STATES.get(status, inline(status, 40))
-        return text_message(f"{mention}The retry ended after {duration}, {state}{name}.")
-    node = f" at {inline(result.node)}" if result.node else ""
+    name = inline(result.name) or catalogue.gettext("the run")
+    if result.status == InstanceStatus.FINISHED:
+        text = catalogue.gettext(
+            "*Retry finished* after {duration}: {name}.", duration=duration, name=name
+        )
+        return text_message(f"{mention}✅ {text}")
+    if result.status != InstanceStatus.FAILED:
+        state = state_name(catalogue, INSTANCE_STATES, result.status)
+        text = catalogue.gettext(
+            "The retry ended after {duration}: {name} is {state}.",
+            duration=duration,
+            name=name,
+            state=state,
+        )
+        return text_message(f"{mention}{text}")
+    if result.node:
+        text = catalogue.gettext(
+            "*Retry failed again* at {node} after {duration}: {name}.",
+            node=inline(result.node),
+            duration=duration,
+            name=name,
+        )
+    else:
+        text = catalogue.gettext(
+            "*Retry failed again* after {duration}: {name}.", duration=duration, name=name
+        )
     error = f"\n{code_block(result.error, ERROR)}" if result.error else ""
-    return text_message(
-        f"{mention}🔴 *The retry failed again*{node} after {duration}{name}.{error}"
-    )
+    return text_message(f"{mention}🔴 {text}{error}")
 
 
-def backlog(
-    catalogue: Catalogue, *, tasks: int, failed: int, overdue: int, oldest: datetime | None
+def backlog(  # noqa: PLR0913 - one number each
+    catalogue: Catalogue, *, tasks: int, failed: int, overdue: int, root: str, reminds: bool
 ) -> Message:
-    """Say how much was open when the poller saw SecMaster for the first time."""
-    counts = [
-        _counted(tasks, "task waits", "tasks wait"),
-        _counted(failed, "run failed", "runs failed"),
-        _counted(overdue, "is overdue", "are overdue"),
-    ]
-    since = f" The oldest is from {date_token(oldest)}." if oldest else ""
-    return text_message(
-        f"👋 I watch SecMaster from now on. Before that, {', '.join(filter(None, counts))}.{since} "
-        "These get no card of their own; the lists have them, and what comes from now on is "
-        "brought here."
-    )
+    """Say how much was open when the poller saw SecMaster for the first time.
+
+    ``root`` is what is typed before a command; ``reminds``: there are reminders of these tasks.
+    """
+    sentences = [catalogue.gettext("Now watching SecMaster.")]
+    if tasks and overdue:
+        sentences.append(
+            catalogue.ngettext(
+                "{count} task was already waiting ({overdue} overdue); it won't be posted.",
+                "{count} tasks were already waiting ({overdue} overdue); they won't be posted.",
+                tasks,
+                overdue=catalogue.number(overdue),
+            )
+        )
+    elif tasks:
+        sentences.append(
+            catalogue.ngettext(
+                "{count} task was already waiting; it won't be posted.",
+                "{count} tasks were already waiting; they won't be posted.",
+                tasks,
+            )
+        )
+    if tasks and reminds:
+        sentences.append(catalogue.gettext("Reminders of due dates still come."))
+    if failed:
+        sentences.append(
+            catalogue.ngettext(
+                "{count} run had already failed; it won't be posted.",
+                "{count} runs had already failed; they won't be posted.",
+                failed,
+            )
+        )
+    commands = [code(f"{root} task list")] * bool(tasks)
+    commands += [code(f"{root} instance list failed")] * bool(failed)
+    if commands:
+        commands_text = catalogue.all_of(commands)
+        sentences.append(catalogue.gettext("See {commands}.", commands=commands_text))
+    return text_message(f"👋 {' '.join(sentences)}")
 
 
 def channel_closed(catalogue: Catalogue, destination: Destination, error_code: str) -> Message:
@@ -107,82 +219,100 @@ def channel_closed(catalogue: Catalogue, destination: Destination, error_code: s
 
     ``error_code`` is Slack's word for why, a ChannelRefusal, or ours for an empty user group.
     """
-    name = destination_name(destination)
+    name, reason = destination_name(destination), code(error_code)
     if error_code == ChannelRefusal.NOT_NAMED:
-        return text_message(
-            f"⚠️ The policy does not name {name}, so I post nothing there. What was on its way goes "
-            "to the fallback channel, if there is one. Add it to `[channels] allow`, or end its "
-            "subscription there with `unwatch`."
+        text = catalogue.gettext(
+            "The policy does not name {place}, so nothing is posted there. Pending messages go to "
+            "the fallback channel, if there is one. Add it to `[channels] allow`, or type "
+            "`unwatch` there.",
+            place=name,
         )
-    if error_code == ChannelRefusal.SHARED:
-        return text_message(
-            f"⚠️ Another organisation shares {name}, so I post nothing there. Its cards go to the "
+    elif error_code == ChannelRefusal.SHARED:
+        text = catalogue.gettext(
+            "Another organisation shares {place}, so nothing is posted there. Its cards go to the "
             "fallback channel, if there is one. Set `shared = true` under `[channels]` if that "
-            "organisation may read them, or change its route."
+            "organisation may read them, or change its route.",
+            place=name,
         )
-    if destination.kind is DestinationKind.USERGROUP:
-        return text_message(
-            f"⚠️ Nobody is in {name} ({code(error_code)}). What is for it goes to "
-            "the fallback channel, if there is one, until somebody is. Add people to it, or change "
-            "its route."
+    elif destination.kind is DestinationKind.USERGROUP:
+        text = catalogue.gettext(
+            "{place} has no members ({reason}). Its messages go to the fallback channel, if there "
+            "is one, until it has. Add people to it, or change its route.",
+            place=name,
+            reason=reason,
         )
-    if destination.kind is DestinationKind.PERSON:
-        return text_message(
-            f"⚠️ I can't write to {name} any more ({code(error_code)}). What is for them goes to "
-            "the fallback channel, if there is one, until I can again. If they have left, change "
-            "the route that names them."
+    elif destination.kind is DestinationKind.PERSON:
+        text = catalogue.gettext(
+            "Can't send messages to {place} ({reason}). They go to the fallback channel, if there "
+            "is one, until that works again. If this person has left, change the route that names "
+            "them.",
+            place=name,
+            reason=reason,
         )
-    return text_message(
-        f"⚠️ I can't post in {name} any more ({code(error_code)}). Its cards go "
-        "to the fallback channel, if there is one, until it is open to me again. Invite me, or "
-        "change its route."
-    )
+    else:
+        text = catalogue.gettext(
+            "Can't post in {place} ({reason}). Its cards go to the fallback channel, if there is "
+            "one, until that works again. Invite the bot, or change its route.",
+            place=name,
+            reason=reason,
+        )
+    return text_message(f"⚠️ {text}")
 
 
 def quiet_summary(
     catalogue: Catalogue, open_objects: Sequence[TrackedObject], total: int, now: datetime
 ) -> Message:
-    """Sum up quiet hours: what still waits, of ``total`` objects that came."""
+    """Sum up quiet hours: what is still open, of ``total`` objects that came."""
     count = len(open_objects)
-    head = f"🌅 *During quiet hours {total} came; {count} still wait{'s' * (count == 1)}.*"
+    text = catalogue.ngettext(
+        "Quiet hours are over: {count} of {total} new items is still open.",
+        "Quiet hours are over: {count} of {total} new items are still open.",
+        count,
+        total=catalogue.number(total),
+    )
     rows = [
         block
         for tracked in open_objects[:SUMMED]
         for block in object_row(catalogue, tracked.snapshot, tracked.ref.workspace, now, SHOW)
     ]
     rest = count - SUMMED
-    more = [context(f"and {rest} more, in the lists")] if rest > 0 else []
-    return new_message(head, section(head), *rows, *more)
+    more = [context(catalogue.ngettext("and {count} more", "and {count} more", rest))]
+    return new_message(f"🌅 {text}", section(f"🌅 *{text}*"), *rows, *(more if rest > 0 else []))
 
 
-def with_origin(
+def with_origin(  # noqa: PLR0913 - a reason each
     catalogue: Catalogue,
     message: Message,
     intended_channel: str,
     *,
-    escalated_from: str = "",
+    escalation: str = "",
     late_since: datetime | None = None,
     is_unread: bool = False,
 ) -> Message:
     """Put above a message why it stands here.
 
-    ``intended_channel`` is the closed channel or the empty user group it was for,
-    ``escalated_from`` the route it was escalated from, ``late_since`` when it should have come;
-    without all three the message is unchanged. One that ``is_unread`` says what was known before
-    SecMaster could not be read.
+    ``intended_channel`` is the closed channel or the empty user group it was for, ``escalation``
+    says why it was escalated, ``late_since`` is when it should have come; without all three the
+    message is unchanged. One that ``is_unread`` says what was known before SecMaster could not be
+    read.
     """
     notes = []
     if intended_channel:
         destination = Destination.parse(intended_channel)
-        is_group = destination.kind is DestinationKind.USERGROUP
-        cause = "which nobody is in" if is_group else "where I can't post"
-        notes.append(f"↪️ Meant for {destination_name(destination)}, {cause}.")
-    if escalated_from:
-        notes.append(_escalation_text(catalogue, escalated_from))
+        place = destination_name(destination)
+        if destination.kind is DestinationKind.USERGROUP:
+            text = catalogue.gettext("Meant for {place}, which has no members.", place=place)
+        else:
+            text = catalogue.gettext("Meant for {place}, where the bot can't post.", place=place)
+        notes.append(f"↪️ {text}")
+    if escalation:
+        notes.append(f"⬆️ {escalation}")
     if late_since:
-        notes.append(f"🕰️ This comes late: it was due {date_token(late_since)}.")
+        text = catalogue.gettext("Late: this was due {when}.", when=date_token(late_since))
+        notes.append(f"🕰️ {text}")
     if is_unread:
-        notes.append("⚠️ SecMaster can't be read now; this is what was known before.")
+        text = catalogue.gettext("Can't reach SecMaster: this is what was last known.")
+        notes.append(f"⚠️ {text}")
     if not notes:
         return message
     return Message(message.text, (context(" ".join(notes)), *message.blocks))
@@ -193,15 +323,7 @@ def outside_thread(catalogue: Catalogue, message: Message, name: str, permalink:
 
     ``name`` is that of the thread's object, "" where it is not known.
     """
-    name = name or "a message here"
+    name = name or catalogue.gettext("a message in this channel")
     about = link(permalink, name) or inline(name)
-    note = context(f"↪️ About {about}, whose thread takes no replies.")
-    return Message(message.text, (note, *message.blocks))
-
-
-def _escalation_text(catalogue: Catalogue, route: str) -> str:
-    return f"⬆️ Escalated from {inline(route, 60)}: nobody has acted in time."
-
-
-def _counted(number: int, singular: str, plural: str) -> str:
-    return f"{number} {singular if number == 1 else plural}" if number else ""
+    text = catalogue.gettext("About {subject}, whose thread takes no replies.", subject=about)
+    return Message(message.text, (context(f"↪️ {text}"), *message.blocks))

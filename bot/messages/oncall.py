@@ -31,7 +31,7 @@ def stale_warning(catalogue: Catalogue, since: datetime) -> str:
 
 
 def on_call(
-    catalogue: Catalogue,  # noqa: PLR0913 - what is said, and of which kinds it may be
+    catalogue: Catalogue,
     on_call: Sequence[str] | None,
     counts: OpenCounts,
     pressing: Sequence[TrackedObject],

@@ -1,10 +1,14 @@
 """Say how an operation ended: a line for everybody in the thread, with the reason and a receipt."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import assert_never
+
+from slack_sdk.models.blocks import Block, ButtonElement
 
 from bot.domain.actions import BY_NAME, Action, needs_attribution
 from bot.domain.approvals import ApprovalIntent, ApprovalRequest
+from bot.domain.cards import ButtonValue
 from bot.domain.operations import (
     UNDER_WAY,
     Operation,
@@ -14,77 +18,75 @@ from bot.domain.operations import (
     StandingOperation,
 )
 from bot.domain.reasons import NO_ANSWER, OutcomeReason
-from bot.domain.slack import SlackFile
-from bot.messages import approvals, blocks
-from bot.messages.blocks import Message, text_message
-from bot.messages.catalogue import Catalogue
+from bot.domain.slack import MAX_FILE_MEGABYTES, SlackFile
+from bot.messages import approvals
+from bot.messages.blocks import Message, actions, context, section, text_message
+from bot.messages.catalogue import N_, Catalogue
 from bot.messages.changes import differences
 from bot.messages.errors import CANNOT_POST, CANNOT_POST_DEFAULT, failure_sentence, refusal_clause
 from bot.messages.fields import INSTANCE_STATES, TASK_STATES
-from bot.messages.labels import labels
+from bot.messages.labels import labels, param_title
+from bot.messages.private_cards import AskedCommand, try_again_button
 from bot.messages.text import code, date_token, inline, mention_user, quote
 
-# {noun} is what was asked for, {actor} who asked; {comment_stays} is a sentence or "".
+# {actor} is who asked; the sentence that the action was not sent follows, unless it is among the
+# COMPLETE ones.
 NOT_DONE_TEXTS = {
-    OutcomeReason.NOT_NOW: "{blocker} The {noun} was not sent.",
-    OutcomeReason.CHANGED: (
-        "Changed since {actor} looked. The {noun} was not sent.{comment_stays}\n{differences}"
+    OutcomeReason.CHANGED: N_("Changed since {actor} looked."),
+    OutcomeReason.ALREADY_SENDING: N_(
+        "This is being sent to SecMaster right now, so nothing can be withdrawn or declined."
     ),
-    OutcomeReason.ALREADY_APPROVED: (
-        "You have said yes to this {noun}; {missing} The {noun} was not sent."
+    OutcomeReason.ATTRIBUTION_FAILED: N_(
+        "Nothing was decided: the comment that names who decided could not be added in SecMaster."
     ),
-    OutcomeReason.SAME_AUTHORITY: (
-        "The right that you use was used for this already: it counts once, whoever uses it. "
-        "The {noun} was not sent."
+    OutcomeReason.FILE_UNAVAILABLE: N_(
+        "The file was not attached: Slack did not provide it ({code}). Share it again, or upload "
+        "it in SecMaster."
     ),
-    OutcomeReason.NO_REQUEST: (
-        "There is no {noun} that waits for a yes of yours. Nothing was changed."
+    OutcomeReason.FILE_TOO_LARGE: N_(
+        "The file was not attached: it is larger than {megabytes} MB. Upload it in SecMaster."
     ),
-    OutcomeReason.ALREADY_SENDING: (
-        "The {noun} is being sent right now, so nothing could be taken back."
+    OutcomeReason.FILE_DELAYED: N_(
+        "The file was not attached: Slack did not answer when asked for it. Share it again."
     ),
-    OutcomeReason.CANNOT_POST: "{posting_error}. The {noun} was not sent.",
-    OutcomeReason.ATTRIBUTION_FAILED: (
-        "The comment that names who decides could not be left in SecMaster{answer}, so nothing "
-        "was decided. Try again."
+    OutcomeReason.NOT_ALLOWED: N_("The policy does not allow this any more."),
+    OutcomeReason.PERSON_UNKNOWN: N_(
+        "Can't ask Slack who {actor} is, so permissions can't be checked."
     ),
-    OutcomeReason.FILE_UNAVAILABLE: (
-        "Slack did not hand out the file ({code}), so it was not attached. Share it again, or "
-        "upload it in SecMaster."
+    OutcomeReason.TOO_OLD: N_(
+        "{actor} asked for this {accepted}. That is too long ago to carry it out now: ask again if "
+        "it is still wanted."
     ),
-    OutcomeReason.FILE_TOO_LARGE: (
-        "The file is too large to be brought to SecMaster from here (20 MB at most), so it "
-        "was not attached. Upload it in SecMaster."
+    OutcomeReason.OWN_FAULT: N_(
+        "Something went wrong in the bot. Give whoever runs it the reference {reference}."
     ),
-    OutcomeReason.FILE_DELAYED: (
-        "Given up. Slack did not answer when it was asked for the file, so it was not "
-        "attached. Share it again."
-    ),
-    OutcomeReason.NOT_ALLOWED: "The policy does not allow this any more. The {noun} was not sent.",
-    OutcomeReason.PERSON_UNKNOWN: (
-        "Given up. Slack could not be asked who {actor} is, so nothing may be allowed. The {noun} "
-        "was not sent. Press again."
-    ),
-    OutcomeReason.TOO_OLD: (
-        "The {noun} by {actor} was recorded {accepted}, which is too long ago to still be meant, "
-        "so it was not sent. Ask again if it is."
-    ),
-    OutcomeReason.OWN_FAULT: (
-        "Something went wrong on our side and the {noun} was not done. Tell whoever runs this "
-        "bot the reference {reference}."
-    ),
-    OutcomeReason.NOT_FOUND: "SecMaster knows no {kind} {id} here. The {noun} was not sent.",
-    OutcomeReason.NOT_ROUTED: (
-        "Huawei Cloud's gateway turned the {noun} by {actor} away before SecMaster saw it{answer}. "
-        "Nothing was done. Whoever runs this bot must mend its endpoint.{comment_stays}"
-    ),
-    **dict.fromkeys(
-        NO_ANSWER,
-        "Given up. {failure} The {noun} by {actor} was not done. Try again when SecMaster is "
-        "back.{comment_stays}",
+    OutcomeReason.NOT_ROUTED: N_(
+        "Huawei Cloud's gateway rejected the request before it reached SecMaster. Whoever runs "
+        "this bot must correct its endpoint."
     ),
 }
-REFUSED_TEXT = "SecMaster refused the {noun} by {actor}{answer}, so it was not done.{comment_stays}"
+# These say themselves what was not done.
+COMPLETE = frozenset(
+    {
+        OutcomeReason.ALREADY_SENDING,
+        OutcomeReason.ATTRIBUTION_FAILED,
+        OutcomeReason.FILE_UNAVAILABLE,
+        OutcomeReason.FILE_TOO_LARGE,
+        OutcomeReason.FILE_DELAYED,
+    }
+)
+# These have a text that depends on more than the reason.
+PARTICULAR = frozenset(
+    {
+        OutcomeReason.NOT_NOW,
+        OutcomeReason.ALREADY_APPROVED,
+        OutcomeReason.SAME_AUTHORITY,
+        OutcomeReason.NO_REQUEST,
+        OutcomeReason.CANNOT_POST,
+        OutcomeReason.NOT_FOUND,
+        *NO_ANSWER,
+    }
+)
 # SecMaster's refusals, and the reasons with which nothing fails: they have other messages, or
 # explain what was done or is in doubt.
 REFUSED_BY_SECMASTER = frozenset(
@@ -104,10 +106,30 @@ REFUSED_BY_SECMASTER = frozenset(
         OutcomeReason.GIVEN_UP,
     }
 )
-
-
-HERE = "in the card's thread or here"
-IN_DIRECT_MESSAGES = "in our direct messages, since the policy shows nothing in this channel"
+# A comment may have been added before these.
+AFTER_A_COMMENT = REFUSED_BY_SECMASTER | {
+    OutcomeReason.CHANGED,
+    OutcomeReason.NOT_ROUTED,
+    *NO_ANSWER,
+}
+# Nothing is wrong here, and nothing was refused.
+INFORMATION = frozenset(
+    {
+        OutcomeReason.ALREADY_APPROVED,
+        OutcomeReason.SAME_AUTHORITY,
+        OutcomeReason.NO_REQUEST,
+        OutcomeReason.ALREADY_SENDING,
+    }
+)
+# The same may well succeed now, and it is certain that nothing was sent.
+WORTH_REPEATING = frozenset(
+    {
+        *NO_ANSWER,
+        OutcomeReason.PERSON_UNKNOWN,
+        OutcomeReason.TOO_OLD,
+        OutcomeReason.ATTRIBUTION_FAILED,
+    }
+)
 
 
 def recorded(catalogue: Catalogue, action: Action, *, elsewhere: bool = False) -> Message:
@@ -115,32 +137,51 @@ def recorded(catalogue: Catalogue, action: Action, *, elsewhere: bool = False) -
 
     ``elsewhere``: it is answered in the person's direct messages.
     """
-    where = IN_DIRECT_MESSAGES if elsewhere else HERE
-    return text_message(
-        f"📝 The {labels(action).noun} is recorded. You will be told how it ends, {where}."
-    )
+    started = catalogue.gettext(labels(action).started)
+    return text_message(f"📝 {started} {_where_answered(catalogue, elsewhere=elsewhere)}")
 
 
-def approval_change_recorded(catalogue: Catalogue, *, elsewhere: bool = False) -> Message:
+def approval_change_recorded(
+    catalogue: Catalogue, intent: ApprovalIntent, *, elsewhere: bool = False
+) -> Message:
     """Acknowledge that an approval is to be withdrawn, or its request declined."""
-    where = IN_DIRECT_MESSAGES if elsewhere else HERE
-    return text_message(f"📝 Recorded. You will be told how it ends, {where}.")
+    if intent is ApprovalIntent.DECLINE:
+        started = catalogue.gettext("Declining the request…")
+    else:
+        started = catalogue.gettext("Withdrawing your approval…")
+    return text_message(f"📝 {started} {_where_answered(catalogue, elsewhere=elsewhere)}")
+
+
+def _where_answered(catalogue: Catalogue, *, elsewhere: bool) -> str:
+    if elsewhere:
+        return catalogue.gettext(
+            "The result will appear in your direct messages with this bot: the policy allows no "
+            "cards in this channel."
+        )
+    return catalogue.gettext("The result will appear in the card's thread.")
 
 
 def recorded_late(catalogue: Catalogue, *, is_changed: bool) -> Message:
     """Say that what could not be recorded in time is on record; or that nothing was changed."""
     if not is_changed:
-        return text_message("Nothing was changed: it was so already, or it is over.")
-    return text_message("📝 What you asked for is recorded now.")
+        return text_message(catalogue.gettext("Nothing changed: it was already so, or it is over."))
+    return text_message(f"📝 {catalogue.gettext('Your request is recorded now.')}")
 
 
 def recorded_in_part(catalogue: Catalogue, files: Sequence[SlackFile], total: int) -> Message:
     """Say that only these files of so many were recorded before the bot failed."""
-    names = ", ".join(inline(file.name, 100) for file in files)
-    return text_message(
-        f"Something went wrong on our side after {len(files)} of {total} files were recorded: "
-        f"{names}. You will be told how those end. The others were not sent; send them again."
+    names = catalogue.all_of([inline(file.name, 100) for file in files])
+    recorded_files = catalogue.ngettext(
+        "Something went wrong in the bot. Only {count} of {total} files was recorded: {names}.",
+        "Something went wrong in the bot. Only {count} of {total} files were recorded: {names}.",
+        len(files),
+        total=catalogue.number(total),
+        names=names,
     )
+    rest = catalogue.gettext(
+        "Their results will appear in the thread. The others were not sent: send them again."
+    )
+    return text_message(f"❌ {recorded_files} {rest}")
 
 
 def outcome(
@@ -153,78 +194,158 @@ def outcome(
 
     ``standing_operation`` is what was done to its object before, where that stood in its way.
     """
-    words, receipt = labels(BY_NAME[operation.action]), _receipt(catalogue, operation, outcome)
+    words, actor = labels(BY_NAME[operation.action]), mention_user(operation.actor.id)
+    typed, receipt = _typed_text(catalogue, operation), _receipt(catalogue, operation, outcome)
     file = f"\n📎 {inline(operation.file.name, 200)}" if operation.file else ""
-    notes = f"{file}{approvals.side_effects(catalogue, operation, outcome)}{receipt}"
+    notes = f"{file}{approvals.side_effects(catalogue, operation, outcome)}"
     match outcome.state:
         case OperationState.COUNTED:
             counted = approvals.approval_counted(catalogue, operation, outcome)
-            return text_message(f"{counted}{_input_text(operation)}{notes}")
+            return _with_receipt(f"{counted}{typed}{notes}", receipt)
         case OperationState.DONE if operation.intent is not ApprovalIntent.GIVE:
             changed = approvals.approval_changed(catalogue, operation, outcome)
-            return text_message(f"{changed}{_input_text(operation)}{receipt}")
+            return _with_receipt(f"{changed}{typed}", receipt)
         case OperationState.DONE:
-            read_back = ""
+            actors = approvals.actor_names(catalogue, operation)
+            done = f"✅ *{catalogue.gettext(words.done_by, actor=actors)}*"
             if outcome.reason_code == OutcomeReason.READ_BACK:
-                read_back = " SecMaster's answer was lost; reading it again showed that it is done."
-            done = f"✅ *{words.done}* by {approvals.actor_names(catalogue, operation)}.{read_back}"
-            return text_message(f"{done}{_input_text(operation)}{notes}")
+                confirmed = catalogue.gettext(
+                    "SecMaster's answer was lost; reading it again confirmed the result."
+                )
+                done = f"{done} {confirmed}"
+            return _with_receipt(f"{done}{typed}{notes}", receipt)
         case OperationState.UNKNOWN:
-            return text_message(
-                f"❓ *Nobody can say whether this {words.noun} by "
-                f"{mention_user(operation.actor.id)} took effect.* {failure_sentence(catalogue, outcome)} "
-                f"Look at the {operation.ref.kind} in SecMaster before you try again.{notes}"
-            )
+            unknown = catalogue.gettext(words.unknown, actor=actor)
+            failure = failure_sentence(catalogue, outcome)
+            if operation.ref.kind == "task":
+                check = catalogue.gettext("Check the task in SecMaster before you try again.")
+            else:
+                check = catalogue.gettext("Check the run in SecMaster before you try again.")
+            return _with_receipt(f"❓ *{unknown}* {failure} {check}{notes}", receipt)
         case OperationState.FAILED | OperationState.PENDING | OperationState.IN_DOUBT:
-            return text_message(
-                f"❌ {_not_done_text(catalogue, operation, outcome, standing_operation)}{notes}"
-            )
+            sign = "ℹ️" if outcome.reason_code in INFORMATION else "❌"
+            text = _not_done_text(catalogue, operation, outcome, standing_operation)
+            buttons = _buttons(catalogue, operation, outcome)
+            return _with_receipt(f"{sign} {text}{notes}", receipt, *buttons)
         case _:
             assert_never(outcome.state)
 
 
+def _with_receipt(text: str, receipt: str, *more: Block) -> Message:
+    """Return a message with its receipt in small print, also in the text for notifications."""
+    return Message(f"{text}\n_{receipt}_", (section(text), context(receipt), *more))
+
+
+def _buttons(catalogue: Catalogue, operation: Operation, outcome: Outcome) -> list[Block]:
+    """Return the button for what its reader can do now, where there is something."""
+    action = BY_NAME[operation.action]
+    if outcome.reason_code is OutcomeReason.ALREADY_APPROVED:
+        return [actions([withdraw_button(catalogue, operation)])]
+    gives = operation.intent is ApprovalIntent.GIVE
+    if outcome.reason_code not in WORTH_REPEATING or operation.file or not gives:
+        return []
+    # Everybody in the thread may press it, in their own name: they say their own words.
+    words_are_asked = action.opens_form or bool(operation.reason or operation.params)
+    command = AskedCommand(
+        action=action.name,
+        button=str(_button_value(operation)),
+        break_glass=operation.break_glass,
+        incomplete=words_are_asked,
+    )
+    return [actions([try_again_button(catalogue, command, asks_first=not words_are_asked)])]
+
+
+def _button_value(operation: Operation) -> ButtonValue:
+    return ButtonValue(ref=operation.ref, decision_fingerprint=operation.decision_fingerprint)
+
+
+def withdraw_button(catalogue: Catalogue, operation: Operation) -> ButtonElement:
+    """Return the button with which somebody withdraws their approval of an operation's action."""
+    return ButtonElement(
+        text=catalogue.gettext("Withdraw my approval"),
+        action_id=ApprovalIntent.WITHDRAW,
+        value=f"{operation.action}|{_button_value(operation)}",
+    )
+
+
+def may_override(catalogue: Catalogue, operation: Operation, outcome: Outcome) -> Message:
+    """Tell somebody whose approval was counted that they may decide alone in an emergency."""
+    request = outcome.approval_request
+    counted = catalogue.gettext(
+        "Your approval is recorded: {count} of {needed}. You may also approve alone in an "
+        "emergency.",
+        count=catalogue.number(len(request.approvals) if request else 1),
+        needed=catalogue.number(request.needed if request else 2),
+    )
+    fingerprint = outcome.preflight_fingerprint or operation.decision_fingerprint
+    value = ButtonValue(ref=operation.ref, decision_fingerprint=fingerprint)
+    override = ButtonElement(
+        text=catalogue.gettext("Emergency override"),
+        action_id="break-glass",
+        value=f"{operation.action}|{value}",
+        style="danger",
+    )
+    row = actions([withdraw_button(catalogue, operation), override])
+    return Message(f"🗳️ {counted}", (section(f"🗳️ {counted}"), row))
+
+
 def lapsed(catalogue: Catalogue, operation: Operation, request: ApprovalRequest) -> Message:
     """Say that an approval request expired before enough people had approved."""
-    return text_message(f"{approvals.lapsed(catalogue, request)}\n_ref {operation.reference}_")
+    reference = catalogue.gettext("ref {reference}", reference=operation.reference)
+    return _with_receipt(approvals.lapsed(catalogue, request), reference)
 
 
 def break_glass_used(
-    catalogue: Catalogue, operation: Operation, outcome: Outcome, workspace: str, thread_url: str
+    catalogue: Catalogue,
+    operation: Operation,
+    outcome: Outcome,
+    target: tuple[str, str],
+    thread_url: str,
 ) -> Message:
     """Announce that somebody decided alone what asks for several people.
 
-    ``workspace`` is the workspace's name for people, ``thread_url`` "" where there is no thread.
+    ``target`` is the object's name and its workspace's, for people; ``thread_url`` is "" where
+    there is no thread.
     """
     words, actor = labels(BY_NAME[operation.action]), mention_user(operation.actor.id)
     match outcome.state:
         case OperationState.DONE:
-            result = f"{words.done}."
+            result = f"✅ {catalogue.gettext(words.done_by, actor=actor)}"
         case OperationState.UNKNOWN:
-            result = "Whether it took effect is not known."
+            result = f"❓ {catalogue.gettext(words.unknown, actor=actor)}"
         case (
             OperationState.FAILED
             | OperationState.COUNTED
             | OperationState.PENDING
             | OperationState.IN_DOUBT
         ):
-            result = "It was not done."
+            result = f"❌ {catalogue.gettext('Nothing was done.')}"
         case _:
             assert_never(outcome.state)
-    target = f"{operation.ref.kind} {code(operation.ref.id)} of {inline(workspace, 60)}"
-    thread = blocks.link(thread_url, "its thread")
-    return text_message(
-        f"🔨 *{actor} broke the glass* for the {words.noun} of {target}"
-        f"{f' in {thread}' if thread else ''}, which {operation.rule} leaves to several people. "
-        f"{result}\n{quote(operation.reason, 1000)}{_receipt(catalogue, operation, outcome)}"
+    name, workspace = target
+    title = inline(name.replace("|", "¦"), 150) or operation.ref.id  # a bar ends a link's address
+    head = catalogue.gettext(
+        "{object} in {workspace}: *emergency override* by {actor}.",
+        object=f"<{thread_url}|{title}>" if thread_url else f"*{title}*",
+        workspace=inline(workspace, 60),
+        actor=actor,
     )
+    bypassed = catalogue.gettext(
+        "This bypassed {rule}, which requires several people.", rule=operation.rule
+    )
+    text = f"🚨 {head}\n{result} {bypassed}\n{quote(operation.reason, 1000)}"
+    return _with_receipt(text, _receipt(catalogue, operation, outcome))
 
 
 def not_announced(catalogue: Catalogue, operation: Operation, error_code: str) -> Message:
-    """Say that a use of break-glass could not be announced, by Slack's error code."""
-    return text_message(
-        f"⚠️ That {mention_user(operation.actor.id)} broke the glass could not be announced where "
-        f"it should be ({code(error_code)}). Tell whoever runs this bot."
+    """Say that an emergency override could not be announced, by Slack's error code."""
+    sentence = catalogue.gettext(
+        "The emergency override by {actor} could not be announced in its channel ({code}). Tell "
+        "whoever runs this bot.",
+        actor=mention_user(operation.actor.id),
+        code=code(error_code),
     )
+    return text_message(f"⚠️ {sentence}")
 
 
 def still_trying(
@@ -234,63 +355,68 @@ def still_trying(
 
     ``write`` is what is in doubt: the "attribution" or the "action"; None where nothing was sent.
     """
-    actor, noun = mention_user(operation.actor.id), labels(BY_NAME[operation.action]).noun
-    limit = f"{round(budget / 60)} min" if budget >= 60 else f"{round(budget)} s"  # noqa: PLR2004
-    if write is None:
-        plan = f"It is kept and tried again for {limit}; there is no need to repeat it."
-    elif write == "attribution":
-        plan = (
-            "I am reading until it is known whether the comment that names who decided was left, "
-            f"for {limit} at most. The {noun} itself has not been sent yet."
-        )
-    else:
-        plan = (
-            f"I am reading until it is known whether the {noun} took effect, for {limit} at most."
-        )
-    return text_message(
-        f"⏳ The {noun} by {actor} waits. {failure_sentence(catalogue, outcome)} {plan}"
+    words, actor = labels(BY_NAME[operation.action]), mention_user(operation.actor.id)
+    limit = catalogue.duration(timedelta(seconds=budget))
+    failure, waiting = (
+        failure_sentence(catalogue, outcome),
+        catalogue.gettext(words.waiting, actor=actor),
     )
+    if write is None:
+        plan = catalogue.gettext(
+            "It is tried again for up to {limit}: there is no need to repeat it.", limit=limit
+        )
+        return text_message(f"⏳ {waiting} {failure} {plan}")
+    plan = catalogue.gettext(
+        "SecMaster is read until that is known, for up to {limit}.", limit=limit
+    )
+    if write == "attribution":
+        doubt = catalogue.gettext(
+            "It is not known yet whether the comment that names who decided was added."
+        )
+        return text_message(f"⏳ {doubt} {failure} {plan} {waiting}")
+    return text_message(f"⏳ {catalogue.gettext(words.in_doubt, actor=actor)} {failure} {plan}")
 
 
 def lost(catalogue: Catalogue, operation: Operation, holder: StandingOperation) -> Message:
     """Say that an operation was not sent, since ``holder`` had been accepted before it."""
-    earlier, noun = holder.operation, labels(BY_NAME[operation.action]).noun
-    done = holder.state is OperationState.DONE
+    earlier = holder.operation
+    not_sent = catalogue.gettext(labels(BY_NAME[operation.action]).not_sent)
     if holder.is_interrupted:
-        return _interrupted(catalogue, earlier, noun, holder.runner)
+        return _interrupted(catalogue, earlier, not_sent, holder.runner)
     if (earlier.actor.id, earlier.action) == (operation.actor.id, operation.action):
-        state = "done already" if done else "under way"
-        return text_message(f"✋ Your {noun} is {state}; this second press was not sent.")
-    actor, words = mention_user(earlier.actor.id), labels(BY_NAME[earlier.action])
-    if done:
-        sentence = f"Already {_lower(words.done)} by {actor}, {date_token(holder.at)}."
-    else:
-        sentence = f"{actor} is {words.doing} this {earlier.ref.kind} right now."
-    return text_message(f"✋ {sentence} Your {noun} was not sent.")
+        not_sent = catalogue.gettext("Your second press was not sent.")
+    return text_message(f"✋ {_earlier_text(catalogue, holder)} {not_sent}")
 
 
-def _interrupted(catalogue: Catalogue, earlier: Operation, noun: str, runner: Runner) -> Message:
+def _earlier_text(catalogue: Catalogue, earlier: StandingOperation) -> str:
+    """Say what was done to an object before, or is being done."""
+    operation = earlier.operation
+    words, actor = labels(BY_NAME[operation.action]), mention_user(operation.actor.id)
+    if earlier.is_interrupted:
+        return catalogue.gettext(words.interrupted, actor=actor)
+    if earlier.state in UNDER_WAY:
+        return catalogue.gettext(words.under_way, actor=actor)
+    return catalogue.gettext(words.done_before, actor=actor, when=date_token(earlier.at))
+
+
+def _interrupted(
+    catalogue: Catalogue, earlier: Operation, not_sent: str, runner: Runner
+) -> Message:
     """Say that an operation holds its object which nobody carries on, and who can free it."""
-    actor, words = mention_user(earlier.actor.id), labels(BY_NAME[earlier.action])
+    words, actor = labels(BY_NAME[earlier.action]), mention_user(earlier.actor.id)
     match runner:
         case Runner.ABSENT:
-            what_next = "waits for its process to come back"
+            what_next = catalogue.gettext("It resumes when its process is back.")
         case Runner.STOPPED | Runner.ALIVE:
-            what_next = "nothing carries it on"
+            what_next = catalogue.gettext("It does not resume by itself.")
         case _:
             assert_never(runner)
-    command = code(f"secmaster-bot operations show {earlier.reference}")
-    return text_message(
-        f"✋ The {words.noun} of this {earlier.ref.kind} by {actor} was interrupted, and "
-        f"{what_next}. Your {noun} was not sent. Whoever runs this bot can free it: {command}."
+    release = catalogue.gettext(
+        "Whoever runs this bot can release it: {command}.",
+        command=code(f"secmaster-bot operations show {earlier.reference}"),
     )
-
-
-def approvals_missing(catalogue: Catalogue, outcome: Outcome) -> str:
-    """Say how many more people must approve before the operation is sent."""
-    request = outcome.approval_request
-    missing = request.needed - len(request.approvals) if request else 1
-    return f"{missing} more must say so." if missing > 1 else "one more must say so."
+    interrupted = catalogue.gettext(words.interrupted, actor=actor)
+    return text_message(f"✋ {interrupted} {what_next} {not_sent} {release}")
 
 
 def _not_done_text(
@@ -299,84 +425,169 @@ def _not_done_text(
     outcome: Outcome,
     standing_operation: StandingOperation | None,
 ) -> str:
-    """Say why an operation was not done."""
+    """Say why an operation was not done, and that it was not sent."""
     action, reason = BY_NAME[operation.action], outcome.reason_code
+    words, actor = labels(action), mention_user(operation.actor.id)
+    not_sent = catalogue.gettext(words.not_sent)
     # Where ids are given, it may be the comment or the file that is unknown.
     unclear = reason == OutcomeReason.NOT_FOUND and not all(param.signed for param in action.params)
-    template = REFUSED_TEXT if unclear or reason in REFUSED_BY_SECMASTER else NOT_DONE_TEXTS[reason]
-    comment_stays = " A comment on it that reached SecMaster stays there."
-    return template.format(
-        noun=labels(action).noun,
-        actor=mention_user(operation.actor.id),
-        kind=operation.ref.kind,
-        id=code(operation.ref.id),
-        reference=code(operation.reference),
-        accepted=date_token(operation.accepted_at),
-        comment_stays=comment_stays if needs_attribution(operation) else "",
-        blocker=_blocker_text(catalogue, operation, outcome, standing_operation),
-        differences=differences(catalogue, operation.ref.kind, outcome),
-        missing=approvals_missing(catalogue, outcome),
-        posting_error=CANNOT_POST.get(outcome.code, CANNOT_POST_DEFAULT),
-        answer=refusal_clause(outcome),
-        code=code(outcome.code),
-        failure=failure_sentence(catalogue, outcome),
-    )
+    if unclear or reason in REFUSED_BY_SECMASTER:
+        text = f"{catalogue.gettext(words.refused, actor=actor)}{refusal_clause(outcome)}"
+    elif reason in PARTICULAR:
+        text = _particular_text(catalogue, operation, outcome, standing_operation)
+        if reason not in INFORMATION:
+            text = f"{text} {not_sent}"
+    else:
+        text = catalogue.gettext(
+            NOT_DONE_TEXTS[reason],
+            actor=actor,
+            accepted=date_token(operation.accepted_at),
+            code=code(outcome.code),
+            megabytes=catalogue.number(MAX_FILE_MEGABYTES),
+            reference=code(operation.reference),
+        )
+        if reason not in COMPLETE:
+            text = f"{text} {not_sent}"
+        if reason in (OutcomeReason.ATTRIBUTION_FAILED, OutcomeReason.NOT_ROUTED):
+            text = f"{text}{refusal_clause(outcome)}"
+    if needs_attribution(operation) and (unclear or reason in AFTER_A_COMMENT):
+        text = f"{text} {catalogue.gettext('A comment that reached SecMaster stays there.')}"
+    if reason is OutcomeReason.CHANGED:
+        text = f"{text}\n{differences(catalogue, operation.ref.kind, outcome)}"
+    return text
 
 
-def _blocker_text(
+def _particular_text(
     catalogue: Catalogue,
     operation: Operation,
     outcome: Outcome,
     standing_operation: StandingOperation | None,
 ) -> str:
-    """Say that a task is decided already and by whom, or which status an instance has."""
-    status = outcome.blocking_status
-    if operation.ref.kind == "task":
-        state = TASK_STATES.get(status, inline(status, 40))
-        decided = _decided_text(catalogue, outcome, standing_operation)
-        return f"This task was already decided: {state}{decided}."
-    state = INSTANCE_STATES.get(status, inline(status, 40))
-    action = BY_NAME[operation.action]
-    noun = labels(action).noun
-    article = "An" if noun.startswith(tuple("aeiou")) else "A"
-    needed = " or ".join(_lower(allowed) for allowed in action.allowed_statuses)
-    sentence = f"{article} {noun} is for an instance that is {needed}; this one is {state}"
-    if standing_operation and standing_operation.state in UNDER_WAY:
-        earlier = standing_operation.operation
-        actor = mention_user(earlier.actor.id)
-        if standing_operation.is_interrupted:
-            sentence += f"; the {labels(BY_NAME[earlier.action]).noun} by {actor} was interrupted"
-        else:
-            sentence += f"; {actor} is at it right now"
-    return f"{sentence}."
+    """Say why an operation was not done, for one of the reasons that are PARTICULAR."""
+    is_task, id_ = operation.ref.kind == "task", code(operation.ref.id)
+    match outcome.reason_code:
+        case OutcomeReason.NOT_NOW if is_task:
+            text = _decided_text(catalogue, outcome, standing_operation)
+        case OutcomeReason.NOT_NOW:
+            text = _run_status_text(catalogue, operation, outcome, standing_operation)
+        case OutcomeReason.ALREADY_APPROVED:
+            request = outcome.approval_request
+            missing = request.needed - len(request.approvals) if request else 1
+            text = catalogue.ngettext(
+                "You already approved this. Waiting for {count} more.",
+                "You already approved this. Waiting for {count} more.",
+                missing,
+            )
+        case OutcomeReason.SAME_AUTHORITY:
+            text = _same_authority_text(catalogue, operation, outcome)
+        case OutcomeReason.NO_REQUEST if operation.intent is ApprovalIntent.DECLINE:
+            text = catalogue.gettext("No request is pending here, so there is nothing to decline.")
+        case OutcomeReason.NO_REQUEST:
+            text = catalogue.gettext("You have no pending approval here to withdraw.")
+        case OutcomeReason.CANNOT_POST:
+            text = f"{catalogue.gettext(CANNOT_POST.get(outcome.code, CANNOT_POST_DEFAULT))}."
+        case OutcomeReason.NOT_FOUND if is_task:
+            text = catalogue.gettext("No task with ID {id} in this workspace.", id=id_)
+        case OutcomeReason.NOT_FOUND:
+            text = catalogue.gettext("No run with ID {id} in this workspace.", id=id_)
+        case _:
+            text = failure_sentence(catalogue, outcome)
+    return text
+
+
+def _same_authority_text(catalogue: Catalogue, operation: Operation, outcome: Outcome) -> str:
+    """Say who has used the right already that somebody approves by, and what they can do."""
+    authority = operation.terms.delegator or operation.actor.id
+    request = outcome.approval_request
+    earlier = next(
+        (each for each in (request.approvals if request else ()) if each.authority == authority),
+        None,
+    )
+    delegator, approver = mention_user(authority), mention_user(earlier.actor.id if earlier else "")
+    if earlier is None:
+        cause = catalogue.gettext(
+            "The permissions of {delegator} were used to approve this already, so your approval "
+            "would count twice.",
+            delegator=delegator,
+        )
+        return f"{cause} {catalogue.gettext('Another approver must approve.')}"
+    if not operation.terms.delegator:
+        cause = catalogue.gettext(
+            "{approver} already approved on your behalf, so your approval would count twice.",
+            approver=approver,
+        )
+    elif earlier.delegator:
+        cause = catalogue.gettext(
+            "{approver} already approved on behalf of {delegator}, as you would, so your approval "
+            "would count twice.",
+            approver=approver,
+            delegator=delegator,
+        )
+    else:
+        cause = catalogue.gettext(
+            "{approver} already approved this, and you would approve on their behalf, so your "
+            "approval would count twice.",
+            approver=approver,
+        )
+    advice = catalogue.gettext(
+        "Another approver must approve, or {approver} withdraws their approval first.",
+        approver=approver,
+    )
+    return f"{cause} {advice}"
 
 
 def _decided_text(
     catalogue: Catalogue, outcome: Outcome, standing_operation: StandingOperation | None
 ) -> str:
     """Say who decided a task, or is deciding it, and when."""
-    if standing_operation is None:
-        decider = f" by {inline(outcome.decided_by, 80)}" if outcome.decided_by else " or by itself"
-        return f", outside Slack{decider}, {date_token(outcome.decided_at)}"
-    words = labels(BY_NAME[standing_operation.operation.action])
-    actor = mention_user(standing_operation.operation.actor.id)
-    if standing_operation.is_interrupted:
-        return f", and the {words.noun} by {actor} was interrupted"
-    if standing_operation.state in UNDER_WAY:
-        return f", and {actor} is {words.doing} it right now"
-    return f", {_lower(words.done)} by {actor}, {date_token(standing_operation.at)}"
+    state = _state_text(catalogue, TASK_STATES, outcome.blocking_status)
+    now = catalogue.gettext("This task is no longer open: {state}.", state=state)
+    if standing_operation is not None:
+        return f"{now} {_earlier_text(catalogue, standing_operation)}"
+    when = date_token(outcome.decided_at)
+    if outcome.decided_by:
+        decider = inline(outcome.decided_by, 80)
+        decided = catalogue.gettext(
+            "Decided outside Slack by {decider}, {when}.", decider=decider, when=when
+        )
+    else:
+        decided = catalogue.gettext("Decided outside Slack or automatically, {when}.", when=when)
+    return f"{now} {decided}"
 
 
-def _lower(text: str) -> str:
-    return text[:1].lower() + text[1:].lower()
+def _run_status_text(
+    catalogue: Catalogue,
+    operation: Operation,
+    outcome: Outcome,
+    standing_operation: StandingOperation | None,
+) -> str:
+    """Say which status a run has, and in which the action is possible."""
+    allowed = BY_NAME[operation.action].allowed_statuses
+    text = catalogue.gettext(
+        "The run is now {state}. This is possible only while it is {allowed}.",
+        state=_state_text(catalogue, INSTANCE_STATES, outcome.blocking_status),
+        allowed=catalogue.one_of(
+            [_state_text(catalogue, INSTANCE_STATES, status) for status in allowed]
+        ),
+    )
+    if standing_operation and standing_operation.state in UNDER_WAY:
+        text = f"{text} {_earlier_text(catalogue, standing_operation)}"
+    return text
 
 
-def _input_text(operation: Operation) -> str:
+def _state_text(catalogue: Catalogue, states: Mapping[str, str], status: str) -> str:
+    return catalogue.gettext(states[status]) if status in states else inline(status, 40)
+
+
+def _typed_text(catalogue: Catalogue, operation: Operation) -> str:
     """Repeat what the person gave with an operation: the reason, the comment, the ids."""
     parts = [quote(operation.reason, 1000)] if operation.reason else []
     for param in BY_NAME[operation.action].params:
         value = operation.params[param.name]
-        parts.append(quote(value, 1000) if param.signed else f"{param.label} {code(value, 200)}")
+        if param.signed:
+            parts.append(quote(value, 1000))
+        else:
+            parts.append(f"{param_title(catalogue, param)}: {code(value, 200)}")
     return "".join(f"\n{part}" for part in parts)
 
 
@@ -385,13 +596,13 @@ def _receipt(catalogue: Catalogue, operation: Operation, outcome: Outcome) -> st
 
     The duration counts from when the operation was accepted; 0 where that is not known.
     """
-    seconds = outcome.duration
+    seconds, request_id = outcome.duration, code(outcome.request_id)
     duration = f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
     parts = [
-        f"ref {operation.reference}",
+        catalogue.gettext("ref {reference}", reference=operation.reference),
         operation.rule,
         f"HTTP {outcome.status}" if outcome.status else "",
-        f"request {code(outcome.request_id)}" if outcome.request_id else "",
+        catalogue.gettext("request {id}", id=request_id) if outcome.request_id else "",
         duration if seconds else "",
     ]
-    return f"\n_{' · '.join(filter(None, parts))}_"
+    return " · ".join(filter(None, parts))

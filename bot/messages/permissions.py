@@ -3,15 +3,20 @@
 import json
 import unicodedata
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bot.domain.actions import Action
+from bot.domain.actions import BY_NAME, Action
+from bot.domain.approvals import ApprovalRequest
 from bot.domain.audit import OPERATOR
 from bot.domain.delegations import Delegation
-from bot.domain.objects import Ref
-from bot.domain.reasons import RefusalReason
+from bot.domain.objects import ObjectKind, Ref
+from bot.domain.operations import UNDER_WAY, Outcome, PolicyTerms, StandingOperation
+from bot.domain.reasons import OutcomeReason, RefusalReason
+from bot.domain.snapshots import Snapshot
 from bot.messages.blocks import Message, new_message, section, text_message
-from bot.messages.catalogue import Catalogue
+from bot.messages.catalogue import N_, Catalogue
+from bot.messages.labels import labels
 from bot.messages.text import (
     code,
     code_block,
@@ -22,120 +27,315 @@ from bot.messages.text import (
 )
 from bot.policy.config import Config
 from bot.policy.decide import Allowed, Decision, Refused
-from bot.policy.rules import Read, Role
+from bot.policy.rules import Read, ReasonRule, Role
 from bot.store import RecordedPolicy
 
 MAX_MEMBERS = 5  # people and groups that are named for a role
 MAX_DELEGATIONS = 20  # in one message
 MAX_LETTERS = 5  # that are named of a name
-MAY_BREAK_GLASS = "; you may break the glass"
-# {rule} is the rule that refused, {roles} are those that may, {letters} those that mislead.
+# {rule} is the rule that refused, {who} are the roles that may, {letters} those that mislead.
 REFUSAL_TEXTS = {
-    RefusalReason.GUEST: "guests may not read or change anything",
-    RefusalReason.OUTSIDER: (
-        "people of other organisations or workspaces may not read or change anything"
+    RefusalReason.GUEST: N_("Guests can't read or change anything here."),
+    RefusalReason.OUTSIDER: N_(
+        "People of other organisations or workspaces can't read or change anything here."
     ),
-    RefusalReason.UNKNOWN_PERSON: "Slack could not be asked who this is",
-    RefusalReason.UNMAPPED: (
-        "{rule} refuses the creator, and nobody told me who this is in SecMaster"
+    RefusalReason.UNKNOWN_PERSON: N_(
+        "Can't reach Slack, so permissions can't be checked. Try again."
     ),
-    RefusalReason.UNREAD: "SecMaster can't be read now, so this can't be checked",
-    RefusalReason.UNSTATED: (
-        "{rule} asks for what SecMaster does not say of it, so nobody can be allowed"
+    RefusalReason.UNMAPPED: N_(
+        "Whoever created the task can't decide it, and the policy does not say who this person is "
+        "in SecMaster ({rule})."
     ),
-    RefusalReason.LOOKALIKE: (
-        "{rule} asks for a name that has letters that look like others ({letters}): rename it, or "
-        "decide in SecMaster"
+    RefusalReason.UNREAD: N_("Can't reach SecMaster, so permissions can't be checked. Try again."),
+    RefusalReason.UNSTATED: N_(
+        "The rule needs data SecMaster did not return; decide in the console ({rule})."
     ),
-    RefusalReason.GONE: "SecMaster does not know it",
-    RefusalReason.NO_RULE: "no rule allows it to anybody",
-    RefusalReason.DENIED: "{rule} denies it, whatever else allows it",
-    RefusalReason.DENIED_UNREAD: (
-        "{rule} denies it, as what that rule asks for could not be read, and then it holds"
+    RefusalReason.LOOKALIKE: N_(
+        "The rule asks for a name, and this one has letters that look like others: {letters}. "
+        "Rename it, or decide in the console ({rule})."
     ),
-    RefusalReason.RULE: "{rule} leaves it to {roles}",
-    RefusalReason.SELF: "{rule} refuses whoever created the task",
-    RefusalReason.BREAK_GLASS: "{rule} leaves breaking the glass to {roles}",
-    RefusalReason.NO_BREAK_GLASS: "{rule} has no glass to break",
-    RefusalReason.NEEDS_REASON: "{rule} asks for a reason",
-    RefusalReason.NEEDS_NAME: "{rule} asks for its name to be typed",
+    RefusalReason.GONE: N_("Nothing with that ID in this workspace."),
+    RefusalReason.NO_RULE: N_("No rule allows this to anybody."),
+    RefusalReason.DENIED: N_("The policy denies this, whatever other rules allow ({rule})."),
+    RefusalReason.DENIED_UNREAD: N_(
+        "The policy denies this for some objects, and whether this is one of them could not be "
+        "read ({rule})."
+    ),
+    RefusalReason.RULE: N_("Only {who} can do this ({rule})."),
+    RefusalReason.SELF: N_(
+        "Whoever created the task can't decide it; another approver must: {who} ({rule})."
+    ),
+    RefusalReason.BREAK_GLASS: N_("Only {who} can use the emergency override ({rule})."),
+    RefusalReason.NO_BREAK_GLASS: N_("There is no emergency override for this ({rule})."),
+    RefusalReason.NEEDS_REASON: N_("A reason is required ({rule})."),
+    RefusalReason.NEEDS_NAME: N_("The name must be typed to confirm ({rule})."),
 }
+READ_LABELS: dict[ObjectKind, str] = {"task": N_("Read tasks"), "instance": N_("Read runs")}
 
 
 def explain_decision(catalogue: Catalogue, decision: Decision) -> str:
-    """Say which rule allows or refuses and on what terms, in a line of plain text."""
+    """Say whether the policy allows something, by which rule and on what terms, in plain text."""
     if isinstance(decision, Refused):
-        roles = " or ".join(decision.roles) or "nobody"
-        return REFUSAL_TEXTS[decision.reason].format(
-            rule=decision.rule, roles=roles, letters=name_letters(catalogue, decision.letters)
+        reason = catalogue.gettext(
+            REFUSAL_TEXTS[decision.reason],
+            rule=rule_title(decision.rule),
+            who=catalogue.one_of(decision.roles) or catalogue.gettext("nobody"),
+            letters=name_letters(catalogue, decision.letters),
         )
-    within = catalogue.duration(timedelta(seconds=decision.expires))
-    parts = [
-        f"{decision.approvals} people within {within}" if decision.approvals > 1 else "",
-        "a reason" if decision.reason == "required" else "",
-        "the name typed" if decision.confirm else "",
-        "announced" if decision.break_glass else "",
-        "by a lent right" if decision.delegator else "",
-    ]
-    terms = ", ".join(filter(None, parts))
-    return f"{decision.rule}: {terms}" if terms else decision.rule
+        return f"{catalogue.gettext('Refused.')} {reason}"
+    allowed = catalogue.gettext("Allowed ({rule}).", rule=rule_title(decision.rule))
+    terms = _allowed_terms(catalogue, decision)
+    if decision.break_glass:
+        terms.append(catalogue.gettext("The emergency override is announced."))
+    if decision.delegator:
+        terms.append(catalogue.gettext("On behalf of {person}.", person=decision.delegator))
+    return " ".join([allowed, *terms])
+
+
+def _allowed_terms(catalogue: Catalogue, allowed: Allowed) -> list[str]:
+    """Say in sentences what is asked of whoever takes an allowed action."""
+    sentences = []
+    if allowed.approvals > 1:
+        within = catalogue.duration(timedelta(seconds=allowed.expires))
+        sentences.append(
+            catalogue.ngettext(
+                "Needs {count} approval within {duration}.",
+                "Needs {count} approvals within {duration}.",
+                allowed.approvals,
+                duration=within,
+            )
+        )
+    if allowed.reason is ReasonRule.REQUIRED:
+        sentences.append(catalogue.gettext("A reason is required."))
+    if allowed.confirm:
+        sentences.append(catalogue.gettext("The name must be typed to confirm."))
+    return sentences
+
+
+def rule_title(title: str) -> str:
+    """Return a rule's title so that it can stand in brackets: "rule 1, accounts"."""
+    return title.replace(" (", ", ").removesuffix(")")
 
 
 def name_letters(catalogue: Catalogue, letters: str) -> str:
     """Say which letters these are: each with the name that Unicode gives it."""
     names = [
-        f"{letter} is {unicodedata.name(letter, 'unnamed').capitalize()}" for letter in letters
+        catalogue.gettext(
+            "{letter} is {name}",
+            letter=letter,
+            name=unicodedata.name(letter, "unnamed").capitalize(),
+        )
+        for letter in letters[:MAX_LETTERS]
     ]
-    rest = len(names) - MAX_LETTERS
-    return ", ".join(names[:MAX_LETTERS]) + (f" and {rest} more" if rest > 0 else "")
+    rest = len(letters) - MAX_LETTERS
+    if rest > 0:
+        names.append(catalogue.ngettext("{count} more", "{count} more", rest))
+    return catalogue.all_of(names)
+
+
+@dataclass(frozen=True, slots=True)
+class ActionForecast:
+    """What would come of a press of an action's button now.
+
+    ``decision`` is the policy's, ``terms`` are those that would be recorded, and ``outcome`` is how
+    the press would end before anything is sent, None where the policy refuses it. ``holder`` is the
+    operation that would come first.
+    """
+
+    action: Action
+    decision: Decision
+    accepted: bool
+    terms: PolicyTerms
+    outcome: Outcome | None = None
+    holder: StandingOperation | None = None
+    may_override: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """The object that `why` is about, its open approval requests, and who asks."""
+
+    ref: Ref
+    snapshot: Snapshot
+    requests: Sequence[ApprovalRequest]
+    user: str
 
 
 def why(
     catalogue: Catalogue,
-    ref: Ref,
-    decisions: Sequence[tuple[Action | Read, Decision, bool]],
+    explained: Explained,
+    read: Decision,
+    forecasts: Sequence[ActionForecast],
     roles: Mapping[str, Role],
 ) -> Message:
-    """Say for each action on an object what the policy decides for a person, and who else may.
+    """Say for each action on an object whether the person can take it now, and who else can.
 
-    The last item of each decision is whether the person may break the glass for the action;
     ``roles`` are the policy's, by name.
     """
-    head = f"*What you may do with {ref.kind} {code(ref.id)}*"
-    lines = []
-    for action, decision, may_break_glass in decisions:
-        mark = "✅" if isinstance(decision, Allowed) else "▫️"
-        explanation = inline(explain_decision(catalogue, decision), 300)
-        members = (
-            f"; may: {role_members(catalogue, decision.roles, roles)}" if decision.roles else ""
-        )
-        break_glass = MAY_BREAK_GLASS if may_break_glass else ""
-        lines.append(f"{mark} {code(action.name)} {explanation}{members}{break_glass}")
+    title = catalogue.gettext(
+        "What you can do with *{name}*", name=inline(explained.snapshot.name) or "—"
+    )
+    head = f"{title}\n{code(explained.ref.id)}"
+    read_mark = "✅" if isinstance(read, Allowed) else "▫️"
+    read_label = catalogue.gettext(READ_LABELS[explained.ref.kind])
+    lines = [f"{read_mark} *{read_label}*\n{_decision_text(catalogue, read, roles)}"]
+    for forecast in forecasts:
+        mark = "✅" if forecast.accepted else "▫️"
+        label = catalogue.gettext(labels(forecast.action).button)
+        sentences = _forecast_sentences(catalogue, explained, forecast, roles)
+        if forecast.may_override:
+            sentences.append(
+                catalogue.gettext("You can use the emergency override: you approve alone.")
+            )
+        lines.append(f"{mark} *{label}*\n{' '.join(sentences)}")
     return new_message("\n".join([head, *lines]), section(head), *map(section, lines))
+
+
+def _decision_text(catalogue: Catalogue, decision: Decision, roles: Mapping[str, Role]) -> str:
+    """Say what the policy decides, with who has the roles that may, as markup."""
+    if isinstance(decision, Refused):
+        return catalogue.gettext(
+            REFUSAL_TEXTS[decision.reason],
+            rule=inline(rule_title(decision.rule), 60),
+            who=role_members(catalogue, decision.roles, roles),
+            letters=inline(name_letters(catalogue, decision.letters)),
+        )
+    return catalogue.gettext(
+        "Allowed to {who} ({rule}).",
+        who=role_members(catalogue, decision.roles, roles),
+        rule=inline(rule_title(decision.rule), 60),
+    )
+
+
+def _forecast_sentences(
+    catalogue: Catalogue,
+    explained: Explained,
+    forecast: ActionForecast,
+    roles: Mapping[str, Role],
+) -> list[str]:
+    """Say why a press would be accepted or not, and what it would be asked for."""
+    decision, terms = forecast.decision, forecast.terms
+    if isinstance(decision, Refused):
+        return [_decision_text(catalogue, decision, roles)]
+    if not forecast.accepted:
+        return [_obstacle(catalogue, explained, forecast, roles)]
+    sentences = [_decision_text(catalogue, decision, roles), *_allowed_terms(catalogue, decision)]
+    if terms.delegator:
+        person = mention_user(terms.delegator)
+        sentences.append(catalogue.gettext("You act on behalf of {person}.", person=person))
+    request = forecast.outcome.approval_request if forecast.outcome else None
+    if request and request.brake_applied:
+        sentences.append(
+            catalogue.gettext("It was retried too often lately, so a second person must agree.")
+        )
+    if waiting := _request_about(explained, forecast.action):
+        tally = catalogue.gettext(
+            labels(forecast.action).tally, count=len(waiting.approvals), needed=waiting.needed
+        )
+        people = [mention_user(approval.actor.id) for approval in waiting.approvals]
+        sentences.append(f"{tally} ({catalogue.all_of(people)}).")
+    return sentences
+
+
+def _obstacle(  # noqa: PLR0911 - a sentence each
+    catalogue: Catalogue,
+    explained: Explained,
+    forecast: ActionForecast,
+    roles: Mapping[str, Role],
+) -> str:
+    """Say what stands in the way of a press that the policy allows."""
+    outcome, holder = forecast.outcome, forecast.holder
+    if holder is not None:
+        sentences = labels(BY_NAME[holder.operation.action])
+        actor = mention_user(holder.operation.actor.id)
+        if holder.state in UNDER_WAY:
+            return catalogue.gettext(sentences.under_way, actor=actor)
+        return catalogue.gettext(sentences.done_before, actor=actor, when=date_token(holder.at))
+    if outcome is None:
+        return catalogue.gettext("This can't be checked now. Try again.")
+    if outcome.refusal is not None:
+        return _decision_text(catalogue, Refused(**dict(outcome.refusal)), roles)
+    match outcome.reason_code:
+        case OutcomeReason.SAME_AUTHORITY:
+            return _counted_twice(catalogue, explained, forecast)
+        case OutcomeReason.ALREADY_APPROVED:
+            request = outcome.approval_request
+            missing = request.needed - len(request.approvals) if request else 1
+            return catalogue.ngettext(
+                "You already approved this. Waiting for {count} more.",
+                "You already approved this. Waiting for {count} more.",
+                missing,
+            )
+        case OutcomeReason.NOT_NOW:
+            status = code(outcome.blocking_status)
+            return catalogue.gettext("Not possible while its status is {status}.", status=status)
+        case OutcomeReason.PERSON_UNKNOWN:
+            return catalogue.gettext(REFUSAL_TEXTS[RefusalReason.UNKNOWN_PERSON])
+        case _:
+            return catalogue.gettext("This can't be checked now. Try again.")
+
+
+def _counted_twice(catalogue: Catalogue, explained: Explained, forecast: ActionForecast) -> str:
+    """Say who used the right already that a press would use."""
+    authority = forecast.terms.delegator or explained.user
+    request = _request_about(explained, forecast.action)
+    approvals = request.approvals if request else ()
+    user = next((each.actor.id for each in approvals if each.authority == authority), "")
+    if authority == explained.user:
+        return catalogue.gettext(
+            "{person} already approved on your behalf, so your approval would count twice.",
+            person=mention_user(user),
+        )
+    if user == authority:
+        return catalogue.gettext(
+            "You act on behalf of {delegator}, who already approved, so your approval would count "
+            "twice.",
+            delegator=mention_user(authority),
+        )
+    return catalogue.gettext(
+        "{person} already approved on behalf of {delegator}, as you would, so your approval would "
+        "count twice.",
+        person=mention_user(user),
+        delegator=mention_user(authority),
+    )
+
+
+def _request_about(explained: Explained, action: Action) -> ApprovalRequest | None:
+    return next((each for each in explained.requests if each.action == action.name), None)
 
 
 def role_members(catalogue: Catalogue, names: Sequence[str], roles: Mapping[str, Role]) -> str:
     """Name roles with the people and groups that have them: "A (…) or B (…)"."""
     texts = []
-    for name in names:
+    for name in names[:MAX_MEMBERS]:
         role = roles.get(name, Role())
         members = [*map(mention_user, role.users), *map(mention_group, role.usergroups)]
-        first = ", ".join(members[:MAX_MEMBERS]) or "nobody"
         rest = len(members) - MAX_MEMBERS
-        texts.append(f"*{inline(name, 40)}* ({first}{f' and {rest} more' if rest > 0 else ''})")
-    return " or ".join(texts[:MAX_MEMBERS]) or "nobody"
+        shown = members[:MAX_MEMBERS]
+        if rest > 0:
+            shown.append(catalogue.ngettext("{count} more", "{count} more", rest))
+        people = catalogue.all_of(shown) or catalogue.gettext("nobody")
+        texts.append(f"*{inline(name, 40)}* ({people})")
+    return catalogue.one_of(texts) or catalogue.gettext("nobody")
+
+
+RIGHT_SENTENCES = {
+    "audit": N_("Only {who} can read the audit."),
+    "reload": N_("Only {who} can reload the policy. Nothing was reloaded."),
+    "delegate": N_("Only {who} can delegate their permissions. Nothing was changed."),
+    "watch": N_("Only {who} can subscribe channels. Nothing was changed."),
+}
 
 
 def no_right(
     catalogue: Catalogue, right: str, names: Sequence[str], roles: Mapping[str, Role]
 ) -> Message:
     """Say that a right such as "reload" is for other roles; ``names`` are theirs."""
-    return text_message(
-        f"🚫 {code(right)} is for {role_members(catalogue, names, roles)}. Nothing was done."
-    )
+    who = role_members(catalogue, names, roles)
+    return text_message(f"🚫 {catalogue.gettext(RIGHT_SENTENCES[right], who=who)}")
 
 
-def missing_read_rules(catalogue: Catalogue, config: Config) -> str:
+def missing_read_rules(config: Config) -> str:
     """Return the lines that a policy lacks for anybody to read tasks and instances; "" if none.
 
     They name every role that there is, and can stand at the end of the file.
@@ -151,9 +351,24 @@ def missing_read_rules(catalogue: Catalogue, config: Config) -> str:
 
 def nobody_reads(catalogue: Catalogue, config: Config) -> str:
     """Say which kinds of objects nobody may read; "" where somebody may read each."""
-    kinds = " and ".join(f"{kind}s" for kind in config.unreadable_kinds)
-    sentence = f"no rule lets anybody read {kinds}: lists, cards on request, Details and Home"
-    return f"{sentence} are refused to everybody" if kinds else ""
+    match config.unreadable_kinds:
+        case ():
+            return ""
+        case ("task",):
+            return catalogue.gettext(
+                "No rule lets anybody read tasks: their lists, cards on request, Details and Home "
+                "are refused to everybody."
+            )
+        case ("instance",):
+            return catalogue.gettext(
+                "No rule lets anybody read runs: their lists, cards on request, Details and Home "
+                "are refused to everybody."
+            )
+        case _:
+            return catalogue.gettext(
+                "No rule lets anybody read tasks or runs: lists, cards on request, Details and "
+                "Home are refused to everybody."
+            )
 
 
 def reloaded(catalogue: Catalogue, before: Config, after: Config) -> Message:
@@ -161,16 +376,24 @@ def reloaded(catalogue: Catalogue, before: Config, after: Config) -> Message:
     old, new = code(before.fingerprint), code(after.fingerprint)
     unread = ""
     if problem := nobody_reads(catalogue, after):
-        lines = code_block(missing_read_rules(catalogue, after), 2500)
-        unread = f"\n⚠️ {problem[0].upper()}{problem[1:]}. Add this to the policy:\n{lines}"
+        lines = code_block(missing_read_rules(after), 2500)
+        hint = catalogue.gettext("Add this to the policy:")
+        unread = f"\n⚠️ {problem} {hint}\n{lines}"
     if before.fingerprint == after.fingerprint:
-        return text_message(f"The policy is read again; it says what it said ({new}).{unread}")
-    needs_restart = (before.commands, before.watch.every) != (after.commands, after.watch.every)
-    restart = " What changed of [commands] or of [watch] every needs a restart."
-    return text_message(
-        f"♻️ The policy is read again: {len(after.roles)} roles and {len(after.rules)} rules, "
-        f"{old} → {new}. It holds from now on.{restart if needs_restart else ''}{unread}"
-    )
+        return text_message(f"✅ {catalogue.gettext('Policy reloaded, no changes.')} {new}{unread}")
+    roles = catalogue.ngettext("{count} role", "{count} roles", len(after.roles))
+    rules = catalogue.ngettext("{count} rule", "{count} rules", len(after.rules))
+    sentences = [catalogue.gettext("Policy reloaded, in force for all replicas.")]
+    if (before.commands, before.watch.every) != (after.commands, after.watch.every):
+        sentences.append(
+            catalogue.gettext(
+                "Restart the bot for what changed in {commands} or in {every}.",
+                commands=code("[commands]"),
+                every=code("[watch] every"),
+            )
+        )
+    receipt = f"{roles} · {rules} · {old} → {new}"
+    return text_message(f"✅ {' '.join(sentences)}\n{receipt}{unread}")
 
 
 def policy_in_force(
@@ -181,101 +404,163 @@ def policy_in_force(
     ``unused_file`` is the fingerprint of this replica's file if that is not in force.
     """
     if recorded is None:
-        return f"Policy: {code(fingerprint)}."
+        return catalogue.gettext("Policy: {policy}.", policy=code(fingerprint))
     source = recorded.source
-    person = mention_user(source.actor_id) if source.actor_id != OPERATOR else "its operator"
-    sentence = (
-        f"Policy: {code(source.fingerprint)} for all replicas since {date_token(source.at)}, by "
-        f"{person} on {inline(source.replica, 64)}."
-    )
-    if fingerprint == source.fingerprint and unused_file:
-        return (
-            f"{sentence} ⚠️ The policy file that this replica started with, {code(unused_file)}, is "
-            "not in force: a reload here puts it in force."
+    facts = {
+        "policy": code(source.fingerprint),
+        "when": date_token(source.at),
+        "replica": inline(source.replica, 64),
+    }
+    if source.actor_id == OPERATOR:
+        sentence = catalogue.gettext(
+            "Policy: {policy}, in force for all replicas since {when}, put in force by the "
+            "operator of {replica}.",
+            **facts,
         )
-    if fingerprint == source.fingerprint:
-        return sentence
-    return f"{sentence} ⚠️ This replica still has {code(fingerprint)}: its log says why."
+    else:
+        sentence = catalogue.gettext(
+            "Policy: {policy}, in force for all replicas since {when}, reloaded by {person} on "
+            "{replica}.",
+            person=mention_user(source.actor_id),
+            **facts,
+        )
+    warning = ""
+    if fingerprint != source.fingerprint:
+        warning = catalogue.gettext(
+            "This replica still has {policy}: its log says why.", policy=code(fingerprint)
+        )
+    elif unused_file:
+        warning = catalogue.gettext(
+            "The policy file that this replica started with, {policy}, is not in force. Reload "
+            "the policy here to use it.",
+            policy=code(unused_file),
+        )
+    return f"{sentence} ⚠️ {warning}" if warning else sentence
 
 
 def not_reloaded(catalogue: Catalogue, problems: str) -> Message:
     """Say that the new policy can't be used, and why."""
-    return text_message(
-        "⚠️ The policy can't be used, so the one before stays in force.\n"
-        f"{code_block(problems, 2500)}"
-    )
+    sentence = catalogue.gettext("The policy file has errors. The previous policy stays in force.")
+    return text_message(f"❌ {sentence}\n{code_block(problems, 2500)}")
 
 
 def delegation_created(
-    catalogue: Catalogue, delegation: Delegation, roles: Sequence[str]
+    catalogue: Catalogue, delegation: Delegation, roles: Sequence[str], root: str
 ) -> Message:
-    """Tell the delegator that their rights are delegated; ``roles`` are the names of theirs."""
-    names = ", ".join(inline(role, 40) for role in roles) or "none"
-    return text_message(
-        f"🤝 {mention_user(delegation.delegate)} may do until {date_token(delegation.until)} what "
-        f"you may (roles: {names}). It is on record; end it with `revoke` and their name."
-    )
+    """Tell the delegator that their rights are delegated; ``roles`` are the names of theirs.
+
+    ``root`` is the command that people type first.
+    """
+    person = mention_user(delegation.delegate)
+    lines = [
+        catalogue.gettext(
+            "{person} has your permissions until {when}. Undo: {command} {person}",
+            person=person,
+            when=date_token(delegation.until),
+            command=code(f"{root} revoke"),
+        ),
+        catalogue.gettext(
+            "Actions are logged under both names; together you count as one approver."
+        ),
+    ]
+    if roles:
+        names = catalogue.all_of([inline(role, 40) for role in roles])
+        lines.append(catalogue.gettext("Your roles: {roles}", roles=names))
+    else:
+        lines.append(catalogue.gettext("You have no role, so this allows nothing."))
+    return text_message("🤝 " + "\n".join(lines))
 
 
 def delegation_received(catalogue: Catalogue, delegator: str, until: datetime) -> Message:
     """Tell the delegate that they have somebody's rights."""
-    return text_message(
-        f"🤝 {mention_user(delegator)} lends you their rights until "
-        f"{date_token(until)}. What you do by them is recorded with both your names, "
-        "and counts as one where several are asked for."
+    sentence = catalogue.gettext(
+        "You have {person}'s permissions until {when}.",
+        person=mention_user(delegator),
+        when=date_token(until),
     )
+    both = catalogue.gettext(
+        "Actions are logged under both names; together you count as one approver."
+    )
+    return text_message(f"🤝 {sentence}\n{both}")
 
 
 def delegation_revoked(catalogue: Catalogue, delegate: str) -> Message:
     """Tell the delegator that a delegation has ended."""
-    return text_message(f"↩️ {mention_user(delegate)} has your rights no longer.")
+    sentence = catalogue.gettext(
+        "{person} no longer has your permissions.", person=mention_user(delegate)
+    )
+    return text_message(f"↩️ {sentence}")
 
 
 def delegation_withdrawn(catalogue: Catalogue, delegator: str) -> Message:
     """Tell the delegate that a delegation has ended."""
-    return text_message(f"↩️ {mention_user(delegator)} has taken their rights back.")
+    sentence = catalogue.gettext(
+        "You no longer have {person}'s permissions.", person=mention_user(delegator)
+    )
+    return text_message(f"↩️ {sentence}")
 
 
 def no_delegation(catalogue: Catalogue, delegate: str) -> Message:
     """Say that there is no delegation to this person that could be revoked."""
-    return text_message(f"You lend nothing to {mention_user(delegate)}. Nothing was changed.")
+    return text_message(
+        catalogue.gettext(
+            "{person} does not have your permissions. Nothing was changed.",
+            person=mention_user(delegate),
+        )
+    )
 
 
 def cannot_delegate_to(catalogue: Catalogue, delegate: str) -> Message:
     """Say that this person can't be given rights."""
-    return text_message(
-        f"🚫 Rights can't be lent to {mention_user(delegate)}. Nothing was changed."
+    sentence = catalogue.gettext(
+        "You can't delegate to {person}: only to other members of this workspace. Nothing was "
+        "changed.",
+        person=mention_user(delegate),
     )
+    return text_message(f"🚫 {sentence}")
 
 
 def delegation_too_long(catalogue: Catalogue, limit: timedelta) -> Message:
     """Say for how long rights can be delegated."""
-    return text_message(
-        f"🚫 Rights can be lent for {catalogue.duration(limit)} at most. Nothing was changed."
+    sentence = catalogue.gettext(
+        "You can delegate for {duration} at most. Nothing was changed.",
+        duration=catalogue.duration(limit),
     )
+    return text_message(f"🚫 {sentence}")
 
 
 def delegations(
     catalogue: Catalogue, delegated: Sequence[Delegation], received: Sequence[Delegation]
 ) -> Message:
     """List the delegations that a person gave and received."""
-    lines = [
-        f"🤝 {mention_user(delegation.delegate)} has your rights until "
-        f"{date_token(delegation.until)}."
+    sentences = [
+        catalogue.gettext(
+            "{person} has your permissions until {when}.",
+            person=mention_user(delegation.delegate),
+            when=date_token(delegation.until),
+        )
         for delegation in delegated
     ]
-    lines += [
-        f"🤝 You have {mention_user(delegation.delegator)}'s rights until "
-        f"{date_token(delegation.until)}."
+    sentences += [
+        catalogue.gettext(
+            "You have {person}'s permissions until {when}.",
+            person=mention_user(delegation.delegator),
+            when=date_token(delegation.until),
+        )
         for delegation in received
     ]
-    if more := lines[MAX_DELEGATIONS:]:
-        lines = [*lines[:MAX_DELEGATIONS], f"and {len(more)} more"]
-    return text_message(
-        "\n".join(lines) or "You lend nobody your rights, and nobody lends you theirs."
-    )
+    if not sentences:
+        return text_message(
+            catalogue.gettext(
+                "You delegate to nobody, and nobody delegates their permissions to you."
+            )
+        )
+    lines = [f"🤝 {sentence}" for sentence in sentences[:MAX_DELEGATIONS]]
+    if (more := len(sentences) - MAX_DELEGATIONS) > 0:
+        lines.append(catalogue.ngettext("{count} more", "{count} more", more))
+    return text_message("\n".join(lines))
 
 
 def no_history(catalogue: Catalogue, object_id: str) -> Message:
     """Say that the audit log has no entry about an object."""
-    return text_message(f"The audit has nothing of {code(object_id)}.")
+    return text_message(catalogue.gettext("No audit records of {id}.", id=code(object_id)))

@@ -1,25 +1,35 @@
-"""Render cards for one person alone, and what a command asks before it is carried out."""
+"""Render cards for one person alone, what a command asks before it is carried out, and *Try again*.
+
+A button that asks for an action carries all of the command, so that pressing it needs no memory.
+"""
 
 from typing import Self
 
 from pydantic import Field, ValidationError
-from slack_sdk.models.blocks import ActionsBlock, ButtonElement
+from slack_sdk.models.blocks import ActionsBlock, ButtonElement, ConfirmObject, PlainTextObject
 
 from bot.domain.actions import BY_NAME, Action
 from bot.domain.objects import Ref, Value
 from bot.domain.reasons import ChannelRefusal
+from bot.domain.slack import Destination
 from bot.domain.snapshots import Snapshot
 from bot.messages.blocks import Message, actions, context, new_message, section
-from bot.messages.catalogue import Catalogue
+from bot.messages.catalogue import N_, Catalogue
 from bot.messages.labels import consequence, labels
-from bot.messages.text import inline, quote
+from bot.messages.text import destination_name, inline, quote
 
 POST = "post"  # the action ids of the buttons
 ANSWER = "answer"
+TRY_AGAIN = "try-again"
 BUTTON_VALUE = 2000  # characters that Slack lets a button carry
 CLOSED_HERE = {
-    ChannelRefusal.NOT_NAMED: "the policy does not name this channel for cards",
-    ChannelRefusal.SHARED: "another organisation shares this channel",
+    ChannelRefusal.NOT_NAMED: N_(
+        "Only you see this card. It can't be posted here: the policy allows no cards in this "
+        "channel."
+    ),
+    ChannelRefusal.SHARED: N_(
+        "Only you see this card. It can't be posted here: another organisation shares this channel."
+    ),
 }
 
 
@@ -67,22 +77,45 @@ def private_card(
     It has a button that posts it for everybody, or says by ``refusal`` why that is not possible.
     """
     if refusal is None:
-        button = ButtonElement(text="Post here", action_id=POST, value=str(ref))
-        more = [context("Only you see this card."), actions([button])]
+        label = catalogue.gettext("Post here")
+        button = ButtonElement(text=label, action_id=POST, value=str(ref))
+        more = [context(catalogue.gettext("Only you see this card.")), actions([button])]
     else:
-        reason = CLOSED_HERE[refusal]
-        more = [context(f"Only you see this card: {reason}, so it can't be posted here.")]
+        more = [context(catalogue.gettext(CLOSED_HERE[refusal]))]
     return Message(card.text, (*card.blocks, *more))
 
 
 def posted_here(catalogue: Catalogue) -> Message:
     """Say in the place of a private card that it was posted for everybody."""
-    return new_message("The card is posted here, for everybody.")
+    return new_message(catalogue.gettext("The card is posted here, for everybody."))
+
+
+def try_again_button(
+    catalogue: Catalogue, command: AskedCommand, *, asks_first: bool = False
+) -> ButtonElement:
+    """Return the button that asks for the same once more; it is a delivery of its own.
+
+    One without a ``key`` stands where several people may press it, each in their own name: if it
+    ``asks_first``, nobody decides by a slip.
+    """
+    words = labels(BY_NAME[command.action])
+    question = ConfirmObject(
+        title=catalogue.gettext(words.confirm),
+        text=PlainTextObject(text=catalogue.gettext("It is sent to SecMaster in your name.")),
+        confirm=catalogue.gettext(words.button),
+        deny=catalogue.gettext("Cancel"),
+    )
+    return ButtonElement(
+        text=catalogue.gettext("Try again"),
+        action_id=TRY_AGAIN,
+        value=str(command.fitting()),
+        confirm=question if asks_first else None,
+    )
 
 
 def with_try_again(catalogue: Catalogue, message: Message, command: AskedCommand) -> Message:
     """Return a message that a command was not carried out, with a button that asks for it again."""
-    button = ButtonElement(text="Try again", action_id=ANSWER, value=str(command.fitting()))
+    button = try_again_button(catalogue, command)
     return new_message(message.text, *message.blocks, actions([button]))
 
 
@@ -100,21 +133,32 @@ def question(
     """
     words, name = labels(action), inline(snapshot.name)
     if action.allowed_statuses and snapshot.status not in action.allowed_statuses:
-        text = f"🔎 *{name}* is not open to this any more. Nothing was recorded."
+        closed = catalogue.gettext(
+            "*{name}* is no longer open to this. Nothing was recorded.", name=name
+        )
+        text = f"🔎 {closed}"
         more = [section(text)]
     else:
-        text = (
-            f"❔ *{words.button}* “{name}”? {consequence(catalogue, action, snapshot)} "
-            "Nothing is recorded until you press the button."
-        )
         carried = command.fitting()
+        sentences = [
+            f"*{catalogue.gettext(words.confirm)}*",
+            f"“{name}”",
+            consequence(catalogue, action, snapshot),
+            catalogue.gettext("Nothing is recorded until you press the button."),
+        ]
         if carried.incomplete:
-            text += " It opens a form: what you typed is too long for it, so type it there."
+            sentences.append(
+                catalogue.gettext("It opens a form: what you typed is too long for a button.")
+            )
+        text = f"❔ {' '.join(sentences)}"
         if command.break_glass:
-            text = f"🔨 You decide alone what asks for several people. It is announced.\n{text}"
+            text = f"🚨 {override_warning(catalogue)}\n{text}"
         reason = [section(quote(command.reason))] if command.reason else []
         button = ButtonElement(
-            text=words.button, action_id=ANSWER, value=str(carried), style=action.style or None
+            text=catalogue.gettext(words.button),
+            action_id=ANSWER,
+            value=str(carried),
+            style=action.style or None,
         )
         more = [section(text), *reason, actions([button])]
     card = (
@@ -123,3 +167,15 @@ def question(
         else []
     )
     return Message(text, (*card, *more))
+
+
+def override_warning(catalogue: Catalogue, channel: str = "") -> str:
+    """Say before an emergency override that it is one; ``channel`` is where it is announced."""
+    if not channel:
+        return catalogue.gettext(
+            "Emergency override: you approve alone. The channel for that is notified."
+        )
+    return catalogue.gettext(
+        "Emergency override: you approve alone. {channel} is notified.",
+        channel=destination_name(Destination.parse(channel)),
+    )

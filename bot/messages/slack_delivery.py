@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from bot.domain.slack import EVENTS_PATH, code_text
-from bot.messages.catalogue import Catalogue
+from bot.messages.catalogue import N_, Catalogue
 
 NOT_THIS_APP = (
     "no request has had a valid signature since the start, so SLACK_SIGNING_SECRET is most likely "
@@ -39,22 +39,22 @@ TOO_MANY_CONNECTIONS = (
 )
 
 APP_LEVEL_ADVICE = (
-    "make an app-level token with connections:write (Basic Information → App-Level Tokens)"
+    "Make an app-level token with connections:write (Basic Information → App-Level Tokens)."
 )
 OTHER_APP = (
     "SLACK_APP_TOKEN is of another app: that takes a restart, that app's SLACK_BOT_TOKEN and its "
     "own database"
 )
 
-# What to do about a bot token that is refused, by Slack's code.
+# What to do about a bot token that is refused, by Slack's code: for the log, and for people.
 REFUSAL_ADVICE = {
-    "accesslimited": "allow this machine's address for the app's token",
-    "org_login_required": "wait until the workspace has moved into its organisation",
-    "team_access_not_granted": "have the organisation add the app to the workspace again",
-    "team_added_to_org": "wait until the workspace has moved into its organisation",
+    "accesslimited": N_("Allow this machine's address for the app's token."),
+    "org_login_required": N_("Wait until the workspace has moved into its organisation."),
+    "team_access_not_granted": N_("Have the organisation add the app to the workspace again."),
+    "team_added_to_org": N_("Wait until the workspace has moved into its organisation."),
 }
-REFUSAL_ADVICE_DEFAULT = (
-    "reinstall the app, set SLACK_BOT_TOKEN to its new token, and reload or restart the bot"
+REFUSAL_ADVICE_DEFAULT = N_(
+    "Reinstall the app, set SLACK_BOT_TOKEN to its new token, and reload or restart the bot."
 )
 
 # What the log says of connections in Socket Mode.
@@ -65,12 +65,12 @@ NOT_OF_THIS_APP = "what Slack sent is of another app than SLACK_APP_TOKEN, and w
 
 
 def token_advice(code: str) -> str:
-    """Return what to do about a bot token that is refused with this code."""
+    """Say in English what to do about a bot token that is refused with this code."""
     return REFUSAL_ADVICE.get(code, REFUSAL_ADVICE_DEFAULT)
 
 
 def token_refused(code: str, remedy: str) -> str:
-    return f"SLACK_APP_TOKEN is refused ({code}): {remedy}"
+    return f"SLACK_APP_TOKEN is refused ({code}). {remedy}"
 
 
 def app_refused(code: str) -> str:

@@ -62,6 +62,11 @@ def without_markup(text: str) -> str:
     return text.replace("`", "").replace("*", "")
 
 
+def rule_number(title: str) -> str:
+    """Return a rule's title as sentences name it, after their word for a rule: "4 (isolation)"."""
+    return inline(title.removeprefix("rule "), 100)
+
+
 def code_block(text: str, limit: int = 800) -> str:
     """Return a passage in a code block that it cannot close."""
     return f"```{escape(text.replace('`', 'ˋ'), limit)}```"
@@ -125,6 +130,11 @@ def date_token(at: datetime | None) -> str:
 def ago_token(at: datetime) -> str:
     """Return how far away a time is, which Slack keeps true while it is read: "in 3 hours"."""
     return date_token(at).replace("{date_short_pretty} {time}", "{ago}")
+
+
+def time_token(at: datetime) -> str:
+    """Return the time of day alone, for a sentence that stands beside its date."""
+    return date_token(at).replace("{date_short_pretty} {time}", "{time}")
 
 
 def relative_time(catalogue: Catalogue, at: datetime, now: datetime) -> str:

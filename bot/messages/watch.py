@@ -2,7 +2,16 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, time, timedelta
-from typing import assert_never
+from typing import Any, assert_never
+
+from slack_sdk.models.blocks import (
+    InputBlock,
+    Option,
+    PlainTextInputElement,
+    PlainTextObject,
+    RadioButtonsElement,
+)
+from slack_sdk.models.views import View
 
 from bot.domain.objects import OBJECT_KINDS, ObjectKind, Ref
 from bot.domain.reasons import ChannelRefusal
@@ -10,26 +19,31 @@ from bot.domain.slack import Destination, DestinationKind
 from bot.domain.troubles import DueTasks, Trouble, TroubleKind
 from bot.domain.watch_status import PollStatus, WatchStatus
 from bot.messages import troubles
-from bot.messages.blocks import Message, text_message
-from bot.messages.catalogue import Catalogue
+from bot.messages.blocks import Message, plain_name, text_message
+from bot.messages.catalogue import N_, Catalogue
 from bot.messages.errors import CANNOT_POST, CANNOT_POST_DEFAULT
 from bot.messages.text import (
+    ago_token,
+    clip,
     code,
     date_token,
     destination_name,
     inline,
     mention_user,
 )
-from bot.policy.routes import TAKEN, DigestSchedule, Route, RouteMatch
+from bot.policy.routes import TAKEN, DigestSchedule, Grouping, Route, RouteMatch, ThreadDetail
 
 NO_TASKS = DueTasks()
-NOT_WATCHING = (
-    "Nothing watches SecMaster here: `[watch] every` is 0, or was when the bot started. So nobody "
-    "is told when it can't be read."
+NOT_WATCHING = N_(
+    "SecMaster is not polled: `[watch] every` is 0, or was when the bot started. Nobody is "
+    "notified when it is unreachable."
 )
+SNOOZE_FORM = "snooze"  # its callback id
+SNOOZE_LENGTH, SNOOZE_SCOPE = "length", "scope"  # its inputs
+FOR_ALL, FOR_ME = "all", "me"
 
 
-def status(
+def status(  # noqa: PLR0913, PLR0917 - a line for each
     catalogue: Catalogue,
     watch_status: WatchStatus,
     policy_line: str,
@@ -46,56 +60,74 @@ def status(
     head = troubles.status_lines(catalogue, now_in_trouble)
     head += filter(None, [troubles.due_tasks_text(catalogue, due_tasks)])
     if not watch_status.interval:
-        return text_message("\n".join([*head, NOT_WATCHING, policy_line]))
+        return text_message("\n".join([*head, catalogue.gettext(NOT_WATCHING), policy_line]))
     if not watch_status.polls:
-        begun = "The watch has not begun yet: its first round is under way."
-        return text_message("\n".join([*head, begun, policy_line]))
+        text = catalogue.gettext("The first sync is still running.")
+        return text_message("\n".join([*head, text, policy_line]))
     unreadable = {each.where for each in now_in_trouble if each.kind is TroubleKind.SECMASTER}
     lines = [
         *head,
         *(
-            _poll_line(
-                catalogue,
-                poll,
-                watch_status.behind[poll.workspace],
-                is_over=bool(poll.failure) and poll.workspace not in unreadable,
-            )
+            _poll_line(catalogue, poll, watch_status, unreadable, counted_kinds)
             for poll in watch_status.polls
         ),
+        catalogue.ngettext(
+            "{count} message queued.", "{count} messages queued.", watch_status.queued
+        ),
     ]
-    words = {"task": "tasks wait", "instance": "runs are failed"}
-    for poll in watch_status.polls if counted_kinds else ():
-        counts = (
-            f"{watch_status.open[poll.workspace, kind]} {words[kind]}"
-            for kind in OBJECT_KINDS
-            if kind in counted_kinds
-        )
-        lines.append(f"{inline(poll.workspace, 60)}: {', '.join(counts)}.")
-    lines.append(f"Messages to be posted: {watch_status.queued}.")
     for channel, error_code in watch_status.closed_channels:
-        lines.append(
-            f"⚠️ Closed to me: {_destination(catalogue, Destination.parse(channel))} ({code(error_code)})"
+        text = catalogue.gettext(
+            "Can't post in {place} ({reason}).",
+            place=_destination(catalogue, Destination.parse(channel)),
+            reason=code(error_code),
         )
+        lines.append(f"⚠️ {text}")
     lines.append(policy_line)
     return text_message("\n".join(lines))
 
 
-def _poll_line(catalogue: Catalogue, poll: PollStatus, behind: float, *, is_over: bool) -> str:
-    """Say how polling one workspace goes, and by how many seconds it is behind.
+def _poll_line(
+    catalogue: Catalogue,
+    poll: PollStatus,
+    watch_status: WatchStatus,
+    unreadable: Collection[str],
+    counted_kinds: Collection[ObjectKind],
+) -> str:
+    """Say when one workspace was polled last, how that goes, and what is open there.
 
-    What the last poll met ``is_over`` where SecMaster has answered since.
+    What the last poll met is over where the workspace is not ``unreadable`` any more.
     """
-    name, replica = inline(poll.workspace, 60), inline(poll.replica, 40)
-    success = poll.last_success_at
-    last_round = f"last good round {date_token(success)}" if success else "no good round yet"
-    delay = "not behind"
+    name, success = inline(poll.workspace, 60), poll.last_success_at
+    if success:
+        sentences = [
+            catalogue.gettext(
+                "Workspace *{name}*: last sync {when} ({ago}).",
+                name=name,
+                when=date_token(success),
+                ago=ago_token(success),
+            )
+        ]
+    else:
+        sentences = [catalogue.gettext("Workspace *{name}*: not synced yet.", name=name)]
+    behind = watch_status.behind[poll.workspace]
+    if poll.workspace in unreadable:
+        sentences.append(catalogue.gettext("SecMaster unreachable."))
+    elif poll.failure:
+        sentences.append(catalogue.gettext("SecMaster answers again; the next sync is soon."))
     if behind:
-        delay = f"*behind by {catalogue.duration(timedelta(seconds=max(1, behind)))}*"
-    trouble = ". SecMaster answers again, and is polled soon" if is_over else ""
-    return (
-        f"👁️ *{name}* is watched since {date_token(poll.since)} by {replica}; "
-        f"{last_round}, {delay}{trouble}."
-    )
+        duration = catalogue.duration(timedelta(seconds=max(1, behind)))
+        sentences.append(catalogue.gettext("*{duration} behind.*", duration=duration))
+    if "task" in counted_kinds:
+        count = watch_status.open[poll.workspace, "task"]
+        sentences.append(
+            catalogue.ngettext("{count} task is waiting.", "{count} tasks are waiting.", count)
+        )
+    if "instance" in counted_kinds:
+        count = watch_status.open[poll.workspace, "instance"]
+        sentences.append(
+            catalogue.ngettext("{count} run has failed.", "{count} runs have failed.", count)
+        )
+    return f"👁️ {' '.join(sentences)}"
 
 
 def routes(
@@ -110,47 +142,90 @@ def routes(
         f"*{inline(title, 60)}*: {_route_text(catalogue, route)}" for title, route in titled_routes
     ]
     for digest in digests:
-        channel = destination_name(Destination.parse(digest.channel))
-        zone = inline(digest.zone, 40)
-        lines.append(f"*digest*: {channel} at {_times(*digest.at)} ({zone})")
+        text = catalogue.gettext(
+            "*Digest*: {place} at {times} ({zone}).",
+            place=destination_name(Destination.parse(digest.channel)),
+            times=_times(catalogue, *digest.at),
+            zone=inline(digest.zone, 40),
+        )
+        lines.append(text)
     if subscribed:
-        lines.append("*this channel* asked for all that comes (`unwatch` ends it)")
-    return text_message(
-        "\n".join(lines) or "There are no routes: cards are posted when somebody asks."
-    )
+        lines.append(
+            catalogue.gettext(
+                "*This channel* is subscribed to all SecMaster notifications. Undo: `unwatch`"
+            )
+        )
+    none = catalogue.gettext("No routes: cards are posted only when somebody asks for one.")
+    return text_message("\n".join(lines) or none)
 
 
 def _route_text(catalogue: Catalogue, route: Route) -> str:
-    objects = ["waiting tasks"] if route.tasks else []
-    objects += [f"{status.lower()} runs" for status in route.instances]
-    parts = [f"{' and '.join(objects)} → {_destination(catalogue, route.destination)}"]
+    """Describe a route in a few sentences."""
+    place = _destination(catalogue, route.destination)
+    if route.tasks and route.instances:
+        sentences = [catalogue.gettext("Waiting tasks and failed runs → {place}.", place=place)]
+    elif route.tasks:
+        sentences = [catalogue.gettext("Waiting tasks → {place}.", place=place)]
+    else:
+        sentences = [catalogue.gettext("Failed runs → {place}.", place=place)]
     if conditions := route.when.model_dump(exclude_defaults=True):
         limits = []
         for key, value in conditions.items():
             values = value if isinstance(value, list | tuple) else [value]
             limits.append(f"{key} {code(' | '.join(map(str, values)))}")
-        parts.append(f"where {', '.join(limits)}")
+        text = catalogue.gettext("Only {conditions}.", conditions=catalogue.all_of(limits))
+        sentences.append(text)
     if quiet := route.quiet:
-        hours = f"{_times(quiet.start)} to {_times(quiet.until)}"
-        parts.append(f"quiet {hours} ({inline(quiet.zone, 40)})")
+        text = catalogue.gettext(
+            "Quiet from {start} to {end} ({zone}).",
+            start=_times(catalogue, quiet.start),
+            end=_times(catalogue, quiet.until),
+            zone=inline(quiet.zone, 40),
+        )
+        sentences.append(text)
     if route.remind:
-        parts.append(f"reminds {', '.join(map(catalogue.duration, route.remind))} before it is due")
+        durations = catalogue.all_of([catalogue.duration(each) for each in route.remind])
+        text = catalogue.gettext("Reminders {durations} before it is due.", durations=durations)
+        sentences.append(text)
     if escalation := route.escalate:
-        delay = catalogue.duration(escalation.after)
-        parts.append(f"escalates to {inline(escalation.to)} after {delay}")
+        text = catalogue.gettext(
+            "Escalates to {route} after {duration}.",
+            route=inline(escalation.to),
+            duration=catalogue.duration(escalation.after),
+        )
+        sentences.append(text)
+    sentences += filter(None, [_grouping_text(catalogue, route)])
+    if route.thread is ThreadDetail.OUTCOMES:
+        sentences.append(catalogue.gettext("Threads get outcomes only."))
     if route.continues:
-        parts.append("and goes on")
-    return "; ".join(parts)
+        sentences.append(catalogue.gettext("Later routes apply too."))
+    return " ".join(sentences)
 
 
-def _times(*times: time) -> str:
-    return ", ".join(f"{moment:%H:%M}" for moment in times)
+def _grouping_text(catalogue: Catalogue, route: Route) -> str:
+    """Say which tasks share a card; "" where none do."""
+    window = catalogue.duration(route.group_window)
+    match route.group if route.tasks else Grouping.NONE:
+        case Grouping.ROUTE:
+            return catalogue.gettext("Tasks within {duration} share a card.", duration=window)
+        case Grouping.WORKFLOW:
+            return catalogue.gettext(
+                "Tasks of one workflow within {duration} share a card.", duration=window
+            )
+        case Grouping.NONE:
+            return ""
+        case _ as unreachable:
+            assert_never(unreachable)
+
+
+def _times(catalogue: Catalogue, *times: time) -> str:
+    return catalogue.all_of([f"{moment:%H:%M}" for moment in times])
 
 
 def _destination(catalogue: Catalogue, destination: Destination) -> str:
     """Name a channel, a person or a user group; a group is not mentioned."""
     if destination.kind is DestinationKind.USERGROUP:
-        return f"each of {code(destination.id)}"
+        return catalogue.gettext("each member of {group}", group=code(destination.id))
     return destination_name(destination)
 
 
@@ -163,34 +238,39 @@ def route_test(
     """Say which routes take an object and why the others do not.
 
     ``answers`` are each route with its title and how it matches; ``subscribed`` are the channels
-    that asked for everything.
+    that are subscribed to everything.
     """
-    lines = [f"*Where {ref.kind} {code(ref.id)} goes*"]
+    if ref.kind == "task":
+        lines = [catalogue.gettext("*Where task {id} goes*", id=code(ref.id))]
+    else:
+        lines = [catalogue.gettext("*Where run {id} goes*", id=code(ref.id))]
     for title, route, match in answers:
+        sign = "✅" if match in TAKEN else "▫️"
         lines.append(
-            f"{_match_text(catalogue, match)}: *{inline(title, 60)}*: {_route_text(catalogue, route)}"
+            f"{sign} *{inline(title, 60)}*: {_match_text(catalogue, match)} "
+            f"({_route_text(catalogue, route)})"
         )
-    lines += [
-        f"✅ {destination_name(Destination.parse(channel))} asked for all that comes"
-        for channel in subscribed
-    ]
+    for channel in subscribed:
+        place = destination_name(Destination.parse(channel))
+        text = catalogue.gettext("{place} is subscribed to all notifications.", place=place)
+        lines.append(f"✅ {text}")
     if not any(match in TAKEN for _, _, match in answers) and not subscribed:
-        lines.append("No card is posted for it.")
+        lines.append(catalogue.gettext("No card is posted for it."))
     return text_message("\n".join(lines))
 
 
 def _match_text(catalogue: Catalogue, match: RouteMatch) -> str:
     match match:
         case RouteMatch.MATCHES:
-            return "✅ takes it"
+            return catalogue.gettext("It matches.")
         case RouteMatch.UNCLEAR:
-            return "✅ takes it as well, as letters of its name look like others"
+            return catalogue.gettext("It may match: letters of the name look like others.")
         case RouteMatch.PASSED:
-            return "▫️ is not asked: an earlier one took it"
+            return catalogue.gettext("Not checked: an earlier route matched.")
         case RouteMatch.KIND:
-            return "▫️ takes no such objects"
+            return catalogue.gettext("Not for objects of this kind.")
         case RouteMatch.STATUS:
-            return "▫️ is for another status"
+            return catalogue.gettext("Not for its status.")
         case (
             RouteMatch.WORKSPACE
             | RouteMatch.BUSINESS_TYPE
@@ -199,104 +279,205 @@ def _match_text(catalogue: Catalogue, match: RouteMatch) -> str:
             | RouteMatch.WORKFLOW
             | RouteMatch.PLAYBOOK
         ):
-            return f"▫️ wants another {match}"
+            return catalogue.gettext("{key} doesn't match.", key=code(match))
         case _:
             assert_never(match)
 
 
 def subscribed(catalogue: Catalogue, actor: str) -> Message:
     """Tell a channel who subscribed it to everything that comes."""
-    return text_message(
-        f"🔔 {mention_user(actor)} had this channel told of all that comes in SecMaster."
+    text = catalogue.gettext(
+        "{actor} subscribed this channel to all SecMaster notifications.",
+        actor=mention_user(actor),
     )
+    return text_message(f"🔔 {text}")
 
 
 def unsubscribed(catalogue: Catalogue, actor: str) -> Message:
     """Tell a channel who ended its subscription."""
-    return text_message(
-        f"🔕 {mention_user(actor)} had this channel told no longer of what comes in SecMaster."
+    text = catalogue.gettext(
+        "{actor} unsubscribed this channel. Configured routes are unchanged.",
+        actor=mention_user(actor),
     )
+    return text_message(f"🔕 {text}")
 
 
 def subscription_changed(catalogue: Catalogue, *, subscribed: bool) -> Message:
     """Tell whoever asked that a channel is subscribed, or is no longer."""
     if subscribed:
-        return text_message(
-            "This channel is told of all that comes from now on. `unwatch` ends it."
+        text = catalogue.gettext(
+            "Subscribed this channel to all SecMaster notifications. Undo: `unwatch`"
         )
-    return text_message(
-        "This channel is told no longer of what comes; the routes stay as they are."
-    )
+    else:
+        text = catalogue.gettext("Unsubscribed this channel. Configured routes are unchanged.")
+    return text_message(text)
 
 
 def subscription_unchanged(catalogue: Catalogue, *, subscribed: bool) -> Message:
     """Tell whoever asked that a channel was subscribed already, or was not."""
     if subscribed:
-        return text_message("This channel is told of all that comes already. Nothing was changed.")
-    return text_message("This channel had not asked for what comes. Nothing was changed.")
+        return text_message(catalogue.gettext("This channel is already subscribed."))
+    return text_message(catalogue.gettext("This channel is not subscribed."))
 
 
 def subscription_undone(catalogue: Catalogue, channel: str, error_code: str) -> Message:
     """Tell whoever subscribed a channel that it takes no message, by Slack's error code."""
-    reason = CANNOT_POST.get(error_code, CANNOT_POST_DEFAULT)
     name = destination_name(Destination.parse(channel))
-    return text_message(
-        f"🚫 {name} is told of nothing after all. {reason}. Then use `watch` there again."
-    )
+    reason = CANNOT_POST.get(error_code, CANNOT_POST_DEFAULT)
+    text = catalogue.gettext("{place} was not subscribed.", place=name)
+    advice = catalogue.gettext("Then use `watch` there again.")
+    return text_message(f"🚫 {text} {reason}. {advice}")
 
 
 def channel_unknown(catalogue: Catalogue) -> Message:
     """Say that Slack did not tell in time what a channel is."""
-    return text_message(
-        "Slack did not say in time whether I may post here. Nothing was changed; try again."
+    text = catalogue.gettext(
+        "Slack did not say in time whether the bot may post here. Nothing was changed. Try again."
     )
+    return text_message(f"⏳ {text}")
 
 
 def not_here(catalogue: Catalogue) -> Message:
     """Say that only a channel can be subscribed."""
-    return text_message("That is for a channel: here I could only tell you. Nothing was changed.")
+    text = catalogue.gettext("Only channels can be subscribed. Use `watch` in a channel.")
+    return text_message(f"🚫 {text}")
 
 
 def not_subscribable(catalogue: Catalogue, refusal: ChannelRefusal) -> Message:
     """Say why the policy lets nothing be posted in a channel, so that it can't be subscribed."""
     match refusal:
         case ChannelRefusal.NOT_NAMED:
-            text = (
-                "🚫 The policy does not name this channel for cards, so it was not subscribed. "
-                "Whoever keeps the policy can add it to `[channels] allow`."
+            text = catalogue.gettext(
+                "The policy does not name this channel for cards, so it was not subscribed. An "
+                "admin can add it to `[channels] allow`."
             )
         case ChannelRefusal.SHARED:
-            text = (
-                "🚫 Another organisation shares this channel, so it was not subscribed. Whoever "
-                "keeps the policy can allow that with `shared = true` under `[channels]`."
+            text = catalogue.gettext(
+                "Another organisation shares this channel, so it was not subscribed. An admin can "
+                "allow that with `shared = true` under `[channels]`."
             )
         case _:
             assert_never(refusal)
-    return text_message(text)
+    return text_message(f"🚫 {text}")
 
 
-def snoozed(catalogue: Catalogue, user: str, until: datetime) -> Message:
-    """Tell a thread who snoozed its object, and until when."""
-    return text_message(
-        f"😴 {mention_user(user)} snoozed this until {date_token(until)}: no reminders until then."
+def snoozed(
+    catalogue: Catalogue, user: str, until: datetime, auto_approves_at: datetime | None = None
+) -> Message:
+    """Tell a thread who snoozed its object for everybody, and until when.
+
+    ``auto_approves_at`` is when the task is approved by itself, where the snooze was cut for that.
+    """
+    text = catalogue.gettext(
+        "{user} snoozed this for everyone until {until}: no reminders until then.",
+        user=mention_user(user),
+        until=date_token(until),
     )
+    return text_message(f"😴 {text}{_cut(catalogue, until, auto_approves_at)}")
+
+
+def snoozed_for_all(
+    catalogue: Catalogue, name: str, until: datetime, auto_approves_at: datetime | None
+) -> Message:
+    """Tell whoever snoozed an object for everybody until when."""
+    text = catalogue.gettext(
+        "Snoozed *{name}* for everyone until {until}. Undo: `unsnooze`",
+        name=inline(name),
+        until=date_token(until),
+    )
+    return text_message(f"😴 {text}{_cut(catalogue, until, auto_approves_at)}")
+
+
+def snoozed_for_me(
+    catalogue: Catalogue, name: str, until: datetime, auto_approves_at: datetime | None
+) -> Message:
+    """Tell whoever snoozed an object for themselves until when."""
+    text = catalogue.gettext(
+        "Snoozed *{name}* for you until {until}: no direct messages about it until then. Others "
+        "are still reminded. Undo: `unsnooze`",
+        name=inline(name),
+        until=date_token(until),
+    )
+    return text_message(f"😴 {text}{_cut(catalogue, until, auto_approves_at)}")
+
+
+def _cut(catalogue: Catalogue, until: datetime, auto_approves_at: datetime | None) -> str:
+    """Say that a snooze was cut, since nobody would be reminded before the task is approved."""
+    if auto_approves_at is None:
+        return ""
+    text = catalogue.gettext(
+        "It auto-approves {due}, so it is snoozed only until {until}.",
+        due=date_token(auto_approves_at),
+        until=date_token(until),
+    )
+    return f"\n⚠️ {text}"
 
 
 def snooze_ended(catalogue: Catalogue, user: str) -> Message:
     """Tell a thread who ended the snooze of its object."""
-    return text_message(f"🔔 {mention_user(user)} ended the snooze: reminders come again.")
-
-
-def with_auto_approval_warning(catalogue: Catalogue, message: Message, until: datetime) -> Message:
-    """Add to a snooze's message that silence approves the task before the snooze is over."""
-    return text_message(
-        f"{message.text}\n⚠️ It goes on by itself before {date_token(until)}: reminders of that "
-        "come all the same."
+    text = catalogue.gettext(
+        "{user} ended the snooze: reminders are on again.", user=mention_user(user)
     )
+    return text_message(f"🔔 {text}")
+
+
+def unsnoozed(catalogue: Catalogue, name: str) -> Message:
+    """Tell whoever ended their snoozes of an object that they are over."""
+    text = catalogue.gettext("Snooze of *{name}* ended: reminders are on again.", name=inline(name))
+    return text_message(f"🔔 {text}")
+
+
+def not_snoozed(catalogue: Catalogue, name: str) -> Message:
+    """Say that an object is not snoozed."""
+    return text_message(catalogue.gettext("*{name}* is not snoozed.", name=inline(name)))
 
 
 def not_snoozable(catalogue: Catalogue) -> Message:
     """Say that an object waits for nobody, or is not watched, so that it can't be snoozed."""
-    return text_message(
-        "Nobody is waited for here any more, or I don't watch it, so there was nothing to snooze."
+    text = catalogue.gettext("Nothing to snooze: it is not pending any more, or not watched.")
+    return text_message(text)
+
+
+def no_room_to_snooze(catalogue: Catalogue, auto_approves_at: datetime) -> Message:
+    """Say that a task is approved by itself too soon to be snoozed."""
+    text = catalogue.gettext(
+        "Not snoozed: it auto-approves {due} ({ago}), and that is too soon.",
+        due=date_token(auto_approves_at),
+        ago=ago_token(auto_approves_at),
     )
+    return text_message(f"🚫 {text}")
+
+
+def snooze_form(catalogue: Catalogue, metadata: str, name: str) -> dict[str, Any]:
+    """Return the form that asks how long to snooze an object, and for whom.
+
+    ``metadata`` is what it remembers.
+    """
+    scopes = [
+        Option(value=FOR_ALL, label=catalogue.gettext("For everyone")),
+        Option(value=FOR_ME, label=catalogue.gettext("Only for me: direct messages and my Home")),
+    ]
+    length = InputBlock(
+        block_id=SNOOZE_LENGTH,
+        label=PlainTextObject(text=catalogue.gettext("For how long, or until when")),
+        hint=PlainTextObject(
+            text=catalogue.gettext("Such as 45m, 2h30m, 3d, 9:00, or 2026-11-27 08:00.")
+        ),
+        element=PlainTextInputElement(action_id=SNOOZE_LENGTH, max_length=40, initial_value="9:00"),
+    )
+    scope = InputBlock(
+        block_id=SNOOZE_SCOPE,
+        label=PlainTextObject(text=catalogue.gettext("For whom")),
+        element=RadioButtonsElement(
+            action_id=SNOOZE_SCOPE, options=scopes, initial_option=scopes[0]
+        ),
+    )
+    return View(
+        type="modal",
+        callback_id=SNOOZE_FORM,
+        title=clip(catalogue.gettext("Snooze"), 24),
+        submit=clip(catalogue.pgettext("button", "Snooze"), 24),
+        close=clip(catalogue.pgettext("button", "Cancel"), 24),
+        private_metadata=metadata,
+        blocks=[plain_name(name), length, scope],
+    ).to_dict()

@@ -1,32 +1,42 @@
-"""The card of an object, where it is new or escalated; failures of one workflow share one."""
+"""The card of an object, where it is new or escalated; those of one group share one."""
 
 import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from datetime import datetime, timedelta
 from typing import Literal
 
 from bot import messages
-from bot.domain.cards import Card
+from bot.domain.cards import Card, CardGroup
 from bot.domain.objects import Ref
 from bot.domain.snapshots import Snapshot
-from bot.domain.tracking import TrackedObject, failure_group
+from bot.domain.tracking import TrackedObject
 from bot.notifications import failure_details
+from bot.notifications.grouping import MOST_TASKS, card_group
 from bot.notifications.notification import Posting, RoutedNotification, ScheduledNotification
 from bot.policy.routes import Route
 
+READ_AT_ONCE = 5  # objects of a group; people's clicks need SecMaster too
+
 
 class CardNotification(RoutedNotification):
-    """The card of an object; ``escalated_from`` names the route on which nobody acted in time."""
+    """The card of an object; ``escalated_from`` names the route on which nobody acted in time.
+
+    Tasks of one group that come within ``group_window`` of one another: the first has a card of
+    its own, which calls people, and the others share one. Failures of one workflow all share one.
+    """
 
     kind: Literal["card"] = "card"
     escalated_from: str = ""
+    group_window: timedelta = Route.model_fields["group_window"].default
 
     @property
     def group_key(self) -> tuple[object, ...] | None:
-        """What failures share that one card shows."""
-        if not self.failure_group or self.escalated_from:
+        """What objects share that one card shows."""
+        if not self.card_group:
             return None
-        return (self.failure_group, self.mentions, self.held_until, self.intended_channel)
+        origin = (self.intended_channel, self.escalated_from)
+        return (self.card_group, self.mentions, self.held_until, *origin)
 
     @classmethod
     def schedule(
@@ -50,7 +60,8 @@ class CardNotification(RoutedNotification):
                 ref=tracked.ref,
                 mentions=target.mention,
                 route=target.name,
-                failure_group=failure_group(tracked.snapshot),
+                card_group=card_group(target, tracked.ref, tracked.snapshot),
+                group_window=target.group_window,
                 escalated_from=origin.name,
             )
             items.append(ScheduledNotification(at, target, notification, key))
@@ -62,13 +73,13 @@ class CardNotification(RoutedNotification):
         return super().metadata(dedupe_key) | {"ref": str(self.ref)}
 
     async def deliver(self, posting: Posting) -> bool:
-        """Post the card, and draw it once with all other failures of its group.
+        """Post the card, and draw the card of its group once with all the others of the group.
 
         ``posting.also_done`` are then those others, unless none of them can be drawn there.
         """
         is_posted = await super().deliver(posting)
-        if posting.others and await self.show_group(posting):
-            posting.also_done += [entry.number for entry in posting.others]
+        if posting.others:
+            posting.also_done += await self.show_group(posting)
         return is_posted
 
     async def post(self, posting: Posting, snapshot: Snapshot) -> bool:
@@ -79,8 +90,9 @@ class CardNotification(RoutedNotification):
             # Its own card, posted before a crash, needs no word that it was escalated.
             is_own = card is not None and posting.was_tried and card.escalated_from == origin
             if card and origin and not is_own:
+                cause = await posting.services.cards.escalation_cause(ref, origin)
                 message = messages.notifications.escalated(
-                    posting.services.catalogue, origin, self.mentions, snapshot
+                    posting.services.catalogue, cause, self.mentions, snapshot
                 )
                 await posting.reply(message, card.ts)
                 return True
@@ -90,17 +102,17 @@ class CardNotification(RoutedNotification):
                 ts = card.ts
             else:
                 posted_ts = await posting.find_posted()
-                if not (posted_ts or origin) and await self.add_to_group(
-                    posting, [(ref, snapshot)]
-                ):
+                if not posted_ts and await self.add_to_group(posting, [(ref, snapshot)]):
                     return False
+                follows = await self.follows_another(posting)
                 new_card = Card(
                     ref=ref,
                     channel=posting.channel,
                     ts=posted_ts,
                     title=snapshot.name,
-                    failure_group=self.failure_group,
-                    mentions=self.mentions,
+                    card_group=self.card_group,
+                    gathers=follows or ref.kind == "instance",
+                    mentions=() if follows else self.mentions,
                     intended_channel=self.intended_channel,
                     escalated_from=origin,
                     late_since=posting.late_since,
@@ -111,27 +123,58 @@ class CardNotification(RoutedNotification):
         await failure_details.enqueue_if_long(posting, ref, snapshot, ts)
         return card is None
 
-    async def show_group(self, posting: Posting) -> bool:
-        """Let the group's card show the other failures that still wait and have no card.
+    async def show_group(self, posting: Posting) -> list[int]:
+        """Let the group's card show the others that still wait and have no card.
 
-        False where the first has no card, or none that can be drawn: it is the next one's turn.
+        Returns the numbers of the entries that are done. Where the group has no card that takes
+        them in, or none that can be drawn, the next one posts a card when its turn comes.
         """
+        # What was meant for another channel may be among them twice.
+        refs = {entry.notification.ref for entry in posting.others if entry.notification.ref}
+        waiting, undone = [], {self.ref}
         async with AsyncExitStack() as stack:
-            runs = []
-            # What was meant for another channel may be among them twice.
-            refs = {entry.notification.ref for entry in posting.others if entry.notification.ref}
-            for ref in sorted(refs - {self.ref}, key=str):
+            ordered = sorted(refs - {self.ref}, key=str)
+            for ref in ordered:
                 lock = posting.services.cards.card_lock(ref, posting.channel)
                 await stack.enter_async_context(lock)
-                run, card = await posting.read_open(ref), await find_finished_card(posting, ref)
-                runs += [(ref, run)] if run and not card else []
-            return not runs or await self.add_to_group(posting, runs)
+            for start in range(0, len(ordered), READ_AT_ONCE):
+                part = ordered[start : start + READ_AT_ONCE]
+                snapshots = await asyncio.gather(*map(posting.read_open, part))
+                for ref, snapshot in zip(part, snapshots, strict=True):
+                    card = await find_finished_card(posting, ref)
+                    if snapshot and card and self.escalated_from:
+                        undone.add(ref)  # that it was escalated is told in its card's thread
+                    elif snapshot and not card:
+                        waiting.append((ref, snapshot))
+            if waiting and not await self.add_to_group(posting, waiting):
+                undone.update(ref for ref, _ in waiting)
+        return [entry.number for entry in posting.others if entry.notification.ref not in undone]
 
-    async def add_to_group(self, posting: Posting, runs: Sequence[tuple[Ref, Snapshot]]) -> bool:
-        """Let the card of its group show these failures too; False if there is none."""
+    async def add_to_group(self, posting: Posting, objects: Sequence[tuple[Ref, Snapshot]]) -> bool:
+        """Let the card of its group show these objects too; False if there is none."""
+        most = MOST_TASKS if self.ref.kind == "task" else None
         return await posting.services.cards.add_to_group(
-            posting.channel, self.failure_group, runs, intended_channel=self.intended_channel
+            self.group(posting), objects, self.group_since(posting), most=most
         )
+
+    async def follows_another(self, posting: Posting) -> bool:
+        """Whether people were called for another task of its group just before."""
+        if self.ref.kind == "instance" or not self.card_group:
+            return False
+        has_card = posting.services.store.cards.has_group_card
+        return await asyncio.to_thread(has_card, self.group(posting), self.group_since(posting))
+
+    def group(self, posting: Posting) -> CardGroup:
+        """Return the group whose cards it may share in the channel."""
+        return CardGroup(
+            posting.channel, self.card_group, self.intended_channel, self.escalated_from
+        )
+
+    def group_since(self, posting: Posting) -> datetime:
+        """Return since when a card of its group must be there to be shared."""
+        services = posting.services
+        gather = services.policy.current.watch.gather
+        return services.clock.now() - (self.group_window if self.ref.kind == "task" else gather)
 
 
 async def find_finished_card(posting: Posting, ref: Ref) -> Card | None:
@@ -141,7 +184,7 @@ async def find_finished_card(posting: Posting, ref: Ref) -> Card | None:
     forgotten.
     """
     card = await posting.find_card(ref)
-    if card and card.failure_group and not card.rendered_fingerprint:
+    if card and card.card_group and not card.rendered_fingerprint:
         await asyncio.to_thread(posting.services.store.cards.forget_card, card, only=ref)
         return None
     return card

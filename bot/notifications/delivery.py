@@ -1,38 +1,64 @@
 """What is posted together, and the way into its channel: the kinds do the rest."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from types import MappingProxyType
 
 from bot import messages
 from bot.domain.notifications import OutboxEntry
+from bot.domain.objects import Ref
 from bot.domain.slack import Destination, DestinationKind
 from bot.notifications import kinds
-from bot.notifications.notification import Posting
+from bot.notifications.notification import Posting, RoutedNotification
 from bot.services import Services
 
 MAX_GROUP = 50  # entries that share one message
 LOOK_AHEAD = 500  # entries of a line among which those of one group are looked for
 
 
-def entries_together(services: Services, first: OutboxEntry) -> list[OutboxEntry]:
+def snoozed_for(services: Services, destination: Destination) -> Mapping[Ref, datetime]:
+    """Return what a person has snoozed for themselves, until when; blocks."""
+    if destination.kind is not DestinationKind.PERSON:
+        return {}
+    return services.store.personal_snoozes.of(destination.id, services.clock.now())
+
+
+def snoozed_until(entry: OutboxEntry, snoozed: Mapping[Ref, datetime]) -> datetime | None:
+    """Return until when an entry is put off, which is about an object that somebody snoozed.
+
+    What somebody did themselves, or was promised, they are told all the same.
+    """
+    ref = entry.notification.ref
+    if ref is None or not isinstance(kinds.read(entry.notification), RoutedNotification):
+        return None
+    return snoozed.get(ref)
+
+
+def entries_together(
+    services: Services, first: OutboxEntry, snoozed: Mapping[Ref, datetime] = MappingProxyType({})
+) -> list[OutboxEntry]:
     """Return an entry, and after it what is posted with it; blocks.
 
-    These are all that the same quiet hours held back, or those of one group, without those that
-    may have been posted before a crash.
+    These are all that the same quiet hours held back, or those of one group. What may have been
+    posted before a crash is posted alone, or with what was posted with it. What is ``snoozed`` is
+    left for later.
     """
     outbox, now = services.store.outbox, services.clock.now()
     if until := first.notification.held_until:
         return outbox.held_entries(first.destination, until, now)
-    group_key = kinds.read(first.notification).group_key
-    if group_key is None or first.sending_at is not None:  # somebody can have posted it before
+    notification = kinds.read(first.notification)
+    group_key = notification.group_key
+    if group_key is None or (first.sending_at is not None and not notification.regroups):
         return [first]
     group = [
         entry
         for entry in outbox.ready_entries(first.destination, now, LOOK_AHEAD)
         if entry.number != first.number
-        and entry.sending_at is None
+        and entry.sending_at == first.sending_at
         and entry.notification.kind == first.notification.kind
         and kinds.read(entry.notification).group_key == group_key
+        and snoozed_until(entry, snoozed) is None
     ]
     return [first, *group][:MAX_GROUP]
 

@@ -14,8 +14,14 @@ from typing import Any
 
 from bot.domain.notifications import OutboxEntry
 from bot.domain.slack import Destination, DestinationKind
-from bot.notifications import fallback, planner
-from bot.notifications.delivery import deliver, entries_together, slack_channel
+from bot.notifications import approval_calls, fallback, planner
+from bot.notifications.delivery import (
+    deliver,
+    entries_together,
+    slack_channel,
+    snoozed_for,
+    snoozed_until,
+)
 from bot.runtime.clock import Clock
 from bot.secmaster import Refused, SecMasterError, Unreadable
 from bot.services import Services
@@ -63,14 +69,24 @@ class Dispatcher:
             await self.workers.close()
 
     async def dispatch(self, *, plans: bool = True) -> None:
-        """Plan what is due by now, and have what is ready posted in the background."""
-        steps = (self.enqueue_due, self.workers.start_ready)
+        """Plan what is due by now, and have what is ready posted in the background.
+
+        Who is called for an approval does not depend on what is polled.
+        """
+        steps = (self.enqueue_due, self.enqueue_calls, self.workers.start_ready)
         for step in steps if plans else steps[1:]:
             try:
                 await step()
             except Exception:
                 # Planning must not keep back what is ready, nor one failure end the loop.
                 log.exception("dispatching failed in part")
+
+    async def enqueue_calls(self) -> None:
+        """Enqueue the calls for approvals of requests that were opened since."""
+        entries = await asyncio.to_thread(approval_calls.new_entries, self._services)
+        if entries:
+            now = self._services.clock.now()
+            await asyncio.to_thread(self._services.store.outbox.add, entries, now)
 
     async def enqueue_due(self) -> None:
         """Enqueue reminders, escalations and ends of snoozes that are due by now."""
@@ -209,7 +225,11 @@ class ChannelWorker:
         if self.destination.kind is DestinationKind.USERGROUP:
             await self.hand_to_members(entry)
             return False
-        entries = await asyncio.to_thread(entries_together, services, entry)
+        snoozed = await asyncio.to_thread(snoozed_for, services, self.destination)
+        if until := snoozed_until(entry, snoozed):
+            await asyncio.to_thread(outbox.postpone, [entry.number], until)
+            return False
+        entries = await asyncio.to_thread(entries_together, services, entry, snoozed)
         if not await self.take(entry, entries):
             return False
         # Slack may ask to wait for so long that another process takes over meanwhile.

@@ -15,10 +15,14 @@ from bot.domain.operations import Operation, Outcome
 from bot.domain.shift_digest import ShiftSummary
 from bot.domain.slack import Destination
 from bot.domain.snapshots import Snapshot
-from bot.domain.tracking import FollowedRetry, RetryResult, TrackedObject, failure_group
+from bot.domain.tracking import FollowedRetry, RetryResult, TrackedObject
 from bot.domain.troubles import DueTasks, Trouble
 from bot.messages import Message
 from bot.messages.catalogue import Catalogue
+from bot.notifications.approval_calls import (
+    ApprovalCallNotification,
+    ApprovalDirectCallNotification,
+)
 from bot.notifications.card import CardNotification
 from bot.notifications.failure_details import FailureDetailsNotification
 from bot.notifications.notification import (
@@ -29,7 +33,7 @@ from bot.notifications.notification import (
     ScheduledNotification,
 )
 from bot.notifications.reminder import ReminderNotification
-from bot.policy.routes import Route
+from bot.policy.routes import Route, ThreadDetail
 from bot.secmaster import Instance, Task
 from bot.slack.gateway import CannotPost
 from bot.store import RequestedChange, RequestedChanges
@@ -53,7 +57,6 @@ class SnoozeEndedNotification(RoutedNotification):
             ref=tracked.ref,
             mentions=route.mention,
             route=route.name,
-            failure_group=failure_group(tracked.snapshot),
             snoozed_by=tracked.snoozed_by,
         )
         return [ScheduledNotification(at, route, notification, notification.timed_key(at))]
@@ -116,30 +119,69 @@ class RetryEndedNotification(Announcement):
 
 
 class SnoozeNotification(Announcement):
-    """Somebody snoozed an object until a time, or ended its snooze.
+    """Somebody snoozed an object for everybody until a time, or ended its snooze.
 
-    ``auto_approves`` says that silence approves the task before the snooze is over.
+    ``auto_approves_at`` is when the task is approved by itself, where the snooze was cut for that.
     """
 
     kind: Literal["snooze"] = "snooze"
     ref: Ref
     actor_id: str
     until: datetime | None = None
-    auto_approves: bool = False
+    auto_approves_at: datetime | None = None
 
     def render(self, catalogue: Catalogue) -> Message:
-        """Return the message for the thread of the card that was pressed."""
+        """Return the message for the thread of the object's card."""
         if self.until is None:
             return messages.watch.snooze_ended(catalogue, self.actor_id)
-        message = messages.watch.snoozed(catalogue, self.actor_id, self.until)
-        if self.auto_approves:
-            return messages.watch.with_auto_approval_warning(catalogue, message, self.until)
-        return message
+        return messages.watch.snoozed(catalogue, self.actor_id, self.until, self.auto_approves_at)
 
     async def deliver(self, posting: Posting) -> bool:
-        """Post the message, and show the snooze on every card."""
-        await super().deliver(posting)
+        """Post the message, and show the snooze on every card.
+
+        A thread that gets outcomes only is not told: its card says as much.
+        """
+        detail = await posting.services.cards.thread_detail(self.ref, posting.channel)
+        is_posted = not (self.thread_ts and detail is ThreadDetail.OUTCOMES)
+        if is_posted:
+            await super().deliver(posting)
         await posting.redraw(self.ref)
+        return is_posted
+
+
+class PersonalSnoozeNotification(Announcement):
+    """Somebody snoozed an object for themselves alone."""
+
+    kind: Literal["personal_snooze"] = "personal_snooze"
+    ref: Ref
+    name: str
+    until: datetime
+    auto_approves_at: datetime | None = None
+
+    def render(self, catalogue: Catalogue) -> Message:
+        """Return the message to the person."""
+        return messages.watch.snoozed_for_me(
+            catalogue, self.name, self.until, self.auto_approves_at
+        )
+
+
+class PersonalSnoozeEndedNotification(Notification):
+    """The snooze of a person for themselves is over at its time."""
+
+    kind: Literal["personal_snooze_ended"] = "personal_snooze_ended"
+    ref: Ref
+
+    async def deliver(self, posting: Posting) -> bool:
+        """Tell the person, if the object still waits and they have not snoozed it anew."""
+        services = posting.services
+        snoozed = services.store.personal_snoozes.of
+        user = posting.entry.destination.id
+        if self.ref in await asyncio.to_thread(snoozed, user, services.clock.now()):
+            return False
+        snapshot = await posting.read_open(self.ref)
+        if snapshot is None:
+            return False
+        await posting.reply(messages.notifications.snooze_ended(services.catalogue, "", snapshot))
         return True
 
 
@@ -250,23 +292,30 @@ class SubscriptionUndoneNotification(Announcement):
 
 
 class BacklogNotification(Announcement):
-    """How many objects were open before the first poll, and since when the oldest task waits."""
+    """How many objects were open before the first poll, where a route leads.
+
+    ``root`` is what is typed before a command; ``reminds``: the route reminds of due dates.
+    """
 
     kind: Literal["backlog"] = "backlog"
     tasks: int = 0
     failed: int = 0
     overdue: int = 0
-    oldest: datetime | None = None
+    root: str = ""
+    reminds: bool = False
 
     @classmethod
-    def of(cls, objects: Sequence[TrackedObject], now: datetime) -> "BacklogNotification":
+    def of(
+        cls, objects: Sequence[TrackedObject], now: datetime, root: str, *, reminds: bool
+    ) -> "BacklogNotification":
         """Sum up the objects of one destination."""
         tasks = [item.snapshot for item in objects if isinstance(item.snapshot, Task)]
         return cls(
             tasks=len(tasks),
             failed=len(objects) - len(tasks),
             overdue=sum(task.due_date is not None and task.due_date < now for task in tasks),
-            oldest=min((task.create_time for task in tasks if task.create_time), default=None),
+            root=root,
+            reminds=reminds,
         )
 
     def render(self, catalogue: Catalogue) -> Message:
@@ -276,7 +325,8 @@ class BacklogNotification(Announcement):
             tasks=self.tasks,
             failed=self.failed,
             overdue=self.overdue,
-            oldest=self.oldest,
+            root=self.root,
+            reminds=self.reminds,
         )
 
 
@@ -337,6 +387,8 @@ KINDS: tuple[type[Notification], ...] = (
     SnoozeEndedNotification,
     RetryEndedNotification,
     SnoozeNotification,
+    PersonalSnoozeNotification,
+    PersonalSnoozeEndedNotification,
     DelegationNotification,
     SubscriptionNotification,
     SubscriptionUndoneNotification,
@@ -347,6 +399,8 @@ KINDS: tuple[type[Notification], ...] = (
     ChannelClosedNotification,
     TroubleNotification,
     TroubleOverNotification,
+    ApprovalCallNotification,
+    ApprovalDirectCallNotification,
 )
 BY_NAME = {str(kind.model_fields["kind"].default): kind for kind in KINDS}
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
+from typing import ClassVar
 
 from pydantic import ConfigDict
 
@@ -164,7 +165,13 @@ class Posting:
 
 
 class Notification(NotificationEnvelope, ABC):
-    """The base of every kind: a subclass names its ``kind``, has fields, and delivers itself."""
+    """The base of every kind: a subclass names its ``kind``, has fields, and delivers itself.
+
+    Those that one message brings may be in doubt together after a crash. A kind that ``regroups``
+    is then posted together again, so that the message is found as it was.
+    """
+
+    regroups: ClassVar[bool] = False
 
     model_config = ConfigDict(extra="ignore")
 
@@ -199,13 +206,13 @@ class RoutedNotification(Notification):
     """A kind about an object that waits for people, posted where a route of the policy leads.
 
     ``mentions`` are the ids of people and user groups to be called; ``route`` is the route's name,
-    "" for a subscription; ``failure_group`` names the failures that may share its card.
+    "" for a subscription; ``card_group`` names the objects that may share its card.
     """
 
     ref: Ref
     mentions: tuple[str, ...] = ()
     route: str = ""
-    failure_group: str = ""
+    card_group: str = ""
 
     @classmethod
     @abstractmethod

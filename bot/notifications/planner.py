@@ -11,8 +11,9 @@ from bot.domain.notifications import OutboxEntry
 from bot.domain.objects import Ref
 from bot.domain.slack import Destination
 from bot.domain.snapshots import Snapshot
-from bot.domain.tracking import TrackedObject, failure_group
+from bot.domain.tracking import TrackedObject
 from bot.notifications.card import CardNotification
+from bot.notifications.grouping import card_group
 from bot.notifications.kinds import KINDS
 from bot.notifications.notification import RoutedNotification, ScheduledNotification
 from bot.policy.channels import named_channels
@@ -46,17 +47,21 @@ def card_entries(
     services: Services, ref: Ref, snapshot: Snapshot, now: datetime, subscriptions: Sequence[str]
 ) -> list[OutboxEntry]:
     """Return the cards of a new object: by its routes, and for the subscribed channels."""
-    entries, group = [], failure_group(snapshot)
+    entries = []
     for route in routes_of(services, ref, snapshot):
         notification = CardNotification(
-            ref=ref, mentions=route.mention, route=route.name, failure_group=group
+            ref=ref,
+            mentions=route.mention,
+            route=route.name,
+            card_group=card_group(route, ref, snapshot),
+            group_window=route.group_window,
         )
         entries.append(routed_entry(f"card:{ref}", route, notification, snapshot, now))
     entries += [
         OutboxEntry(
             dedupe_key=f"card:{ref}:{channel}",
             destination=Destination.parse(channel),
-            notification=CardNotification(ref=ref, failure_group=group),
+            notification=CardNotification(ref=ref, card_group=card_group(None, ref, snapshot)),
             not_before=now,
         )
         for channel in subscriptions
@@ -92,7 +97,7 @@ def first_check_at(
     """Return when a new object's reminders and escalations begin; None where it has none."""
     tracked = TrackedObject(ref, snapshot, open_since, backlog=backlog)
     times = (item.at for item in schedule(services, tracked))
-    return min((at for at in times if at > open_since), default=None)
+    return min((at for at in times if at >= open_since), default=None)
 
 
 def due_entries(
@@ -107,7 +112,8 @@ def due_entries(
     next_check_at = min((item.at for item in items if item.at > now), default=None)
     unplanned_since = tracked.planned_until or tracked.open_since
     since = max(tracked.open_since, min(now - REPLANNED, unplanned_since))
-    ready = [item for item in items if since < item.at <= now]
+    # What is due at once is due when the object opens, and nothing else is.
+    ready = [item for item in items if since < item.at <= now or since == item.at]
     # Of several reminders that were missed only the last one is still news; they are in order.
     last = {(item.route, item.notification.kind): item.at for item in ready if item.only_latest}
     entries = [

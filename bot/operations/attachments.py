@@ -10,6 +10,7 @@ import aiohttp
 
 from bot.domain.operations import Operation, OperationState, Outcome
 from bot.domain.reasons import OutcomeReason
+from bot.domain.slack import MAX_FILE_MEGABYTES
 from bot.operations.step_results import ResultKind, UploadResult, failed, not_sent
 from bot.secmaster import SecMasterError
 from bot.services import Services
@@ -17,7 +18,7 @@ from bot.slack.gateway import SlackFailed, SlackGateway, call
 
 OK, SERVER_ERRORS = 200, 500
 TEMPORARY_STATUSES = (408, 429)
-MAX_BYTES = 20 * 1024**2  # all of it is in memory on its way
+MAX_BYTES = MAX_FILE_MEGABYTES * 1024**2
 TOO_LARGE = "file_too_large"
 CHUNK = 64 * 1024
 DOWNLOAD_TIMEOUT = 60  # seconds for one file

@@ -5,8 +5,10 @@ second is about what SecMaster says then, and it alone lets anything be sent. No
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from functools import partial
 from itertools import compress
 from typing import Any
 
@@ -15,10 +17,12 @@ from bot.domain.approvals import Approval, ApprovalIntent
 from bot.domain.objects import Ref
 from bot.domain.operations import Operation, PolicyRefusal, PolicyTerms
 from bot.domain.reasons import RefusalReason
-from bot.domain.slack import Requester
-from bot.domain.snapshots import Snapshot
+from bot.domain.slack import Actor, Requester
+from bot.domain.snapshots import Snapshot, StoredSnapshot, stored
 from bot.domain.tracking import failure_group
 from bot.domain.watch_status import FailedAnswer
+from bot.messages.blocks import Viewer
+from bot.messages.denials import PASSING_REASONS
 from bot.policy.config import Config
 from bot.policy.decide import (
     Allowed,
@@ -66,6 +70,11 @@ class NotAllowed(Exception):
         self.answer = answer
 
     @property
+    def may_pass(self) -> bool:
+        """Whether the same may be allowed in a moment: Slack or SecMaster could not be asked."""
+        return self.is_unread or self.refused.reason in PASSING_REASONS
+
+    @property
     def is_unread(self) -> bool:
         """Whether nobody was refused a right: SecMaster could not be asked what the object is."""
         return self.answer is not None and self.refused.reason in {
@@ -95,33 +104,42 @@ class Grant:
     snapshot: Snapshot | None = None
 
 
-async def authorize(  # noqa: PLR0913 - who asks for what, on what they saw, and how
+@dataclass(frozen=True, slots=True)
+class PolicyAnswer:
+    """What the policy says of an action, under which terms, and what it was asked about.
+
+    ``snapshot`` is None where no rule asks for the object, or it could not be read; ``failure`` is
+    then what SecMaster said.
+    """
+
+    decision: Decision
+    terms: PolicyTerms
+    snapshot: Snapshot | None = None
+    failure: FailedAnswer | None = None
+
+
+async def ask_policy(  # noqa: PLR0913 - who asks for what, on what they saw, and how
     services: Services,
-    requester: Requester,
+    config: Config,
+    actor: Actor,
     action: Action,
     ref: Ref,
     *,
-    attempt_id: str,
+    read: Callable[[], Awaitable[Snapshot | None]],
     break_glass: bool = False,
-    decision_fingerprint: str = "",
-) -> Grant:
-    """Return the grant for an action, or raise NotAllowed and leave a record of the attempt.
+) -> PolicyAnswer:
+    """Ask a policy about an action before it is recorded; nothing is recorded of the question.
 
-    That is made once for an ``attempt_id``: Slack, or a proxy, may deliver the attempt again.
-    ``break_glass`` asks to decide alone what needs several people. The rules are asked about the
-    snapshot that ``decision_fingerprint`` names, which is what the person decides on; where it
-    names none, the object is read.
+    ``read`` returns the object that the rules are asked about, None where none asks for it.
     """
-    # One policy from the question to the record, whatever is reloaded meanwhile.
-    config = services.policy.current
-    principal, snapshot, answer = Principal(requester.actor.id), None, None
+    principal, snapshot, failure = Principal(actor.id), None, None
     decision: Decision = Refused(RefusalReason.UNKNOWN_PERSON)
     try:
-        require_identified(requester.actor)
+        require_identified(actor)
         # Side by side: there is no time for one slow answer after the other.
         lookup, reading = await asyncio.gather(
-            services.directory.principal(requester.actor, config.roles_about(action)),
-            _decided_object(services, config, action, ref, decision_fingerprint),
+            services.directory.principal(actor, config.roles_about(action)),
+            read(),
             return_exceptions=True,
         )
         if isinstance(lookup, BaseException):
@@ -137,7 +155,7 @@ async def authorize(  # noqa: PLR0913 - who asks for what, on what they saw, and
     except NotFound:
         decision = Refused(RefusalReason.GONE)
     except (SecMasterError, TimeoutError) as error:
-        answer = FailedAnswer.of(error)
+        failure = FailedAnswer.of(error)
         # What is refused whatever the object is like, or as long as it is not known, says by which
         # rule; the others, and the retry brake, would have needed it.
         context = policy_context(services, ref, None)
@@ -145,7 +163,37 @@ async def authorize(  # noqa: PLR0913 - who asks for what, on what they saw, and
         decision = unread if isinstance(unread, Refused) else Refused(RefusalReason.UNREAD)
     terms = _terms(config, principal, decision)
     if isinstance(decision, Allowed):
-        return Grant(decision, _with_brake(config, action, snapshot, terms), snapshot)
+        terms = _with_brake(config, action, snapshot, terms)
+    return PolicyAnswer(decision, terms, snapshot, failure)
+
+
+async def authorize(  # noqa: PLR0913 - who asks for what, on what they saw, and how
+    services: Services,
+    requester: Requester,
+    action: Action,
+    ref: Ref,
+    *,
+    attempt_id: str,
+    break_glass: bool = False,
+    decision_fingerprint: str = "",
+    intent: ApprovalIntent = ApprovalIntent.GIVE,
+) -> Grant:
+    """Return the grant for an action, or raise NotAllowed and leave a record of the attempt.
+
+    That is made once for an ``attempt_id``: Slack, or a proxy, may deliver the attempt again.
+    ``break_glass`` asks to decide alone what needs several people. The rules are asked about the
+    snapshot that ``decision_fingerprint`` names, which is what the person decides on; where it
+    names none, the object is read. ``intent`` is for the record.
+    """
+    # One policy from the question to the record, whatever is reloaded meanwhile.
+    config = services.policy.current
+    read = partial(_decided_object, services, config, action, ref, decision_fingerprint)
+    answer = await ask_policy(
+        services, config, requester.actor, action, ref, read=read, break_glass=break_glass
+    )
+    decision = answer.decision
+    if isinstance(decision, Allowed):
+        return Grant(decision, answer.terms, answer.snapshot)
     now = services.clock.now()
     attempt = Operation(
         id=attempt_id,
@@ -154,12 +202,21 @@ async def authorize(  # noqa: PLR0913 - who asks for what, on what they saw, and
         actor=requester.actor,
         location=requester.location,
         rule=decision.rule,
-        terms=terms,
+        terms=answer.terms,
+        intent=intent,
+        break_glass=break_glass,
+        decision_fingerprint=decision_fingerprint,
         delivery=requester.trace.kind,
         accepted_at=now,
     )
-    await asyncio.to_thread(services.store.audit.record_refusal, attempt, decision.reason, now)
-    raise NotAllowed(action, ref, decision, attempt_id, answer)
+    refusal, found = PolicyRefusal(**asdict(decision)), StoredSnapshot()
+    if answer.snapshot is not None:
+        found = stored(answer.snapshot)
+        if not decision_fingerprint:
+            attempt = attempt.model_copy(update={"decision_fingerprint": found.fingerprint})
+    record_refusal = services.store.audit.record_refusal
+    await asyncio.to_thread(record_refusal, attempt, refusal, now, found)
+    raise NotAllowed(action, ref, decision, attempt_id, answer.failure)
 
 
 async def _decided_object(
@@ -187,10 +244,21 @@ def needs_object(config: Config, action: Action) -> bool:
 async def authorize_again(
     services: Services, config: Config, operation: Operation, snapshot: Snapshot | None
 ) -> Operation | PolicyRefusal:
-    """Ask a policy about an operation on what its object is like now.
+    """Ask a policy as `ask_again` does, and take back the approvals that no longer count."""
+    answer = await ask_again(services, config, operation, snapshot)
+    if isinstance(answer, Operation) and answer.revoked_approvals:
+        revoke, now = services.store.claims.revoke_approvals, services.clock.now()
+        await asyncio.to_thread(revoke, operation.ref, answer.revoked_approvals, now)
+    return answer
 
-    Returns the operation under the rule and the terms that hold now, without the approvals of
-    people who may not give them any more; or why it is refused. Raises LookupFailed.
+
+async def ask_again(
+    services: Services, config: Config, operation: Operation, snapshot: Snapshot | None
+) -> Operation | PolicyRefusal:
+    """Ask a policy about an operation on what its object is like now; nothing is changed.
+
+    Returns the operation under the rule and the terms that hold now, with the approvals of people
+    who may not give them any more; or why it is refused. Raises LookupFailed.
     """
     action = BY_NAME[operation.action]
     roles = config.roles_about(action)
@@ -215,9 +283,6 @@ async def authorize_again(
         # Whoever decides alone does not wait until Slack tells who the others are.
         if terms.approvals > 1 or terms.brake_retries:
             raise
-    if revoked:
-        now = services.clock.now()
-        await asyncio.to_thread(services.store.claims.revoke_approvals, operation.ref, revoked, now)
     return operation.model_copy(
         update={"rule": decision.rule, "terms": terms, "revoked_approvals": revoked}
     )
@@ -285,6 +350,39 @@ async def revoked_approvals(
 
     revoked = await asyncio.gather(*map(is_revoked, approvals))
     return tuple(compress(approvals, revoked))
+
+
+async def may_override(
+    services: Services, actor: Actor, action: Action, ref: Ref, snapshot: Snapshot | None
+) -> bool:
+    """Whether a person may decide alone what asks for several; False while that is not known."""
+    config = services.policy.current
+    try:
+        principal = await services.directory.principal(actor, config.roles_about(action))
+    except LookupFailed:
+        return False
+    context = policy_context(services, ref, snapshot)
+    decision = decide(config.rules, principal, action, context, break_glass=True)
+    return isinstance(decision, Allowed)
+
+
+async def viewer_of(services: Services, actor: Actor, ref: Ref, snapshot: Snapshot) -> Viewer:
+    """Return what the buttons of an object's card depend on that one person alone reads."""
+    requests = await asyncio.to_thread(
+        services.store.claims.approval_requests, ref, services.clock.now()
+    )
+    overridable = [
+        request.action
+        for request in requests
+        if request.break_glass_allowed
+        and await may_override(services, actor, BY_NAME[request.action], ref, snapshot)
+    ]
+    approved = [
+        request.action
+        for request in requests
+        if any(approval.actor.id == actor.id for approval in request.approvals)
+    ]
+    return Viewer(frozenset(approved), frozenset(overridable))
 
 
 def policy_context(services: Services, ref: Ref, snapshot: Snapshot | None) -> PolicyContext:

@@ -191,9 +191,7 @@ def _put_in_force(holder: PolicyHolder, config: Config, recorded: RecordedPolicy
     if (before.commands, before.watch.every) != (config.commands, config.watch.every):
         log.warning("what changed of [commands] or of [watch] every needs a restart")
     if unread := nobody_reads(Catalogue.english(), config):
-        log.warning(
-            unread, extra={"add_to_the_policy": missing_read_rules(Catalogue.english(), config)}
-        )
+        log.warning(unread, extra={"add_to_the_policy": missing_read_rules(config)})
 
 
 def _source(config: Config, at: datetime, actor_id: str, replica: str) -> PolicySource:

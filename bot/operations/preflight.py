@@ -5,6 +5,8 @@ approval already.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import assert_never
 
 from bot.domain import snapshots
@@ -21,7 +23,7 @@ from bot.domain.claims import Claim, HeldBy, NotCounted, RequestOver, Taken, Wai
 from bot.domain.operations import Operation, OperationState, Outcome, PolicyRefusal
 from bot.domain.reasons import OutcomeReason
 from bot.domain.snapshots import Snapshot, StoredSnapshot
-from bot.operations.authorization import authorize_again, needs_object
+from bot.operations.authorization import ask_again, authorize_again, needs_object
 from bot.operations.reading import may_read
 from bot.operations.step_results import (
     Preflight,
@@ -40,6 +42,12 @@ from bot.slack.gateway import SlackFailed
 
 DONE = Outcome(state=OperationState.DONE)
 
+# Asks the policy again about an operation, and takes a key for it: for good, or as a trial.
+Authorize = Callable[
+    [Services, Config, Operation, Snapshot | None], Awaitable[Operation | PolicyRefusal]
+]
+TakeKey = Callable[[Operation, str, datetime, StoredSnapshot], Claim]
+
 
 async def run(services: Services, operation: Operation) -> PreflightResult:
     """Read the object where anything depends on it, ask the policy again, then take the key."""
@@ -56,7 +64,9 @@ async def run(services: Services, operation: Operation) -> PreflightResult:
         except SecMasterError as error:
             return PreflightResult(**dict(not_sent(error)))
     config = services.policy.current  # what was reloaded while the object was read counts
-    authorized = await _compare_and_authorize(services, config, operation, snapshot)
+    authorized = await _compare_and_authorize(
+        services, config, operation, snapshot, authorize_again
+    )
     if isinstance(authorized, PreflightResult):
         return authorized
     if operation.intent is ApprovalIntent.DECLINE:
@@ -78,11 +88,28 @@ async def run(services: Services, operation: Operation) -> PreflightResult:
             return _final(failed(OutcomeReason.CANNOT_POST, code=error.code))
         location = location.model_copy(update={"card": ts})
         authorized = authorized.model_copy(update={"location": location})
-    return await _claim(services, authorized, snapshot)
+    return await _claim(services, authorized, snapshot, services.store.claims.claim)
+
+
+async def forecast(
+    services: Services, config: Config, operation: Operation, snapshot: Snapshot
+) -> PreflightResult:
+    """Return what `run` would for an operation on an object that is like this.
+
+    Everything is asked as it is then, and nothing is sent, posted or changed.
+    """
+    authorized = await _compare_and_authorize(services, config, operation, snapshot, ask_again)
+    if isinstance(authorized, PreflightResult):
+        return authorized
+    return await _claim(services, authorized, snapshot, services.store.claims.try_claim)
 
 
 async def _compare_and_authorize(
-    services: Services, config: Config, operation: Operation, snapshot: Snapshot | None
+    services: Services,
+    config: Config,
+    operation: Operation,
+    snapshot: Snapshot | None,
+    authorize: Authorize,
 ) -> Operation | PreflightResult:
     """Return the operation under the terms that hold for the object now, or why it can't be done.
 
@@ -94,7 +121,7 @@ async def _compare_and_authorize(
         if refusal := await _not_open(services, operation, snapshot, fingerprint):
             return _final(refusal)
     try:
-        authorized = await authorize_again(services, config, operation, snapshot)
+        authorized = await authorize(services, config, operation, snapshot)
     except LookupFailed as error:
         outcome = failed(OutcomeReason.PERSON_UNKNOWN, code=error.code)
         kind = ResultKind.RETRYABLE if error.is_temporary else ResultKind.FINAL
@@ -109,7 +136,7 @@ def _final(outcome: Outcome) -> PreflightResult:
 
 
 async def _claim(
-    services: Services, operation: Operation, snapshot: Snapshot | None
+    services: Services, operation: Operation, snapshot: Snapshot | None, take: TakeKey
 ) -> PreflightResult:
     """Take the key, or count the approval where more people are needed."""
     action = BY_NAME[operation.action]
@@ -118,7 +145,9 @@ async def _claim(
     group = action.claim_group
     key = f"{operation.ref}:{group}:{retry_count}" if group else ""
     now = services.clock.now()
-    claim = await asyncio.to_thread(services.store.claims.claim, operation, key, now, stored)
+    claim = await asyncio.to_thread(take, operation, key, now, stored)
+    if isinstance(claim, WaitingFor):
+        services.outbox_written.set()  # those who may approve next are called at once
     preflight = Preflight(
         retry_count=retry_count,
         status=snapshot.status if snapshot else "",

@@ -10,10 +10,12 @@ from bot.domain.approvals import ApprovalRequest
 from bot.domain.operations import Operation, OperationState, Outcome, StandingOperation
 from bot.domain.reasons import OutcomeReason
 from bot.messages import Message
+from bot.operations.authorization import may_override
 from bot.operations.step_results import StepResult, WriteKind
 from bot.operations.steps import is_last_attempt, posted_since
 from bot.operations.transitions import Notice
 from bot.policy.decide import Refused
+from bot.policy.routes import ThreadDetail
 from bot.secmaster import Refused as RefusedBySecMaster
 from bot.secmaster import SecMasterError
 from bot.services import Services
@@ -48,9 +50,14 @@ async def outcome(
     A thread that was told of trouble is told of the end as well: it ``thread_knows``.
     """
     if outcome.reason_code not in PRIVATE or thread_knows:
-        await _in_thread(
-            services, operation, "outcome", messages.outcome(services.catalogue, operation, outcome)
-        )
+        end = messages.outcome(services.catalogue, operation, outcome)
+        # The card shows how many have approved.
+        if outcome.state is OperationState.COUNTED and await _gets_outcomes_only(
+            services, operation
+        ):
+            await _in_private(services, operation, end)
+        else:
+            await _in_thread(services, operation, "outcome", end)
         return
     if outcome.reason_code is OutcomeReason.CHANGED:
         message = await _decide_again(services, operation, outcome)
@@ -95,8 +102,11 @@ async def announce_break_glass(services: Services, operation: Operation, outcome
     """Tell the channel for it that somebody decided alone what asks for several people."""
     location = operation.location
     link = services.slack.permalink(location.channel, location.card) if location.card else ""
-    workspace = services.workspaces.name(operation.ref.workspace)
-    message = messages.break_glass_used(services.catalogue, operation, outcome, workspace, link)
+    stored_snapshot, ref = services.store.snapshots.get, operation.ref
+    fingerprint = outcome.preflight_fingerprint or operation.decision_fingerprint
+    snapshot = await asyncio.to_thread(stored_snapshot, ref, fingerprint)
+    target = snapshot.name if snapshot else "", services.workspaces.name(ref.workspace)
+    message = messages.break_glass_used(services.catalogue, operation, outcome, target, link)
     try:
         await services.slack.post(
             operation.terms.break_glass_channel,
@@ -111,6 +121,20 @@ async def announce_break_glass(services: Services, operation: Operation, outcome
         log.error(sentence, extra={"code": error.code})  # noqa: TRY400 - a refusal is one line
         message = messages.not_announced(services.catalogue, operation, error.code)
         await _in_thread(services, operation, "not announced", message)
+
+
+async def offer_override(services: Services, operation: Operation, outcome: Outcome) -> None:
+    """Tell whoever may decide alone so, once their own approval waits for others.
+
+    Nobody else is shown the button: a press of it is authorized anyhow.
+    """
+    fingerprint = outcome.preflight_fingerprint or operation.decision_fingerprint
+    stored_snapshot, ref = services.store.snapshots.get, operation.ref
+    snapshot = await asyncio.to_thread(stored_snapshot, ref, fingerprint)
+    action = BY_NAME[operation.action]
+    if await may_override(services, operation.actor, action, ref, snapshot):
+        message = messages.operation_results.may_override(services.catalogue, operation, outcome)
+        await _in_private(services, operation, message)
 
 
 async def lapsed(services: Services, operation: Operation, request: ApprovalRequest) -> None:
@@ -128,7 +152,9 @@ async def still_trying(services: Services, operation: Operation, notice: Notice)
     part = f"doubt about the {notice.write}" if notice.write else "trouble"
     try:
         async with asyncio.timeout(TIMEOUT):
-            await _in_thread(services, operation, part, message)
+            # A doubt is told in every thread.
+            if notice.write or not await _gets_outcomes_only(services, operation):
+                await _in_thread(services, operation, part, message)
             # The cards tell of the decision: a comment that is in doubt leaves them as they are.
             if notice.write is WriteKind.ACTION:
                 await _draw_doubt(services, operation)
@@ -180,7 +206,7 @@ async def lost(services: Services, operation: Operation, holder: StandingOperati
 async def _in_thread(services: Services, operation: Operation, part: str, message: Message) -> None:
     """Reply under the card once; to the person alone where there is no thread to reply in."""
     location = operation.location
-    if operation.batch_ts and operation.batch_ts == location.card:
+    if location.card and await _is_shared(services, operation):
         fingerprint = operation.decision_fingerprint
         stored_snapshot = services.store.snapshots.get
         chosen = await asyncio.to_thread(stored_snapshot, operation.ref, fingerprint)
@@ -201,6 +227,21 @@ async def _in_thread(services: Services, operation: Operation, part: str, messag
             raise
         log.warning("thread is closed to the bot", extra={"code": error.code})
     await _in_private(services, operation, message)
+
+
+async def _gets_outcomes_only(services: Services, operation: Operation) -> bool:
+    """Whether an operation's thread is told only how things ended."""
+    detail = await services.cards.thread_detail(operation.ref, operation.location.channel)
+    return bool(operation.location.card) and detail is ThreadDetail.OUTCOMES
+
+
+async def _is_shared(services: Services, operation: Operation) -> bool:
+    """Whether a thread is about several objects, so that each reply says which one it is about."""
+    location = operation.location
+    if operation.batch_ts and operation.batch_ts == location.card:
+        return True
+    cards_at = services.store.cards.cards_at
+    return len(await asyncio.to_thread(cards_at, location.channel, location.card)) > 1
 
 
 async def _in_private(services: Services, operation: Operation, message: Message) -> None:

@@ -12,7 +12,7 @@ import structlog
 from dbos import DBOS, SetWorkflowID, WorkflowHandleAsync
 from dbos import error as dbos_error
 
-from bot.domain.operations import Operation, Outcome
+from bot.domain.operations import Operation, OperationState, Outcome
 from bot.operations import attachments, preflight, replies, transitions, write
 from bot.operations.step_results import (
     PreflightResult,
@@ -174,6 +174,9 @@ class OperationRunner:
             if operation.terms.break_glass_channel:
                 announce = replies.announce_break_glass
                 effects.append(partial(announce, services, operation, outcome))
+            offers = outcome.state is OperationState.COUNTED and outcome.approval_request
+            if offers and operation.terms.break_glass_allowed and not operation.batch_ts:
+                effects.append(partial(replies.offer_override, services, operation, outcome))
         try:
             await run_side_by_side(services, name, self.trace.tell, *effects)
         except (RETRIES_EXHAUSTED, SlackFailed):

@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from bot.domain.actions import Action
+from bot.domain.approvals import ApprovalRequest
 from bot.domain.objects import ObjectKind
 from bot.domain.reasons import RefusalReason
 from bot.domain.snapshots import Snapshot
@@ -171,6 +172,20 @@ def decide(
     return decision
 
 
+def may_add_approval(
+    rules: Sequence[Rule],
+    principal: Principal,
+    action: Action,
+    context: PolicyContext,
+    request: ApprovalRequest,
+) -> bool:
+    """Whether a person may give the next approval of a request: by a right that counts once."""
+    decision = decide(rules, principal, action, context)
+    if not isinstance(decision, Allowed):
+        return False
+    return not request.has_approval_of(principal.id, decision.delegator or principal.id)
+
+
 class ReadScope(StrEnum):
     """How much of a kind somebody may read in a workspace, who may read anything of it."""
 
@@ -229,7 +244,7 @@ def _decide(
     if principal.guest:
         return Refused(RefusalReason.GUEST)
     for title, rule in rules_in_order(rules, action):
-        answers = tuple(_answers(rule.when, context))
+        answers = tuple(condition_answers(rule.when, context))
         unmet = next((answer for answer in answers if answer is not True), None)
         if rule.effect is Effect.DENY:
             if is_for(rule, principal) and False not in answers:
@@ -274,7 +289,9 @@ def is_for(rule: Rule, principal: Principal) -> bool:
     return not rule.roles or not principal.roles.isdisjoint(rule.roles)
 
 
-def _answers(conditions: RuleConditions, context: PolicyContext) -> Iterator[bool | RefusalReason]:
+def condition_answers(
+    conditions: RuleConditions, context: PolicyContext
+) -> Iterator[bool | RefusalReason]:
     """Yield for the conditions of a rule whether they hold, or why that can't be told.
 
     The first that is not True says what becomes of a rule that allows.

@@ -159,12 +159,29 @@ class RouteMatch(StrEnum):
     UNCLEAR = "unclear"
 
 
+class Grouping(StrEnum):
+    """Which tasks share a card where several come within a time."""
+
+    WORKFLOW = "workflow"  # those of one workflow or playbook
+    ROUTE = "route"  # all that one route takes
+    NONE = "none"
+
+
+class ThreadDetail(StrEnum):
+    """What the thread of a card is told: everything, or only how things ended."""
+
+    ALL = "all"
+    OUTCOMES = "outcomes"
+
+
 class Route(Entry):
     """Which waiting tasks and which instances, by status, get a card in one place.
 
     For a user group each member gets a card in their direct messages. ``mention`` are mentioned
     when a card is posted, ``remind`` is how long before a task's due date (longest first), and
     ``continues`` (``continue`` in the file) is whether the routes after a match apply too.
+    Of tasks that come within ``group_window`` of one another those of a ``group`` share a card,
+    which mentions nobody, beside the first one's own. ``thread`` is what a card's thread is told.
     """
 
     channel: ChannelId = ""
@@ -179,6 +196,9 @@ class Route(Entry):
         tuple[Duration, ...], AfterValidator(distinct), AfterValidator(_longest_first)
     ] = ()
     escalate: Escalation | None = None
+    group: Grouping = Grouping.ROUTE
+    group_window: Duration = timedelta(minutes=2)
+    thread: ThreadDetail = ThreadDetail.ALL
     continues: bool = Field(default=False, alias="continue", strict=True)
 
     @model_validator(mode="after")
@@ -259,6 +279,16 @@ def matching_routes(
     """
     explained = explain_routes(routes, snapshot, workspaces)
     return tuple(route for route, match in explained if match in TAKEN)
+
+
+def thread_detail(routes: Sequence[Route], matching: Sequence[Route], channel: str) -> ThreadDetail:
+    """Return what the threads of an object's cards in a channel are told.
+
+    As the first of its ``matching`` routes to that channel says, or else of all ``routes``: it may
+    have been escalated to there.
+    """
+    leading = (route for route in (*matching, *routes) if route.channel == channel)
+    return next((route.thread for route in leading), ThreadDetail.ALL)
 
 
 def explain_routes(

@@ -36,7 +36,7 @@ UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 MAX_DURATION = timedelta(days=30)
 
 # The keys of a rule that say on what terms it allows something.
-TERMS = ("reason", "approvals", "expires", "creator_allowed", "confirm", "break_glass")
+TERMS = ("reason", "approvals", "expires", "call", "creator_allowed", "confirm", "break_glass")
 
 # Conditions on the object itself, in the order in which they are checked.
 OBJECT_KEYS = ("business_type", "name", "related_object", "workflow", "playbook")
@@ -89,6 +89,14 @@ class ConfirmRule(StrEnum):
 
     NOTHING = ""
     TYPE_NAME = "type-name"
+
+
+class CallRule(StrEnum):
+    """How those are called who may give the next approval: in the card's thread, or alone."""
+
+    MENTION = "mention"
+    DIRECT = "direct"
+    NONE = "none"
 
 
 class Section(BaseModel):
@@ -199,10 +207,10 @@ EntryT = TypeVar("EntryT", bound=Entry)
 class Rule(Entry):
     """One rule: which roles may take which actions, on which objects, and under which terms.
 
-    ``approvals`` distinct people must ask for the same within ``expires``; ``creator_allowed``
-    (``self`` in the file) is whether the person whom the task names as its creator may. A
-    ``break_glass`` role may decide alone all the same. A rule that denies has no terms, and is for
-    everybody where it names no roles.
+    ``approvals`` distinct people must ask for the same within ``expires``; those who may give the
+    next approval are called as ``call`` says. ``creator_allowed`` (``self`` in the file) is whether
+    the person whom the task names as its creator may. A ``break_glass`` role may decide alone all
+    the same. A rule that denies has no terms, and is for everybody where it names no roles.
     """
 
     actions: Annotated[tuple[ActionName, ...], AfterValidator(non_empty)]
@@ -212,6 +220,7 @@ class Rule(Entry):
     reason: ReasonRule = ReasonRule.OPTIONAL
     approvals: int = Field(1, ge=1, le=9, strict=True)
     expires: Duration = timedelta(hours=1)
+    call: CallRule = CallRule.MENTION
     creator_allowed: bool = Field(default=True, alias="self", strict=True)
     confirm: ConfirmRule = ConfirmRule.NOTHING
     break_glass: Names = ()
@@ -286,6 +295,10 @@ class Rule(Entry):
             raise ValueError("break_glass: there is no second approver to pass; add approvals")
         if "expires" in self.model_fields_set and self.approvals == 1:
             raise ValueError("expires: one approval does not wait for another; add approvals")
+        # The retry brake asks for a second person by itself.
+        retries = any(action.is_retry for action in self.covered_actions)
+        if "call" in self.model_fields_set and self.approvals == 1 and not retries:
+            raise ValueError("call: there is no next approver to call; add approvals")
         return self
 
 

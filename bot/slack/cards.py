@@ -14,14 +14,19 @@ from datetime import datetime
 
 from bot import messages
 from bot.domain import snapshots
-from bot.domain.actions import CHANGEABLE_STATUSES
-from bot.domain.cards import Card, CardState, GroupState
+from bot.domain.actions import CHANGEABLE_STATUSES, TABLE
+from bot.domain.approvals import ApprovalRequest
+from bot.domain.cards import Card, CardGroup, CardState, GroupState
 from bot.domain.objects import Ref
-from bot.domain.snapshots import Reading, Snapshot
+from bot.domain.snapshots import Reading, Snapshot, decision_fingerprint
 from bot.domain.workspaces import Workspaces
 from bot.messages import Message, RenderContext
+from bot.messages.blocks import Tally, Viewer
 from bot.messages.catalogue import Catalogue
 from bot.policy.config import PolicyHolder
+from bot.policy.decide import PolicyContext
+from bot.policy.requirements import deciding_rule, members
+from bot.policy.routes import ThreadDetail, matching_routes, thread_detail
 from bot.runtime.clock import Clock
 from bot.runtime.coalesce import Coalescer
 from bot.runtime.locks import KeyedLocks
@@ -93,6 +98,35 @@ class Cards:
         workspace = self._workspaces.name(ref.workspace)
         return RenderContext(ref, self._clock.now(), self._catalogue, workspace, self._console_url)
 
+    def tallies(
+        self, ref: Ref, snapshot: Snapshot | None, requests: Sequence[ApprovalRequest]
+    ) -> dict[str, Tally]:
+        """Return for each action that needs several approvals how many it has of them, by name.
+
+        The policy answers for the object as it is now, and an open request by what it was told.
+        """
+        if snapshot is None:
+            return {}
+        config, fingerprint = self._policy.current, decision_fingerprint(snapshot)
+        names = self._workspaces.all_names(ref.workspace)
+        context = PolicyContext(names, self._clock.now(), snapshot)
+        open_requests = {request.action: request for request in requests}
+        tallies = {}
+        for action in TABLE:
+            if action.kind != ref.kind or snapshot.status not in action.allowed_statuses:
+                continue
+            request = open_requests.get(action.name)
+            rule = deciding_rule(config.rules, action, context)
+            needed = max(request.needed if request else 1, rule.approvals if rule else 1)
+            if needed > 1:
+                tallies[action.name] = Tally(
+                    given=len(request.approvals_of(fingerprint)) if request else 0,
+                    needed=needed,
+                    roles=rule.roles if rule else (),
+                    approvers=members(config.roles, rule.roles) if rule else (),
+                )
+        return tallies
+
     def card_lock(self, ref: Ref, channel: str) -> asyncio.Lock:
         """Return the lock for looking for an object's card in a channel and posting one.
 
@@ -133,6 +167,16 @@ class Cards:
             log.warning("thread not read", extra={"error": str(error)})
             return None
         return Ref.parse(metadata.get("ref", ""))
+
+    async def thread_detail(self, ref: Ref, channel: str) -> ThreadDetail:
+        """Return what the threads of an object's cards in a channel are told."""
+        routes = self._policy.current.routes
+        if all(route.thread is ThreadDetail.ALL for route in routes):
+            return ThreadDetail.ALL
+        tracked = await asyncio.to_thread(self._store.tracked.get, [ref])
+        names = self._workspaces.all_names(ref.workspace)
+        matching = matching_routes(routes, tracked[0].snapshot, names) if tracked else ()
+        return thread_detail(routes, matching, channel)
 
     # Drawing.
 
@@ -290,7 +334,7 @@ class Cards:
         return deleted, failures
 
     async def _draw(self, card: Card, state: CardState) -> None:
-        """Draw one card; one that shows a group of failures is drawn from all of them."""
+        """Draw one card; one that shows several objects is drawn from all of them."""
         group = state.groups.get((card.channel, card.ts))
         if group is None:
             await self._slack.update(card.channel, card.ts, self._render(card, state))
@@ -305,36 +349,67 @@ class Cards:
             payload, message = message.payload, self._render_group(card, context, group)
 
     def _render_group(self, card: Card, context: RenderContext, group: GroupState) -> Message:
-        """Render all failures that a card shows, as they are known now."""
-        counts = group.failed, len(group.refs)
-        message = messages.failure_groups.card(context, group.objects, counts, group.requests)
+        """Render all objects that a card shows, as they are known now."""
+        counts = group.open, len(group.refs)
+        if card.ref.kind == "task":
+            root = self._policy.current.commands.root or "@bot"
+            message = messages.task_groups.card(
+                context, group.objects, counts, group.requests, root
+            )
+        else:
+            message = messages.failure_groups.card(context, group.objects, counts, group.requests)
         return messages.notifications.with_origin(
             context.catalogue,
             message,
             card.intended_channel,
-            escalated_from=card.escalated_from,
+            escalation=self._escalation(card),
             late_since=card.late_since,
         )
 
-    def _render(self, card: Card, state: CardState) -> Message:
-        context = replace(
-            self.render_context(card.ref),
+    def _escalation(self, card: Card, requests: Sequence[ApprovalRequest] = ()) -> str:
+        """Say why a card was escalated to where it is; "" for one that was not."""
+        if not card.escalated_from:
+            return ""
+        routes, kind = self._policy.current.routes, card.ref.kind
+        return messages.notifications.escalation_cause(
+            self._catalogue, card.escalated_from, routes, kind, requests
+        )
+
+    async def escalation_cause(self, ref: Ref, origin: str) -> str:
+        """Say why an object is escalated from a route, and how many approvals are missing."""
+        state, routes = await self._load(ref, None), self._policy.current.routes
+        return messages.notifications.escalation_cause(
+            self._catalogue, origin, routes, ref.kind, state.requests
+        )
+
+    def _context(self, state: CardState) -> RenderContext:
+        """Return what a card needs to be drawn beyond the object itself, by the object's state."""
+        return replace(
+            self.render_context(state.ref),
             stale=state.stale,
-            mentions=card.mentions,
             snoozed_until=state.snoozed_until,
             snoozed_by=state.snoozed_by,
+            tallies=self.tallies(state.ref, state.snapshot, state.requests),
+            names=state.names,
         )
+
+    def _render(self, card: Card, state: CardState, viewer: Viewer | None = None) -> Message:
+        context = replace(self._context(state), mentions=card.mentions, viewer=viewer)
         if state.snapshot is None:
             message = messages.vanished_card(context, card.title)
         else:
             message = messages.card(
-                context, state.snapshot, state.standing_operation, state.requests
+                context,
+                state.snapshot,
+                state.standing_operation,
+                state.requests,
+                state.request_news,
             )
         return messages.notifications.with_origin(
             context.catalogue,
             message,
             card.intended_channel,
-            escalated_from=card.escalated_from,
+            escalation=self._escalation(card, state.requests),
             late_since=card.late_since,
         )
 
@@ -361,10 +436,16 @@ class Cards:
             metadata = {"part": "card", "operation": operation_id, "ref": str(ref)}
             return await self._post(card, snapshot, metadata, posted_since=posted_since)
 
-    async def private_message(self, ref: Ref, snapshot: Snapshot) -> Message:
+    async def private_message(
+        self, ref: Ref, snapshot: Snapshot, viewer: Viewer | None = None
+    ) -> Message:
         """Return an object's card for one person alone: no drawing follows it."""
         state = await asyncio.to_thread(self._save_and_load, ref, snapshot)
-        return self._render(Card(ref=ref, channel="", ts="", title=snapshot.name), state)
+        return self._render(Card(ref=ref, channel="", ts="", title=snapshot.name), state, viewer)
+
+    async def context_of(self, ref: Ref, snapshot: Snapshot) -> RenderContext:
+        """Return what rendering an object needs besides the snapshot, as it is now."""
+        return self._context(await self._load(ref, snapshot))
 
     async def post_new(self, ref: Ref, snapshot: Snapshot, channel: str) -> None:
         """Post another card; whoever looks for one meanwhile waits and finds it."""
@@ -381,25 +462,26 @@ class Cards:
 
     async def add_to_group(
         self,
-        channel: str,
-        group: str,
-        runs: Sequence[tuple[Ref, Snapshot]],
+        group: CardGroup,
+        objects: Sequence[tuple[Ref, Snapshot]],
+        since: datetime,
         *,
-        intended_channel: str,
+        most: int | None = None,
     ) -> bool:
-        """Let the card of a group of failures show these too; False if there is none."""
-        if not group:
+        """Let the card that a group has since a time show these too; False if there is none.
+
+        One that shows ``most`` objects takes in none.
+        """
+        if not group.key:
             return False
         now = self._clock.now()
-        since = now - self._policy.current.watch.gather
-        group_card = await asyncio.to_thread(
-            self._store.cards.group_card, channel, group, intended_channel, since
-        )
-        if group_card is None or not runs:
+        find = functools.partial(self._store.cards.group_card, group, since, most=most)
+        group_card = await asyncio.to_thread(find)
+        if group_card is None or not objects:
             return group_card is not None
         message, posted_at = group_card
         joined, stored = [], []
-        for ref, snapshot in runs:
+        for ref, snapshot in objects:
             stored_snapshot = snapshots.stored(snapshot)
             update = {
                 "ref": ref,
@@ -412,7 +494,7 @@ class Cards:
         await asyncio.to_thread(
             self._store.cards.add_to_group, list(zip(joined, stored, strict=True)), posted_at, now
         )
-        ref, snapshot = runs[-1]
+        ref, snapshot = objects[-1]
         try:
             # Many may arrive at once: they share a drawing.
             drawing = functools.partial(self._draw_joined, joined[-1], snapshot)
@@ -429,13 +511,13 @@ class Cards:
             card.model_copy(
                 update={"rendered_fingerprint": snapshots.rendered_fingerprint(snapshot)}
             )
-            for card, (_, snapshot) in zip(joined, runs, strict=True)
+            for card, (_, snapshot) in zip(joined, objects, strict=True)
         ]
         await asyncio.to_thread(self._store.cards.mark_rendered, rendered)
         return True
 
     async def _draw_joined(self, card: Card, snapshot: Snapshot) -> None:
-        """Draw the message that a run's failure has joined."""
+        """Draw the message that an object has joined."""
         await self._draw(card, await self._load(card.ref, snapshot))
 
     async def _post(

@@ -16,6 +16,7 @@ from bot.domain.approvals import (
     ApprovalChange,
     ApprovalRequest,
     NotChanged,
+    OpenRequest,
     RequestEnded,
     RequestRemains,
 )
@@ -91,7 +92,7 @@ def _count(
     approval = _approval(operation, at)
     previous = [row for row in valid if row.actor_id == operation.actor.id]
     if any(row.authority == approval.authority for row in valid if row not in previous):
-        return NotCounted(OutcomeReason.SAME_AUTHORITY)
+        return NotCounted(OutcomeReason.SAME_AUTHORITY, _request(valid))
     lifetime = timedelta(seconds=operation.terms.expires)
     if not previous and operation.accepted_at + lifetime <= at:  # it would not count any more
         return NotCounted(OutcomeReason.TOO_OLD)
@@ -215,6 +216,18 @@ def open_requests(connection: sa.Connection, ref: Ref, at: datetime) -> tuple[Ap
     rows = _valid_rows(connection, approvals.c.ref == str(ref), at)
     request_ids = dict.fromkeys(row.request_id for row in rows)
     return tuple(_request([row for row in rows if row.request_id == id_]) for id_ in request_ids)
+
+
+def all_open(connection: sa.Connection, at: datetime) -> list[tuple[str, OpenRequest]]:
+    """Return every request that waits for approvals with the key of its claim, oldest first."""
+    rows = _valid_rows(connection, sa.true(), at)
+    requests = []
+    for request_id in dict.fromkeys(row.request_id for row in rows):
+        own_rows = [row for row in rows if row.request_id == request_id]
+        first = _operation(own_rows[0])
+        open_request = OpenRequest(first.ref, _request(own_rows), first.location)
+        requests.append((own_rows[0].key, open_request))
+    return requests
 
 
 def revoke(connection: sa.Connection, ref: Ref, revoked: Sequence[Approval]) -> list[Operation]:

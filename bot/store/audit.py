@@ -3,19 +3,29 @@
 How records are chained is not known here.
 """
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from bot.domain.approvals import ApprovalRequest, RequestEnded, RequestRemains
-from bot.domain.audit import AuditOutcome, RecordedOutcome
+from bot.domain.audit import AuditOutcome, AuditQuery, RecordedOutcome
 from bot.domain.objects import Ref, Value
-from bot.domain.operations import Operation, OperationState, Outcome, StandingOperation
+from bot.domain.operations import (
+    Operation,
+    OperationState,
+    Outcome,
+    PolicyRefusal,
+    StandingOperation,
+)
 from bot.domain.reasons import OutcomeReason
+from bot.domain.snapshots import StoredSnapshot
 from bot.store import audit_log
 from bot.store.repository import Repository
+from bot.store.snapshots import save as save_snapshot
+from bot.store.tables import cards, snapshots, tracked_objects
 
 # How an operation may have ended: of several records the last one tells.
 ENDS = (
@@ -56,7 +66,27 @@ def record(
         for key, value in details.items()
         if value not in (None, "")
     }
+    fingerprints = (entry.get("preflight_fingerprint"), operation.decision_fingerprint)
+    if name := object_name(connection, operation.ref, *filter(None, fingerprints)):
+        entry["object_name"] = name
     return audit_log.append(connection, entry)
+
+
+def object_name(connection: sa.Connection, ref: Ref, *fingerprints: str) -> str:
+    """Return the name of an object as one of these snapshots has it, or as it was last known.
+
+    "" where it is not known here. The record has it, as the snapshot may be gone one day.
+    """
+    queries = [
+        sa.select(snapshots.c.snapshot).where(snapshots.c.fingerprint == fingerprint)
+        for fingerprint in fingerprints
+    ]
+    queries.append(sa.select(tracked_objects.c.snapshot).where(tracked_objects.c.ref == str(ref)))
+    for query in queries:
+        if text := connection.execute(query).scalar():
+            return str(json.loads(text).get("name") or "")
+    query = sa.select(cards.c.title).where(cards.c.ref == str(ref)).order_by(cards.c.at.desc())
+    return str(connection.execute(query.limit(1)).scalar() or "")
 
 
 def record_lost(
@@ -87,6 +117,7 @@ def record_end(
         AuditOutcome.REFUSED if refusal else AuditOutcome(outcome.state),
         at,
         detail=refusal.reason if refusal else detail,
+        allowed_roles=list(refusal.roles) if refusal else None,
         preflight_fingerprint=outcome.preflight_fingerprint,
         duration=outcome.duration,
         **{name: getattr(outcome, name) for name in (*OUTCOME_FACTS, *ANSWER_FACTS)},
@@ -120,14 +151,37 @@ class Audit(Repository):
         with self.engine.begin() as connection:
             audit_log.append(connection, entry)
 
-    def record_refusal(self, operation: Operation, detail: str, at: datetime) -> None:
-        """Record that the policy refused an operation."""
+    def record_refusal(
+        self, operation: Operation, refusal: PolicyRefusal, at: datetime, snapshot: StoredSnapshot
+    ) -> None:
+        """Record that the policy refused an operation; ``snapshot`` is what it was asked about."""
         with self.engine.begin() as connection:
-            record(connection, operation, AuditOutcome.REFUSED, at, detail=detail)
+            save_snapshot(connection, self._insert, operation.ref, snapshot, at)
+            roles = list(refusal.roles) or None
+            refused = AuditOutcome.REFUSED
+            record(connection, operation, refused, at, detail=refusal.reason, allowed_roles=roles)
+
+    def concluded(self, operation_ids: Collection[str]) -> set[str]:
+        """Return which of these operations have their end on record, once they were allowed."""
+        ends = (AuditOutcome.DONE, AuditOutcome.FAILED, AuditOutcome.REFUSED, AuditOutcome.UNKNOWN)
+        with self.engine.begin() as connection:
+            entries = audit_log.find(connection, operation_ids, *ends)
+        return {entry["operation_id"] for entry in entries}
 
     def entries(self, target: Ref | str) -> list[dict[str, Any]]:
         """Return every record about one object, oldest first."""
         return list(audit_log.entries(self.engine, target=str(target)))
+
+    def latest(self, query: AuditQuery) -> Iterator[dict[str, Any]]:
+        """Yield the records of a query's target and times, latest first; blocks."""
+        return audit_log.entries(
+            self.engine,
+            target=query.target,
+            since=query.since,
+            until=query.until,
+            before=query.before,
+            latest_first=True,
+        )
 
     def outcomes(self, operation_ids: Sequence[str]) -> dict[str, RecordedOutcome]:
         """Return how operations ended, by id, of those that have.

@@ -105,6 +105,19 @@ def find(
     return [json.loads(text) for text in texts]
 
 
+def latest(connection: sa.Connection, target: str, limit: int) -> list[dict[str, Any]]:
+    """Return the last records about a target, newest first, without any that is no JSON."""
+    query = sa.select(audit.c.record).where(audit.c.target == _fit(target, 255))
+    rows = connection.execute(query.order_by(audit.c.number.desc()).limit(limit)).all()
+    return [record for row in rows if (record := _parse(row)) is not None]
+
+
+def head(engine: sa.Engine) -> tuple[int, str]:
+    """Return the number and the hash of the last record, as the head has them."""
+    rows = _heads(engine)
+    return (rows[0].number, _text(rows[0].hash)) if rows else (0, GENESIS)
+
+
 def _lock_head(connection: sa.Connection) -> Row:
     """Read the head, and keep other writers waiting until the transaction ends."""
     row = audit_head.c.id == 1
@@ -143,41 +156,57 @@ def _utc_text(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="microseconds")
 
 
-def entries(
-    engine: sa.Engine, *, target: str = "", since: datetime | None = None
+def entries(  # noqa: PLR0913 - which records, and in which order
+    engine: sa.Engine,
+    *,
+    target: str = "",
+    since: datetime | None = None,
+    until: datetime | None = None,
+    before: int | None = None,
+    latest_first: bool = False,
 ) -> Iterator[dict[str, Any]]:
-    """Yield the records, oldest first, each with its "hash"; reads a page at a time.
+    """Yield the records, oldest first unless asked otherwise, each with its "hash".
 
-    A record that is no longer JSON is yielded as what its columns contain.
+    ``until`` is the first moment that is too late, ``before`` the first number that is too high. A
+    page is read at a time. A record that is no longer JSON is yielded as what its columns contain.
     """
-    query = _since(_records(engine), since)
+    query = _between(_records(engine), since, until)
     if target:
         query = query.where(audit.c.target == _fit(target, 255))
-    while page := _page(engine, query):
+    if before is not None:
+        query = query.where(audit.c.number < before)
+    order = audit.c.number.desc() if latest_first else audit.c.number
+    page_query = query
+    while page := _page(engine, page_query.order_by(order)):
         for row in page:
             record = _parse(row)
             if record is None:
                 names = ("at", "target", "record")
                 record = {"number": row.number} | {n: _text(getattr(row, n)) for n in names}
             yield record | {"hash": _text(row.hash)}
-        query = query.where(audit.c.number > page[-1].number)
+        last = page[-1].number
+        page_query = query.where(audit.c.number < last if latest_first else audit.c.number > last)
 
 
-def count(engine: sa.Engine, since: datetime | None = None) -> int:
-    """Return how many records there are since a time, or at all."""
-    query = _since(sa.select(sa.func.count()).select_from(audit), since)
+def count(engine: sa.Engine, since: datetime | None = None, until: datetime | None = None) -> int:
+    """Return how many records there are since a time and until another, or at all."""
+    query = _between(sa.select(sa.func.count()).select_from(audit), since, until)
     with engine.connect() as connection:
         return int(connection.execute(query).scalar_one())
 
 
-def _since(query: sa.Select[Any], since: datetime | None) -> sa.Select[Any]:
-    return query.where(audit.c.at >= _utc_text(since)) if since else query
+def _between(
+    query: sa.Select[Any], since: datetime | None, until: datetime | None
+) -> sa.Select[Any]:
+    if since:
+        query = query.where(audit.c.at >= _utc_text(since))
+    return query.where(audit.c.at < _utc_text(until)) if until else query
 
 
 def _page(engine: sa.Engine, query: sa.Select[Any]) -> list[Row]:
     # No connection is held between two pages: SQLite has only one, for writers too.
     with engine.connect() as connection:
-        return list(connection.execute(query.order_by(audit.c.number).limit(PAGE)))
+        return list(connection.execute(query.limit(PAGE)))
 
 
 def _records(engine: sa.Engine) -> sa.Select[Any]:
@@ -247,7 +276,7 @@ def verify(
     while True:
         # The head first: all that it counts is there by the time the page is read.
         heads = _heads(engine)
-        page = _page(engine, query)
+        page = _page(engine, query.order_by(audit.c.number))
         if not page:
             break
         for row in page:

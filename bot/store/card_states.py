@@ -12,7 +12,8 @@ from bot.domain.cards import CardState, GroupState
 from bot.domain.objects import Ref
 from bot.domain.operations import OperationState
 from bot.domain.snapshots import Reading, Snapshot, parse, stored
-from bot.store import approvals, snapshots, tracked
+from bot.secmaster import Task
+from bot.store import approvals, object_records, snapshots, tracked
 from bot.store.cards import cards_at, cards_of
 from bot.store.claims import standing_operation
 from bot.store.repository import Repository
@@ -23,7 +24,7 @@ from bot.store.times import to_utc
 
 # What a card tells of: what was done from here, or may have been.
 STANDING_STATES = (OperationState.DONE, OperationState.UNKNOWN, OperationState.IN_DOUBT)
-GROUP_ROWS = 200  # failures of one workflow that are read to draw one card
+GROUP_ROWS = 200  # objects that are read to draw a card of several
 
 
 class CardStates(Repository):
@@ -96,11 +97,12 @@ class CardStates(Repository):
             query = sa.select(snapshots_table.c.snapshot).where(
                 snapshots_table.c.fingerprint == next(filter(None, fingerprints), "")
             )
-            text = connection.execute(query).scalar() or ""
-        return replace(state, snapshot=parse(ref.kind, text), stale=True)
+            snapshot = parse(ref.kind, connection.execute(query).scalar() or "")
+            names = dict(state.names) | _run_name(connection, ref, snapshot)
+        return replace(state, snapshot=snapshot, names=names, stale=True)
 
     def load_group(self, channel: str, ts: str, at: datetime) -> GroupState:
-        """Return what a message is drawn from that shows the failures of one workflow."""
+        """Return what a message is drawn from that shows several objects."""
         with self._one_moment.begin() as connection:
             return _group(connection, channel, ts, at)
 
@@ -109,16 +111,19 @@ def _state(
     connection: sa.Connection, ref: Ref, snapshot: Snapshot | None, at: datetime
 ) -> CardState:
     cards = cards_of(connection, ref)
+    records = object_records.records(connection, ref)
     state = CardState(
         ref,
         snapshot,
         cards=tuple(cards),
         standing_operation=standing_operation(connection, ref, STANDING_STATES),
         requests=approvals.open_requests(connection, ref, at),
+        request_news=object_records.request_news(records),
+        names=object_records.file_names(records) | _run_name(connection, ref, snapshot),
         groups={
             (card.channel, card.ts): group
             for card in cards
-            if card.failure_group
+            if card.card_group
             and len((group := _group(connection, card.channel, card.ts, at)).refs) > 1
         },
     )
@@ -126,6 +131,20 @@ def _state(
     if not snoozed:
         return state
     return replace(state, snoozed_until=snoozed[0].snoozed_until, snoozed_by=snoozed[0].snoozed_by)
+
+
+def _run_name(connection: sa.Connection, ref: Ref, snapshot: Snapshot | None) -> dict[str, str]:
+    """Return the name of the run that waits for a task, by its id; {} where it is not known."""
+    if not isinstance(snapshot, Task):
+        return {}
+    id_ = snapshot.action_instance_id
+    run_ref = Ref.parse(f"1:instance:{ref.workspace}:{id_}")
+    if run_ref is None:
+        return {}
+    query = sa.select(snapshots_table.c.snapshot).where(snapshots_table.c.ref == str(run_ref))
+    text = connection.execute(query.order_by(snapshots_table.c.at.desc()).limit(1)).scalar()
+    run = parse("instance", text or "")
+    return {id_: run.name} if run else {}
 
 
 def _group(connection: sa.Connection, channel: str, ts: str, at: datetime) -> GroupState:
@@ -136,7 +155,7 @@ def _group(connection: sa.Connection, channel: str, ts: str, at: datetime) -> Gr
     requested = {row.ref for row in connection.execute(query)}
     return GroupState(
         refs=tuple(refs),
-        failed=tracked.count_open(connection, refs),
+        open=tracked.count_open(connection, refs),
         objects=tuple(objects),
         requests={
             ref: approvals.open_requests(connection, ref, at)

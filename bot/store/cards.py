@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from bot.domain.cards import Card
+from bot.domain.cards import Card, CardGroup
 from bot.domain.objects import Ref
 from bot.domain.snapshots import StoredSnapshot
 from bot.store import snapshots
@@ -17,7 +17,8 @@ from bot.store.times import from_db, from_db_or_none, to_utc
 # What a card's button does not say.
 POSTER_FACTS = (
     "title",
-    "failure_group",
+    "card_group",
+    "gathers",
     "mentions",
     "intended_channel",
     "escalated_from",
@@ -32,10 +33,10 @@ def cards_of(connection: sa.Connection, ref: Ref) -> list[Card]:
 
 
 def cards_at(connection: sa.Connection, channel: str, ts: str) -> list[Card]:
-    """Return the cards that a message is: of one object, or of each failure of its group.
+    """Return the cards that a message is: of one object, or of each of its group.
 
-    Those that are failed come first, the latest failure before the others: so they stay in
-    place while somebody presses a button.
+    Those that are open come first, tasks by their due dates and the latest failure before the
+    others: so they stay in place while somebody presses a button.
     """
     query = (
         sa.select(cards)
@@ -43,6 +44,8 @@ def cards_at(connection: sa.Connection, channel: str, ts: str) -> list[Card]:
         .where(cards.c.channel == channel, cards.c.ts == ts)
         .order_by(
             sa.func.coalesce(tracked_objects.c.open, sa.false()).desc(),
+            tracked_objects.c.due_at.is_(None),
+            tracked_objects.c.due_at,
             tracked_objects.c.open_since.desc(),
             cards.c.ref,
         )
@@ -96,7 +99,7 @@ class Cards(Repository):
         return next((card for card in self.cards_of(ref) if card.channel == channel), None)
 
     def cards_at(self, channel: str, ts: str) -> list[Card]:
-        """Return the cards that a message is: of one object, or of each failure of its group."""
+        """Return the cards that a message is: of one object, or of each of its group."""
         with self.engine.begin() as connection:
             return cards_at(connection, channel, ts)
 
@@ -105,24 +108,25 @@ class Cards(Repository):
         return next((card for card in self.cards_at(channel, ts) if card.ref == ref), None)
 
     def group_card(
-        self, channel: str, failure_group: str, intended_channel: str, since: datetime
+        self, group: CardGroup, since: datetime, *, most: int | None = None
     ) -> tuple[Card, datetime] | None:
-        """Return the latest card of a failure group in a channel since a time, and its time.
+        """Return the latest card of a group since a time that takes in more, and its time.
 
-        What was escalated, or intended for another channel, is not mixed with what was not.
+        One that shows ``most`` objects takes in none.
         """
-        condition = (
-            (cards.c.channel == channel)
-            & (cards.c.failure_group == failure_group)
-            & (cards.c.at > since)
-            & (cards.c.intended_channel == intended_channel)
-            & (cards.c.escalated_from == "")
-        )
-        query = sa.select(cards).where(condition).order_by(cards.c.at.desc()).limit(1)
+        query = sa.select(cards).where(_of_group(group, since), cards.c.gathers)
         with self.engine.begin() as connection:
-            row = connection.execute(query).one_or_none()
-        card = _card(row) if row else None
-        return (card, from_db(row.at)) if row and card else None
+            row = connection.execute(query.order_by(cards.c.at.desc()).limit(1)).one_or_none()
+            if row is None or (most and _count_at(connection, row.channel, row.ts) >= most):
+                return None
+        card = _card(row)
+        return (card, from_db(row.at)) if card else None
+
+    def has_group_card(self, group: CardGroup, since: datetime) -> bool:
+        """Whether a group has a card since a time."""
+        with self.engine.begin() as connection:
+            query = sa.select(sa.exists().where(_of_group(group, since)))
+            return bool(connection.execute(query).scalar())
 
     def mark_rendered(
         self, rendered: Sequence[Card], *, forgotten: Sequence[Card] = (), open_: bool = True
@@ -194,6 +198,25 @@ class Cards(Repository):
         return self._delete(cards, old, limit)
 
 
+def _of_group(group: CardGroup, since: datetime) -> sa.ColumnElement[bool]:
+    """Select the cards of a group since a time."""
+    return (
+        (cards.c.channel == group.channel)
+        & (cards.c.card_group == group.key)
+        & (cards.c.at > to_utc(since))
+        & (cards.c.intended_channel == group.intended_channel)
+        & (cards.c.escalated_from == group.escalated_from)
+    )
+
+
+def _count_at(connection: sa.Connection, channel: str, ts: str) -> int:
+    """Return how many objects a message shows."""
+    query = sa.select(sa.func.count()).select_from(cards)
+    return int(
+        connection.execute(query.where(cards.c.channel == channel, cards.c.ts == ts)).scalar_one()
+    )
+
+
 def _row(card: Card, at: datetime) -> dict[str, Any]:
     """Return the row of a card that was posted at a time, but when its object was read."""
     return card.model_dump() | {
@@ -218,7 +241,8 @@ def _card(row: sa.Row[Any]) -> Card | None:
         title=row.title,
         rendered_fingerprint=row.rendered_fingerprint,
         decision_fingerprint=row.decision_fingerprint,
-        failure_group=row.failure_group,
+        card_group=row.card_group,
+        gathers=row.gathers,
         mentions=tuple(row.mentions.split()),
         intended_channel=row.intended_channel,
         escalated_from=row.escalated_from,

@@ -13,6 +13,7 @@ from bot.domain.approvals import (
     ApprovalIntent,
     ApprovalRequest,
     NotChanged,
+    OpenRequest,
     RequestEnded,
     RequestRemains,
 )
@@ -64,27 +65,50 @@ class Claims(Repository):
         ``counted`` or ``lost``.
         """
         with self.engine.begin() as connection:
+            return self._claim(connection, operation, key, at, snapshot)
+
+    def try_claim(
+        self, operation: Operation, key: str, at: datetime, snapshot: StoredSnapshot
+    ) -> Claim:
+        """Return what `claim` would, once the operation's ``revoked_approvals`` are taken back.
+
+        Nothing is changed: all of it is undone.
+        """
+        with self.engine.connect() as connection:  # and rolled back at the end
             approvals.lock_object(connection, operation.ref)
-            snapshots.save(connection, self._insert, operation.ref, snapshot, at)
-            own_claim = (claims.c.key == key) & (claims.c.operation_id == operation.id)
-            row = connection.execute(sa.select(claims).where(own_claim)).one_or_none()
-            claimed = Operation.model_validate(row.operation) if row else None
-            if claimed and not approvals.approved_other_version(
-                connection, claimed, key, snapshot.fingerprint
-            ):
-                return Taken(claimed)
-            if claimed:  # its co-approvers approved what has changed since
-                connection.execute(sa.delete(claims).where(claims.c.operation_id == operation.id))
-            holder = self._holder(connection, operation, key, at) if key else None
-            if not claimed and audit.is_counted_or_given_up(connection, operation):
-                # It was counted before a crash. Since then the request may have got enough
-                # approvals, or this one may have been withdrawn, or the request may be over.
-                request = None if holder else approvals.request_of(connection, operation)
-                return WaitingFor(request) if request else RequestOver()
-            if holder:
-                audit.record_lost(connection, operation, holder, at)
-                return HeldBy(holder)
-            return self._claim_free_key(connection, operation, key, at, snapshot)
+            approvals.revoke(connection, operation.ref, operation.revoked_approvals)
+            return self._claim(connection, operation, key, at, snapshot)
+
+    def _claim(
+        self,
+        connection: sa.Connection,
+        operation: Operation,
+        key: str,
+        at: datetime,
+        snapshot: StoredSnapshot,
+    ) -> Claim:
+        """Claim a key in the caller's transaction."""
+        approvals.lock_object(connection, operation.ref)
+        snapshots.save(connection, self._insert, operation.ref, snapshot, at)
+        own_claim = (claims.c.key == key) & (claims.c.operation_id == operation.id)
+        row = connection.execute(sa.select(claims).where(own_claim)).one_or_none()
+        claimed = Operation.model_validate(row.operation) if row else None
+        if claimed and not approvals.approved_other_version(
+            connection, claimed, key, snapshot.fingerprint
+        ):
+            return Taken(claimed)
+        if claimed:  # its co-approvers approved what has changed since
+            connection.execute(sa.delete(claims).where(claims.c.operation_id == operation.id))
+        holder = self._holder(connection, operation, key, at) if key else None
+        if not claimed and audit.is_counted_or_given_up(connection, operation):
+            # It was counted before a crash. Since then the request may have got enough
+            # approvals, or this one may have been withdrawn, or the request may be over.
+            request = None if holder else approvals.request_of(connection, operation)
+            return WaitingFor(request) if request else RequestOver()
+        if holder:
+            audit.record_lost(connection, operation, holder, at)
+            return HeldBy(holder)
+        return self._claim_free_key(connection, operation, key, at, snapshot)
 
     def _claim_free_key(
         self,
@@ -188,6 +212,16 @@ class Claims(Repository):
         with self.engine.begin() as connection:
             return approvals.open_requests(connection, ref, at)
 
+    def open_requests(self, at: datetime) -> list[OpenRequest]:
+        """Return every request that waits for approvals and is not being sent, oldest first."""
+        with self.engine.begin() as connection:
+            requests = approvals.all_open(connection, at)
+            being_sent = sa.select(claims.c.key).where(
+                claims.c.key.in_([key for key, _ in requests]), claims.c.state.in_(UNDER_WAY)
+            )
+            keys = set(connection.execute(being_sent).scalars()) if requests else set()
+        return [request for key, request in requests if key not in keys]
+
     def revoke_approvals(self, ref: Ref, revoked: Sequence[Approval], at: datetime) -> None:
         """Revoke approvals by people who may not give them any more."""
         with self.engine.begin() as connection:
@@ -290,4 +324,12 @@ def _any_under_way(connection: sa.Connection, keys: set[str]) -> bool:
 
 def _standing(row: Row) -> StandingOperation:
     operation = Operation.model_validate(row.operation)
-    return StandingOperation(operation=operation, state=row.state, at=from_db(row.at))
+    # A retry's key ends with the retry count of the run that it was for.
+    retry_count = row.key.rpartition(":")[2]
+    is_counted = BY_NAME[operation.action].is_retry and retry_count.isdecimal()
+    return StandingOperation(
+        operation=operation,
+        state=row.state,
+        at=from_db(row.at),
+        retries_before=int(retry_count) if is_counted else None,
+    )

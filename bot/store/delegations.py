@@ -40,6 +40,10 @@ class Delegations(Repository):
         """Return the delegations by a person that are in force."""
         return self._in_force(delegations.c.delegator == delegator, at)
 
+    def all(self, at: datetime) -> list[Delegation]:
+        """Return every delegation that is in force."""
+        return self._in_force(sa.true(), at)
+
     def purge(self, before: datetime, limit: int) -> int:
         """Delete up to ``limit`` delegations that ended before a time; return how many."""
         return self._delete(delegations, delegations.c.until < to_utc(before), limit)

@@ -166,6 +166,12 @@ class Outbox(Repository):
                     )
                 )
 
+    def known_keys(self, dedupe_keys: Sequence[str]) -> set[str]:
+        """Return those of these dedupe keys that have an entry, posted or not."""
+        query = sa.select(outbox.c.dedupe_key).where(outbox.c.dedupe_key.in_(dedupe_keys))
+        with self.engine.begin() as connection:
+            return set(connection.execute(query).scalars())
+
     def contains(self, dedupe_key: str) -> bool:
         """Whether there is an entry with this dedupe key, posted or not."""
         query = sa.select(outbox.c.number).where(outbox.c.dedupe_key == dedupe_key)

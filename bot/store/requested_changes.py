@@ -1,4 +1,4 @@
-"""What people change in the bot itself: delegations, subscriptions, snoozes, options of a Home.
+"""What people change in the bot itself: delegations, subscriptions, snoozes, and what they prefer.
 
 Only here are these written. A change is recorded together with its audit record and with what is
 to be announced of it, so none of the three is lost without the others.
@@ -11,10 +11,19 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from bot.domain.approvals import CallPreference
 from bot.domain.delegations import Delegation
 from bot.domain.notifications import OutboxEntry
 from bot.domain.objects import Ref
-from bot.store import audit_log, delegations, home_views, subscriptions, tracked
+from bot.store import (
+    audit_log,
+    delegations,
+    home_views,
+    personal_snoozes,
+    preferences,
+    subscriptions,
+    tracked,
+)
 from bot.store.outbox import enqueue
 from bot.store.repository import Repository
 
@@ -74,10 +83,39 @@ class RequestedChanges(Repository):
             change, lambda connection: tracked.snooze(connection, ref, until, by, change.at)
         )
 
+    def snooze_for_me(self, ref: Ref, until: datetime, user: str, change: RequestedChange) -> bool:
+        """Send a person no direct messages about an open object until a time."""
+
+        def begin(connection: sa.Connection) -> bool:
+            return personal_snoozes.begin(connection, self._insert, ref, user, until, change.at)
+
+        return self._make(change, begin)
+
+    def unsnooze(self, ref: Ref, user: str, change: RequestedChange) -> bool:
+        """End the snooze of an object for everybody, and that of a person for themselves."""
+
+        def end(connection: sa.Connection) -> bool:
+            was_personal = personal_snoozes.end(connection, ref, user, change.at)
+            snoozed = [row for row in tracked.get(connection, [ref]) if row.is_snoozed(change.at)]
+            if snoozed:
+                tracked.snooze(connection, ref, None, user, change.at)
+            return was_personal or bool(snoozed)
+
+        return self._make(change, end)
+
     def choose_home_options(self, user: str, options: dict[str, Any], at: datetime) -> None:
         """Record with which options a person's Home is to be drawn."""
         with self.engine.begin() as connection:
             home_views.save_options(connection, self._insert, user, options, at)
+
+    def choose_calls(self, user: str, calls: CallPreference, change: RequestedChange) -> bool:
+        """Call a person for approvals in this way."""
+
+        def save(connection: sa.Connection) -> bool:
+            preferences.save_calls(connection, self._insert, user, calls, change.at)
+            return True
+
+        return self._make(change, save)
 
     def _make(self, change: RequestedChange, make: Callable[[sa.Connection], bool]) -> bool:
         """Make a change with all that belongs to it, unless its request was carried out before."""

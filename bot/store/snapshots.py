@@ -1,6 +1,6 @@
 """Objects as people saw them, by their decision fingerprints."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Any
 
@@ -51,6 +51,13 @@ class Snapshots(Repository):
         query = sa.select(snapshots.c.snapshot).where(snapshots.c.fingerprint == fingerprint)
         with self.engine.begin() as connection:
             return str(connection.execute(query).scalar() or "")
+
+    def texts(self, fingerprints: Collection[str]) -> dict[str, str]:
+        """Return the snapshots that have one of these fingerprints, as JSON, by fingerprint."""
+        query = sa.select(snapshots.c.fingerprint, snapshots.c.snapshot)
+        with self.engine.begin() as connection:
+            rows = connection.execute(query.where(snapshots.c.fingerprint.in_(fingerprints)))
+            return {row.fingerprint: row.snapshot for row in rows}
 
     def saved_at(self, fingerprint: str) -> datetime | None:
         """Return when the snapshot with a fingerprint was saved first; None if there is none."""

@@ -13,8 +13,10 @@ from bot.store.followed_retries import FollowedRetries
 from bot.store.home_views import HomeViews
 from bot.store.mark_key import MarkKey
 from bot.store.outbox import Outbox
+from bot.store.personal_snoozes import PersonalSnoozes
 from bot.store.policies import Policies
 from bot.store.poll_status import PollStatuses
+from bot.store.preferences import Preferences
 from bot.store.snapshots import Snapshots
 from bot.store.subscriptions import Subscriptions
 from bot.store.tracked import TrackedObjects
@@ -39,8 +41,10 @@ class Store:
         self.home_views = HomeViews(engine)
         self.mark_key = MarkKey(engine)
         self.outbox = Outbox(engine)
+        self.personal_snoozes = PersonalSnoozes(engine)
         self.policies = Policies(engine)
         self.poll_statuses = PollStatuses(engine)
+        self.preferences = Preferences(engine)
         self.snapshots = Snapshots(engine)
         self.subscriptions = Subscriptions(engine)
         self.tracked = TrackedObjects(engine)

@@ -30,9 +30,10 @@ claims = sa.Table(
 # ``rendered_fingerprint`` covers all that a card shows, ``decision_fingerprint`` what of it matters
 # to a decision; ``read_at`` is when SecMaster's last answer came that it is drawn from. ``open`` is
 # whether its object may still change, ``checked_at`` when that was last compared with the card. A
-# message that shows the failures of one workflow, its ``failure_group``, has a row for each of
-# them. ``mentions`` are those whom it mentioned when it was posted; ``intended_channel`` and
-# ``escalated_from`` say why it is in its channel, and ``late_since`` when it should have come.
+# message that shows several objects, those of its ``card_group``, has a row for each of them, and
+# only one that ``gathers`` takes in more. ``mentions`` are those whom it mentioned when it was
+# posted; ``intended_channel`` and ``escalated_from`` say why it is in its channel, and
+# ``late_since`` when it should have come.
 cards = sa.Table(
     "cards",
     metadata,
@@ -46,7 +47,8 @@ cards = sa.Table(
     sa.Column("open", sa.Boolean, nullable=False),
     sa.Column("checked_at", sa.DateTime(timezone=True), nullable=False, index=True),
     sa.Column("decision_fingerprint", sa.String(64), nullable=False),
-    sa.Column("failure_group", sa.String(255), nullable=False),
+    sa.Column("card_group", sa.String(255), nullable=False),
+    sa.Column("gathers", sa.Boolean, nullable=False),
     sa.Column("mentions", sa.Text, nullable=False),
     sa.Column("intended_channel", sa.String(32), nullable=False),
     sa.Column("escalated_from", sa.Text, nullable=False),
@@ -121,6 +123,15 @@ tracked_objects = sa.Table(
     sa.Column("snoozed_until", sa.DateTime(timezone=True)),
     sa.Column("snoozed_by", sa.String(32), nullable=False),
     sa.Index("ix_tracked_objects_open", "workspace", "kind", "open"),
+)
+
+# Objects that a person is not to be told of until a time; others still are.
+personal_snoozes = sa.Table(
+    "personal_snoozes",
+    metadata,
+    sa.Column("ref", sa.String(255), primary_key=True),
+    sa.Column("user", sa.String(32), primary_key=True, index=True),
+    sa.Column("until", sa.DateTime(timezone=True), nullable=False),
 )
 
 # Only ever added to, and each record is chained to the one before: see ``audit_log``. The columns
@@ -250,6 +261,15 @@ home_views = sa.Table(
     sa.Column("options", sa.JSON, nullable=False),
     sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False, index=True),
     sa.Column("fingerprint", sa.String(64), nullable=False),
+)
+
+# How each person wants to be called for approvals, who chose something else than what rules say.
+preferences = sa.Table(
+    "preferences",
+    metadata,
+    sa.Column("user", sa.String(32), primary_key=True),
+    sa.Column("calls", sa.String(16), nullable=False),
+    sa.Column("at", sa.DateTime(timezone=True), nullable=False),
 )
 
 # The policies that were put in force, in their order: by whom, and by which replica's file,

@@ -282,14 +282,20 @@ def waiting_since(row: ListedRow) -> datetime | None:
 def enqueue_backlog(services: Services, alias: str, now: datetime) -> None:
     """Sum up once, wherever it would have gone, what was open before the first poll; blocks."""
     by_destination = defaultdict[Destination, list[TrackedObject]](list)
+    reminding = set[Destination]()
+    root = services.policy.current.commands.root or "@bot"
     for tracked in services.store.tracked.backlog(alias):
         for route in planner.routes_of(services, tracked.ref, tracked.snapshot):
             by_destination[route.destination].append(tracked)
+            if route.remind:
+                reminding.add(route.destination)
     entries = [
         OutboxEntry(
             dedupe_key=f"backlog:{alias}:{destination.id}",
             destination=destination,
-            notification=BacklogNotification.of(objects, now),
+            notification=BacklogNotification.of(
+                objects, now, root, reminds=destination in reminding
+            ),
             not_before=now,
         )
         for destination, objects in by_destination.items()

@@ -32,7 +32,7 @@ async def test_a_task_that_comes_gets_a_card_where_its_route_leads(
     )
     await environment.slack.until(lambda: not environment.buttons(ts))
     assert not card_of(environment, ONCALL, task["name"])
-    assert "*Approved*" in (await environment.replies(ts))[0]
+    assert "*Approved by" in (await environment.replies(ts))[0]
 
 
 async def test_a_run_that_fails_gets_a_card_that_says_where_and_how(
@@ -48,7 +48,9 @@ async def test_what_waited_before_is_summed_up_in_one_message(environment: BotEn
     await first_poll_finished(environment)
     texts = await environment.slack.until(
         lambda: [
-            m["text"] for m in environment.slack.messages(SOC) if "I watch SecMaster" in m["text"]
+            m["text"]
+            for m in environment.slack.messages(SOC)
+            if "Now watching SecMaster" in m["text"]
         ]
     )
     assert len(texts) == 1

@@ -189,7 +189,7 @@ async def test_a_yes_its_withdrawal_and_a_refusal_have_their_receipts(
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
     await environment.replies(ts, 3)
     await environment.slack.until(lambda: "refuse" in environment.buttons(ts))
-    await environment.slack.press(BOB, SOC, ts, "refuse")
+    await environment.decline(BOB, ts)
     replies = await environment.replies(ts, 4)
     for line in replies:
         assert re.search(r"ref [0-9a-f]{6}", line.splitlines()[-1]), line

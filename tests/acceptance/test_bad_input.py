@@ -95,9 +95,15 @@ async def test_an_id_that_secmaster_does_not_know_is_told_to_the_person(
     environment: BotEnvironment,
 ) -> None:
     answers = {
-        f"approve {UNKNOWN}": (f"SecMaster knows no task `{UNKNOWN}` here", "was not sent"),
-        f"comment {UNKNOWN} hello": (f"SecMaster knows no task `{UNKNOWN}` here", "was not sent"),
-        f"terminate {UNKNOWN} why": (f"SecMaster knows no task `{UNKNOWN}` here", "was not sent"),
+        f"approve {UNKNOWN}": (f"No task with ID `{UNKNOWN}` in this workspace.", "was not sent"),
+        f"comment {UNKNOWN} hello": (
+            f"No task with ID `{UNKNOWN}` in this workspace.",
+            "was not sent",
+        ),
+        f"terminate {UNKNOWN} why": (
+            f"No task with ID `{UNKNOWN}` in this workspace.",
+            "was not sent",
+        ),
     }
     for words, expected in answers.items():
         before = len(environment.slack.ephemerals(ALICE))
@@ -107,9 +113,9 @@ async def test_an_id_that_secmaster_does_not_know_is_told_to_the_person(
         )
         assert all(part in text for part in expected)
     await environment.slack.command(ALICE, SOC, f"/task show {UNKNOWN}")
-    await environment.ephemeral(ALICE, "SecMaster knows nothing of that id")
+    await environment.ephemeral(ALICE, "No task or run with that ID")
     await environment.slack.command(CAROL, SOC, f"/instance retry {UNKNOWN}")
-    await environment.ephemeral(CAROL, f"SecMaster knows no instance `{UNKNOWN}` here")
+    await environment.ephemeral(CAROL, f"No run with ID `{UNKNOWN}` in this workspace.")
     assert puts(environment) == []
     assert environment.slack.messages(SOC) == []
     assert [row["outcome"] for row in audit(environment, "task", UNKNOWN)] == ["failed"] * 3
@@ -123,9 +129,8 @@ async def test_a_file_or_a_comment_that_is_unknown_does_not_make_the_task_unknow
         await environment.slack.command(ALICE, SOC, f"/task {words} {UNKNOWN}")
         reply = (await environment.replies(ts, number))[-1]
         assert "SecMaster refused" in reply
-        assert "was not done" in reply
         assert UNKNOWN in reply
-        assert "knows no task" not in reply
+        assert "No task with ID" not in reply
     assert [one.status for one in puts(environment)] == [404, 404]
     assert "no longer exists" not in json.dumps(environment.message(ts))
     assert environment.buttons(ts)
@@ -144,7 +149,7 @@ async def test_an_unknown_id_is_called_unknown_where_a_rule_looks_at_the_object(
     await environment.slack.until(lambda: environment.slack.ephemerals(ALICE))
     text = await environment.slack.until(lambda: last_answer(environment, ALICE, 1))
     assert "could not be asked" not in text
-    assert "SecMaster knows no" in text
+    assert "No task or run with ID" in text
     assert puts(environment) == []
 
 
@@ -159,7 +164,7 @@ async def test_the_card_of_a_task_that_is_gone_says_so_and_loses_its_buttons(
     del environment.secmaster.world.instances[RUN]
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
     [reply] = await environment.replies(ts)
-    assert f"SecMaster knows no task `{TASK}` here" in reply
+    assert f"No task with ID `{TASK}` in this workspace." in reply
     assert "The approval was not sent." in reply
     await environment.slack.until(lambda: not environment.buttons(ts))
     assert "This task no longer exists in SecMaster." in environment.message(ts)["text"]
@@ -170,7 +175,7 @@ async def test_the_card_of_a_task_that_is_gone_says_so_and_loses_its_buttons(
     assert "SecMaster" in (await environment.replies(other))[0]
     await environment.slack.until(lambda: not environment.buttons(other))
     await environment.slack.command(CAROL, SOC, f"/instance retry {RUN}")
-    assert f"SecMaster knows no instance `{RUN}` here" in (await environment.replies(run))[0]
+    assert f"No run with ID `{RUN}` in this workspace." in (await environment.replies(run))[0]
     await environment.slack.until(lambda: not environment.buttons(run))
     assert [one for one in puts(environment) if one.applied] == []
 
@@ -182,14 +187,14 @@ async def test_a_404_of_the_gateway_leaves_cards_and_requests_alone(
     await environment.secmaster.faults.set(Fault(on="ShowTask", status=404))
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
     [reply] = await environment.replies(ts)
-    assert "gateway turned the approval" in reply
+    assert "gateway rejected the request" in reply
     assert "APIGW.0101" in reply
-    assert "Nothing was done." in reply
+    assert "The approval was not sent." in reply
     assert environment.buttons(ts)
     assert "no longer exists" not in environment.message(ts)["text"]
     await environment.secmaster.faults.clear()
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
-    assert "*Approved*" in (await environment.replies(ts, 2))[1]
+    assert "*Approved by" in (await environment.replies(ts, 2))[1]
     assert [one for one in puts(environment) if one.applied]
 
 
@@ -199,16 +204,18 @@ async def test_what_was_decided_in_the_console_is_not_decided_again(
     ts = await environment.card("task", TASK)
     environment.secmaster.world.update_task(TASK, {"action": "TERMINATE"}, LIN)
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
-    text = await environment.ephemeral(ALICE, "was already decided")
-    assert "⛔ Canceled, outside Slack by Lin Yue" in text
+    text = await environment.ephemeral(ALICE, "no longer open")
+    assert "⛔ Canceled. Decided outside Slack by Lin Yue" in text
     assert "The approval was not sent." in text
     await environment.slack.until(lambda: not environment.buttons(ts))
     assert "Decided outside Slack by Lin Yue" in json.dumps(environment.message(ts))
     await environment.slack.command(BOB, ONCALL, f"/task approve {seed.TASK_FINISHED}")
-    await environment.ephemeral(BOB, "was already decided", "✅ Finished")
+    await environment.ephemeral(BOB, "no longer open", "✅ Finished")
     await environment.slack.command(CAROL, ONCALL, f"/instance retry {seed.INSTANCE_FINISHED}")
-    text = await environment.ephemeral(CAROL, "A retry is for an instance that is failed")
-    assert "this one is ✅ Finished. The retry was not sent." in text
+    text = await environment.ephemeral(CAROL, "The run is now")
+    assert (
+        "✅ Finished. This is possible only while it is 🔴 Failed. The retry was not sent." in text
+    )
     assert puts(environment) == []
     assert environment.slack.thread(SOC, ts)[1:] == []
     assert environment.slack.messages(ONCALL) == []
@@ -221,8 +228,8 @@ async def test_who_decided_here_before_is_named_to_who_comes_late(
     await environment.slack.command(ALICE, SOC, f"/task approve {TASK}")
     await environment.replies(ts)
     await environment.slack.command(BOB, SOC, f"/task terminate {TASK} no")
-    text = await environment.ephemeral(BOB, "was already decided")
-    assert "approved by <@U0ALICE>" in text
+    text = await environment.ephemeral(BOB, "no longer open")
+    assert "Already approved by <@U0ALICE>" in text
     assert "The termination was not sent." in text
     assert len(puts(environment)) == 1
 
@@ -249,7 +256,7 @@ async def test_names_that_an_attacker_chose_open_nothing(environment: BotEnviron
     [view] = environment.slack.views(ALICE)
     harmless(environment)
     await environment.slack.submit(ALICE, view["id"], {"reason": reason})
-    assert "*Terminated*" in (await environment.replies(ts, 2))[-1]
+    assert "*Terminated by" in (await environment.replies(ts, 2))[-1]
     await environment.slack.until(lambda: not environment.buttons(ts))
     harmless(environment)
     assert "&lt;!channel&gt;" in json.dumps(environment.message(ts))
@@ -269,11 +276,11 @@ async def test_chinese_and_emoji_and_very_long_names_arrive_whole(
     assert len(environment.message(long)["blocks"][0]["text"]["text"]) <= 150
     await environment.slack.command(ALICE, SOC, f"/task approve {seed.TASK_LONG} {'原' * 1000}")
     [reply] = await environment.replies(long)
-    assert "*Approved*" in reply
+    assert "*Approved by" in reply
     assert "原" * 500 in reply
     sparse = await environment.card("task", seed.TASK_SPARSE)
     await environment.slack.press(ALICE, SOC, sparse, "task.approve")
-    assert "*Approved*" in (await environment.replies(sparse))[0]
+    assert "*Approved by" in (await environment.replies(sparse))[0]
 
 
 async def test_a_button_from_another_version_is_not_guessed_at(environment: BotEnvironment) -> None:
@@ -289,7 +296,7 @@ async def test_a_button_from_another_version_is_not_guessed_at(environment: BotE
         text = await environment.slack.until(
             lambda before=before: last_answer(environment, ALICE, before + 1)
         )
-        assert "another version of this bot" in text
+        assert "another version of the bot" in text
         assert "nothing was sent" in text
     for value in ("2|task||8|", "1|task||x|", "1|alert||8|", "", "1"):
         before = len(environment.slack.ephemerals(ALICE))
@@ -299,7 +306,7 @@ async def test_a_button_from_another_version_is_not_guessed_at(environment: BotE
         text = await environment.slack.until(
             lambda before=before: last_answer(environment, ALICE, before + 1)
         )
-        assert "another version of this bot" in text
+        assert "another version of the bot" in text
     assert puts(environment) == []
     assert environment.buttons(ts)
 
@@ -333,7 +340,7 @@ async def test_a_button_of_an_instance_does_not_do_what_is_a_tasks(
 @pytest.mark.parametrize(
     ("channel", "why"),
     [
-        (PRIVATE, "I can't see this channel: invite me to it first"),
+        (PRIVATE, "The bot can't see this channel. Invite it first."),
         (ARCHIVED, "This channel is archived"),
         (QUIET, "This channel does not let apps post"),
     ],
@@ -368,13 +375,11 @@ async def test_a_page_of_html_in_the_place_of_an_answer_is_told(
 ) -> None:
     await environment.secmaster.faults.set(Fault(on="*", html=True))
     await environment.slack.command(ALICE, SOC, "/task list")
-    await environment.ephemeral(ALICE, "SecMaster is not answering properly. Nothing was changed")
+    await environment.ephemeral(ALICE, "SecMaster is not responding properly. Try again")
     await environment.slack.command(BOB, SOC, "/instance list failed")
-    await environment.ephemeral(BOB, "SecMaster is not answering properly. Nothing was changed")
+    await environment.ephemeral(BOB, "SecMaster is not responding properly. Try again")
     await environment.slack.command(CAROL, SOC, f"/task show {TASK}")
-    text = await environment.ephemeral(
-        CAROL, "SecMaster is not answering properly. Nothing was changed"
-    )
+    text = await environment.ephemeral(CAROL, "SecMaster is not responding properly. Try again")
     assert "html" not in text.lower()
     await environment.secmaster.faults.clear()
     await environment.secmaster.faults.set(Fault(on="*", html=True, status=200))
@@ -391,7 +396,7 @@ async def test_a_page_that_cannot_be_turned_stays_and_says_why(environment: BotE
     ts = await open_list(environment)
     await environment.secmaster.faults.set(Fault(on="ListTasks", status=500))
     await environment.slack.press(ALICE, SOC, ts, "page.next")
-    await environment.ephemeral(ALICE, "SecMaster is not answering properly")
+    await environment.ephemeral(ALICE, "SecMaster is not responding properly")
     assert "1-8 of 12 waiting tasks" in environment.slack.ephemerals(ALICE)[0]["text"]
     await environment.secmaster.faults.clear()
     await environment.slack.press(ALICE, SOC, ts, "page.next")
@@ -410,7 +415,7 @@ async def test_when_slack_asks_to_wait_the_reply_still_comes_and_comes_once(
     await environment.slack.faults.set(fault.model_copy(update={"on": "chat.update"}))
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
     [reply] = await environment.replies(ts)
-    assert "*Approved* by <@U0ALICE>" in reply
+    assert "*Approved by <@U0ALICE>" in reply
     await environment.slack.until(lambda: not environment.buttons(ts))
     posts = [call for call in environment.slack.calls if call.method == "chat.postMessage"]
     assert len(posts) == 3

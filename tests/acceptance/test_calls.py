@@ -41,5 +41,5 @@ async def test_an_approval_takes_five_calls(environment: BotEnvironment, count: 
 
 async def settled(environment: BotEnvironment, ts: str) -> None:
     """Wait until a card's thread has its answer, and the card shows no button any more."""
-    assert "*Approved*" in (await environment.replies(ts))[0]
+    assert "*Approved by" in (await environment.replies(ts))[0]
     await environment.slack.until(lambda: not environment.buttons(ts))

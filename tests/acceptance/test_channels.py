@@ -53,7 +53,7 @@ async def test_elsewhere_a_card_and_what_follows_from_it_are_for_one_person_alon
     await environment.ephemeral(ALICE, "Isolate host, renamed")
     await environment.slack.press(ALICE, RANDOM, card["ts"], "task.approve")
     ts = await environment.slack.until(lambda: environment.new_card(DM, set()))
-    assert "*Approved* by <@U0ALICE>" in (await environment.replies(ts, channel=DM))[0]
+    assert "*Approved by <@U0ALICE>" in (await environment.replies(ts, channel=DM))[0]
     await environment.slack.until(lambda: not environment.buttons(ts, channel=DM))
     assert environment.slack.messages(RANDOM) == []
 
@@ -67,7 +67,7 @@ async def test_commands_typed_elsewhere_are_answered_in_direct_messages(
     )
     ts = await environment.slack.until(lambda: environment.new_card(DM, set()))
     [reply] = await environment.replies(ts, channel=DM)
-    assert "*Approved* by <@U0ALICE>" in reply
+    assert "*Approved by <@U0ALICE>" in reply
     assert "> a decoy" in reply
     await environment.slack.until(lambda: not environment.buttons(ts, channel=DM))
     # What comes too late is told where it was asked, and to them alone.
@@ -174,7 +174,7 @@ async def test_a_card_stays_where_the_policy_names_its_channel_no_longer(
     await environment.ephemeral(ALICE, "waited for here any more")
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
     private = await environment.slack.until(lambda: environment.new_card(DM, set()))
-    assert "*Approved*" in (await environment.replies(private, channel=DM))[0]
+    assert "*Approved by" in (await environment.replies(private, channel=DM))[0]
     await environment.slack.until(lambda: not environment.buttons(ts))
     assert len(environment.slack.thread(SOC, ts)) == 1
 

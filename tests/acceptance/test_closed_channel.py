@@ -20,6 +20,7 @@ name = "soc"
 channel = "C0SOC"
 tasks = true
 remind = ["1h"]
+group = "none"
 
 [[routes]]
 name = "failures"
@@ -44,7 +45,7 @@ def rules(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 async def environment(environment: BotEnvironment) -> BotEnvironment:
     """One in which both admins are told, and a story looks at what Alice is."""
-    environment.ignore_messages("I can't post in", channel="D0BOB")
+    environment.ignore_messages("Can't post in", channel="D0BOB")
     return environment
 
 
@@ -59,7 +60,7 @@ async def test_cards_go_to_the_fallback_and_each_admin_is_told_once(
     await environment.polls(4)
     for name in names:
         [card] = messages_about(environment, ONCALL, name)
-        assert "Meant for <#C0SOC>, where I can't post." in json.dumps(card)
+        assert "Meant for <#C0SOC>, where the bot can't post." in json.dumps(card)
     [card] = messages_about(environment, ONCALL, names[0])
     task = card["metadata"]["event_payload"]["ref"].rpartition(":")[2]
     environment.secmaster.world.update_task(task, {"action": "CONTINUE"}, EVERA)
@@ -67,7 +68,7 @@ async def test_cards_go_to_the_fallback_and_each_admin_is_told_once(
     assert "Meant for <#C0SOC>" in json.dumps(messages_about(environment, ONCALL, names[0]))
     for admin in (ALICE, BOB):
         [report] = reports(environment, admin)
-        assert report.startswith("⚠️ I can't post in <#C0SOC> any more (`is_archived`).")
+        assert report.startswith("⚠️ Can't post in <#C0SOC> (`is_archived`).")
     assert reports(environment, CAROL) == []
 
 
@@ -129,7 +130,7 @@ async def test_a_reminder_that_is_posted_tells_that_the_channel_is_open_again(
     await environment.replies(ts)
     await environment.polls(4)
     assert environment.app.services.store.closed_channels.all() == []
-    await environment.posted("D0ALICE", "I can't post in <#C0SOC>", "is_archived")
+    await environment.posted("D0ALICE", "Can't post in <#C0SOC>", "is_archived")
 
 
 @postgres_in_full
@@ -187,7 +188,7 @@ async def test_a_private_channel_without_the_bot_is_closed_as_well(
     environment.clock.forward(minutes=61)
     tasks(environment, "Isolate b")
     await environment.slack.until(lambda: card_of(environment, SOC, "Isolate b"))
-    await environment.posted("D0ALICE", "I can't post in <#C0SOC>", "channel_not_found")
+    await environment.posted("D0ALICE", "Can't post in <#C0SOC>", "channel_not_found")
 
 
 async def test_a_failure_whose_gathering_card_is_in_a_closed_channel_goes_to_the_fallback(
@@ -256,9 +257,7 @@ def reports(environment: BotEnvironment, who: str) -> list[str]:
     """What the bot said by itself in its chat with somebody of closed channels."""
     chat = environment.slack.workspace.dm(who)
     assert chat
-    return [
-        m["text"] for m in environment.slack.messages(chat.id) if "I can't post in" in m["text"]
-    ]
+    return [m["text"] for m in environment.slack.messages(chat.id) if "Can't post in" in m["text"]]
 
 
 def posts(environment: BotEnvironment) -> list[Any]:

@@ -33,7 +33,7 @@ async def test_killed_after_the_acknowledgement_and_before_the_write(
         await secmaster.faults.clear()
         assert secmaster.writes("UpdateTask") == []
         await bot.start()
-        assert f"*Approved* by <@{ALICE}>" in await the_reply(slack, ts)
+        assert f"*Approved by <@{ALICE}>" in await the_reply(slack, ts)
     assert len(secmaster.writes("UpdateTask")) == 1
     assert len(slack.thread(SOC, ts)) == 2
 
@@ -51,7 +51,7 @@ async def test_killed_after_the_write_and_before_the_reply(
         await secmaster.faults.clear()
         assert len(secmaster.writes("UpdateTask")) == 1
         await bot.start()
-        assert f"*Approved* by <@{ALICE}>" in await the_reply(slack, ts)
+        assert f"*Approved by <@{ALICE}>" in await the_reply(slack, ts)
     assert len(secmaster.writes("UpdateTask")) == 1
     assert len(slack.thread(SOC, ts)) == 2
 
@@ -72,7 +72,7 @@ async def test_killed_after_slack_took_the_reply_and_before_that_was_known(
         await slack.until(
             lambda: any(call.method == "conversations.replies" for call in slack.calls)
         )
-        assert "*Approved*" in await the_reply(slack, ts)
+        assert "*Approved by" in await the_reply(slack, ts)
     assert len(secmaster.writes("UpdateTask")) == 1
     assert len(slack.thread(SOC, ts)) == 2
 
@@ -90,7 +90,7 @@ async def test_killed_after_slack_took_the_card_and_before_that_was_known(
         await slack.faults.clear()
         await bot.start()
         [message] = await slack.until(lambda: slack.messages(SOC))
-        assert "*Approved*" in await the_reply(slack, message["ts"])
+        assert "*Approved by" in await the_reply(slack, message["ts"])
     assert len(slack.messages(SOC)) == 1
     assert len(secmaster.writes("UpdateTask")) == 1
 
@@ -110,6 +110,6 @@ async def test_told_to_stop_it_leaves_what_waits_to_the_next_start(
         await bot.start()
         await slack.until(lambda: len(slack.thread(SOC, ts)) == 3)
     _card, delay, result = slack.thread(SOC, ts)
-    assert "It is kept and tried again" in delay["text"]
-    assert "*Approved*" in result["text"]
+    assert "It is tried again for up to" in delay["text"]
+    assert "*Approved by" in result["text"]
     assert len(secmaster.writes("UpdateTask")) == 1

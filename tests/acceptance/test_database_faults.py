@@ -41,7 +41,7 @@ async def recorded_card(environment: BotEnvironment) -> str:
 async def told_once(environment: BotEnvironment, ts: str) -> None:
     """Wait until the card is drawn anew: there is one reply then, and one write."""
     [reply] = await environment.replies(ts)
-    assert f"*Approved* by <@{ALICE}>" in reply
+    assert f"*Approved by <@{ALICE}>" in reply
     await environment.slack.until(lambda: not environment.buttons(ts))
     assert len(await environment.replies(ts)) == 1
     assert decided(environment) == 1
@@ -80,7 +80,7 @@ async def test_a_click_that_can_not_be_recorded_is_refused_in_words_and_works_af
     async with broken(fault, environment.app.engine):
         # Longer than a page, since a file that is full may have room for a short one.
         answer = await environment.answer(ALICE, f"/task approve {TASK.id} {'长' * 1000}")
-        assert "could not be recorded" in answer
+        assert "not recorded and not done" in answer
         assert "Nothing was done" in answer
         environment.clock.forward(seconds=4)  # a write that was possible is good for three
         state = (await environment.app.readiness.parts())["database"]
@@ -121,7 +121,7 @@ async def test_a_message_that_was_taken_and_can_not_be_recorded_is_told_so_once(
     async with broken(sqlite_read_only, environment.app.engine):
         await slack.faults.clear()
         await saying
-        await environment.ephemeral(ALICE, "could not be recorded", "Nothing was done")
+        await environment.ephemeral(ALICE, "not recorded and not done")
         await environment.app.services.background.drain()
     assert len(slack.ephemerals(ALICE)) == 1
     assert environment.secmaster.writes("UpdateTask", TASK.id) == []

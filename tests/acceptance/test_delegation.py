@@ -63,15 +63,15 @@ async def test_the_borrower_may_what_the_lender_may_and_everything_names_both(
 ) -> None:
     ts = await environment.card("task", TASK.id)
     await environment.slack.press(DAVE, SOC, ts, "task.approve")
-    await environment.ephemeral(DAVE, "rule 1 leaves it to *approver*")
+    await environment.ephemeral(DAVE, "approver", "can do this (rule 1)")
     await lend(environment, "@dave for 2h")
-    assert "<@U0DAVE> may do until" in environment.slack.ephemerals(ALICE)[-1]["text"]
-    assert "(roles: approver)" in environment.slack.ephemerals(ALICE)[-1]["text"]
+    assert "<@U0DAVE> has your permissions until" in environment.slack.ephemerals(ALICE)[-1]["text"]
+    assert "Your roles: approver" in environment.slack.ephemerals(ALICE)[-1]["text"]
     text = await environment.slack.until(lambda: direct(environment, DAVE))
-    assert "<@U0ALICE> lends you their rights until" in text[0]
+    assert "You have <@U0ALICE>'s permissions until" in text[0]
     await environment.slack.press(DAVE, SOC, ts, "task.approve")
     [reply] = await environment.replies(ts)
-    assert "*Approved* by <@U0DAVE> (by the right of <@U0ALICE>)" in reply
+    assert "*Approved by <@U0DAVE> (on behalf of <@U0ALICE>)" in reply
     left = environment.secmaster.world.task(TASK.id)["comments"][-1]["message"]
     assert "— Dave (Slack U0DAVE), ref " in left
     assert "by the right of Slack U0ALICE" in left
@@ -89,13 +89,13 @@ async def test_the_borrower_may_what_the_lender_may_and_everything_names_both(
 
 async def test_rights_are_lent_by_mention_too(environment: BotEnvironment) -> None:
     await environment.slack.say(ALICE, SOC, "@secmaster delegate @dave for 2h")
-    await environment.ephemeral(ALICE, "<@U0DAVE> may do until")
+    await environment.ephemeral(ALICE, "<@U0DAVE> has your permissions until")
     await environment.slack.say(DAVE, SOC, "@secmaster delegations")
-    await environment.ephemeral(DAVE, "You have <@U0ALICE>'s rights until")
+    await environment.ephemeral(DAVE, "You have <@U0ALICE>'s permissions until")
     await environment.slack.say(ALICE, SOC, "@secmaster revoke @dave")
-    await environment.ephemeral(ALICE, "<@U0DAVE> has your rights no longer")
-    await environment.posted("D0DAVE", "<@U0ALICE> lends you their rights")
-    await environment.posted("D0DAVE", "<@U0ALICE> has taken their rights back")
+    await environment.ephemeral(ALICE, "<@U0DAVE> no longer has your permissions")
+    await environment.posted("D0DAVE", "You have <@U0ALICE>'s permissions")
+    await environment.posted("D0DAVE", "You no longer have <@U0ALICE>'s permissions")
 
 
 async def test_until_is_a_time_of_the_lenders_own_day(environment: BotEnvironment) -> None:
@@ -122,7 +122,7 @@ async def test_a_borrower_may_nothing_that_the_lender_may_not(environment: BotEn
     await lend(environment, "@dave for 2h")
     ts = await environment.card("instance", seed.INSTANCE_FAILED, user=CAROL)
     await environment.slack.press(DAVE, SOC, ts, "instance.retry")
-    await environment.ephemeral(DAVE, "rule 3 leaves it to *oncall*")
+    await environment.ephemeral(DAVE, "oncall", "can do this (rule 3)")
     assert environment.secmaster.writes("UpdateWorkflowInstance") == []
 
 
@@ -131,27 +131,27 @@ async def test_ones_own_right_is_used_before_a_lent_one(environment: BotEnvironm
     ts = await environment.card("task", TASK.id)
     await environment.slack.press(BOB, SOC, ts, "task.approve")
     [reply] = await environment.replies(ts)
-    assert "*Approved* by <@U0BOB>" in reply
+    assert "*Approved by <@U0BOB>" in reply
     assert "by the right of" not in reply
 
 
 async def test_what_is_taken_back_is_gone_at_once(environment: BotEnvironment) -> None:
     await lend(environment, "@dave for 2h")
     await environment.slack.command(ALICE, SOC, "/secmaster revoke @dave")
-    await environment.ephemeral(ALICE, "<@U0DAVE> has your rights no longer")
+    await environment.ephemeral(ALICE, "<@U0DAVE> no longer has your permissions")
     await environment.slack.until(lambda: len(direct(environment, DAVE)) == 2)
     assert any(
-        "<@U0ALICE> has taken their rights back" in text for text in direct(environment, DAVE)
+        "You no longer have <@U0ALICE>'s permissions" in text for text in direct(environment, DAVE)
     )
     ts = await environment.card("task", TASK.id)
     await environment.slack.press(DAVE, SOC, ts, "task.approve")
-    await environment.ephemeral(DAVE, "rule 1 leaves it to *approver*")
+    await environment.ephemeral(DAVE, "approver", "can do this (rule 1)")
     assert [row["action"] for row in environment.app.services.store.audit.entries(DAVE)] == [
         "delegate",
         "revoke",
     ]
     await environment.slack.command(ALICE, SOC, "/secmaster revoke @dave")
-    await environment.ephemeral(ALICE, "You lend nothing to <@U0DAVE>")
+    await environment.ephemeral(ALICE, "<@U0DAVE> does not have your permissions")
 
 
 async def test_a_loan_ends_by_itself(environment: BotEnvironment) -> None:
@@ -159,9 +159,9 @@ async def test_a_loan_ends_by_itself(environment: BotEnvironment) -> None:
     environment.clock.forward(hours=2, seconds=1)
     ts = await environment.card("task", TASK.id)
     await environment.slack.press(DAVE, SOC, ts, "task.approve")
-    await environment.ephemeral(DAVE, "rule 1 leaves it to *approver*")
+    await environment.ephemeral(DAVE, "approver", "can do this (rule 1)")
     await environment.slack.command(DAVE, SOC, "/secmaster delegations")
-    await environment.ephemeral(DAVE, "nobody lends you theirs")
+    await environment.ephemeral(DAVE, "nobody delegates their permissions to you")
 
 
 async def test_a_form_opened_by_a_lent_right_is_not_sent_once_that_is_gone(
@@ -173,24 +173,24 @@ async def test_a_form_opened_by_a_lent_right_is_not_sent_once_that_is_gone(
     [view] = environment.slack.views(DAVE)
     await environment.slack.command(ALICE, SOC, "/secmaster revoke @dave")
     await environment.slack.submit(DAVE, view["id"], {"reason": "a decoy"})
-    assert "leaves it to *approver*" in json.dumps(environment.slack.views(DAVE)[-1])
+    assert "can do this (rule" in json.dumps(environment.slack.views(DAVE)[-1])
     assert environment.secmaster.writes("UpdateTask") == []
-    await environment.ephemeral(ALICE, "<@U0DAVE> has your rights no longer")
-    await environment.posted("D0DAVE", "<@U0ALICE> has taken their rights back")
+    await environment.ephemeral(ALICE, "<@U0DAVE> no longer has your permissions")
+    await environment.posted("D0DAVE", "You no longer have <@U0ALICE>'s permissions")
 
 
 @pytest.mark.parametrize(
     ("text", "refusal"),
     [
-        ("@dave for 9h", "Rights can be lent for 8 h at most"),
-        ("@dave for 30d", "Rights can be lent for 8 h at most"),
-        ("@dave until 9999-12-31 10:00", "Rights can be lent for 8 h at most"),
-        ("@dave until 2020-01-01 10:00", "is in the past"),
-        ("@alice for 2h", "Rights can't be lent to <@U0ALICE>"),
-        ("@guest for 2h", f"Rights can't be lent to <@{GUEST}>"),
-        ("@solo for 2h", "Rights can't be lent to <@U0SOLO>"),
-        ("@outsider for 2h", f"Rights can't be lent to <@{OUTSIDER}>"),
-        ("@secmaster for 2h", "Rights can't be lent to <@U0BOT>"),
+        ("@dave for 9h", "You can delegate for 8 hr at most"),
+        ("@dave for 30d", "You can delegate for 8 hr at most"),
+        ("@dave until 9999-12-31 10:00", "You can delegate for 8 hr at most"),
+        ("@dave until 2020-01-01 10:00", "is over"),
+        ("@alice for 2h", "You can't delegate to <@U0ALICE>"),
+        ("@guest for 2h", f"You can't delegate to <@{GUEST}>"),
+        ("@solo for 2h", "You can't delegate to <@U0SOLO>"),
+        ("@outsider for 2h", f"You can't delegate to <@{OUTSIDER}>"),
+        ("@secmaster for 2h", "You can't delegate to <@U0BOT>"),
         ("@dave", "Until when?"),
         ("@dave until then", "is not a time or a duration (use 18:00, 30m, 1h)"),
         ("@dave for 25:00", "is not a time or a duration (use 18:00, 30m, 1h)"),
@@ -206,20 +206,22 @@ async def test_what_cannot_be_lent_is_refused_and_nothing_is_changed(
     await environment.slack.command(ALICE, SOC, f"/secmaster delegate {text}")
     await environment.ephemeral(ALICE, refusal)
     await environment.slack.command(ALICE, SOC, "/secmaster delegations")
-    await environment.ephemeral(ALICE, "You lend nobody your rights")
+    await environment.ephemeral(ALICE, "You delegate to nobody")
 
 
 async def test_without_the_right_to_lend_nobody_lends(environment: BotEnvironment) -> None:
     for user in (CAROL, DAVE, GUEST, OUTSIDER):
         await environment.slack.command(user, SOC, "/secmaster delegate @bob for 2h")
-        await environment.ephemeral(user, "`delegate` is for *approver*", "Nothing was done.")
+        await environment.ephemeral(
+            user, "Only *approver*", "can delegate their permissions. Nothing was changed."
+        )
     assert loans(environment, BOB) == []
 
 
 async def test_what_was_lent_is_not_lent_on(environment: BotEnvironment) -> None:
     await lend(environment, "@dave for 2h")
     await environment.slack.command(DAVE, SOC, "/secmaster delegate @carol for 1h")
-    await environment.ephemeral(DAVE, "`delegate` is for *approver*")
+    await environment.ephemeral(DAVE, "can delegate their permissions")
     assert loans(environment, CAROL) == []
 
 
@@ -230,7 +232,7 @@ async def test_a_loan_of_a_borrower_does_not_carry_what_they_were_lent(
     await lent(environment, CAROL, DAVE)
     ts = await environment.card("task", TASK.id)
     await environment.slack.press(DAVE, SOC, ts, "task.approve")
-    await environment.ephemeral(DAVE, "rule 1 leaves it to *approver*")
+    await environment.ephemeral(DAVE, "approver", "can do this (rule 1)")
     assert environment.secmaster.writes("UpdateTask") == []
 
 
@@ -241,7 +243,7 @@ async def test_a_lender_who_lost_the_role_lends_nothing_any_more(
     await lent(environment, ALICE, DAVE)
     ts = await environment.card("task", TASK.id, user=BOB)
     await environment.slack.press(DAVE, SOC, ts, "task.approve")
-    await environment.ephemeral(DAVE, "rule 1 leaves it to *approver*")
+    await environment.ephemeral(DAVE, "approver", "can do this (rule 1)")
     assert environment.secmaster.writes("UpdateTask") == []
 
 
@@ -257,7 +259,7 @@ async def test_both_saying_yes_counts_once(environment: BotEnvironment) -> None:
     )
     assert environment.secmaster.writes("UpdateTask") == []
     await environment.slack.press(BOB, SOC, ts, "task.approve")
-    assert "*Approved* by <@U0BOB>, with <@U0ALICE>" in (await environment.replies(ts, 2))[1]
+    assert "*Approved by <@U0BOB> and <@U0ALICE>" in (await environment.replies(ts, 2))[1]
 
 
 @with_policy(TWO)
@@ -268,12 +270,12 @@ async def test_the_borrowers_yes_counts_and_names_the_lender_wherever_it_is_told
     ts = await environment.card("task", TASK.id)
     await environment.slack.press(DAVE, SOC, ts, "task.approve")
     [reply] = await environment.replies(ts)
-    assert "now <@U0DAVE> (by the right of <@U0ALICE>)" in reply
+    assert "The approval by <@U0DAVE> (on behalf of <@U0ALICE>)" in reply
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
     await environment.ephemeral(ALICE, "it counts once, whoever uses it")
     await environment.slack.press(BOB, SOC, ts, "task.approve")
     reply = (await environment.replies(ts, 2))[1]
-    assert "with <@U0DAVE> (by the right of <@U0ALICE>)" in reply
+    assert "and <@U0DAVE> (on behalf of <@U0ALICE>)" in reply
 
 
 @with_policy(TWO)
@@ -281,7 +283,7 @@ async def test_breaking_the_glass_is_not_lent(environment: BotEnvironment) -> No
     await lend(environment, "@dave for 2h")
     await environment.card("task", TASK.id)
     await environment.slack.command(DAVE, SOC, f"/secmaster break-glass task approve {TASK.id} now")
-    await environment.ephemeral(DAVE, "You may not break the glass")
+    await environment.ephemeral(DAVE, "can use the emergency override")
     assert environment.secmaster.writes("UpdateTask") == []
 
 
@@ -306,16 +308,16 @@ async def test_a_second_loan_to_the_same_person_takes_the_firsts_place(
     await environment.slack.command(ALICE, SOC, "/secmaster delegate @dave for 1h")
     await environment.slack.until(lambda: len(environment.slack.ephemerals(ALICE)) == 2)
     assert len(loans(environment, DAVE)) == 1
-    await environment.ephemeral(ALICE, "<@U0DAVE> may do until")
-    await environment.posted("D0DAVE", "<@U0ALICE> lends you their rights")
+    await environment.ephemeral(ALICE, "<@U0DAVE> has your permissions until")
+    await environment.posted("D0DAVE", "You have <@U0ALICE>'s permissions")
 
 
 async def test_a_command_that_is_delivered_twice_is_one_loan(environment: BotEnvironment) -> None:
     await environment.slack.say(ALICE, SOC, "@secmaster delegate @dave for 2h")
-    await environment.ephemeral(ALICE, "<@U0DAVE> may do until")
+    await environment.ephemeral(ALICE, "<@U0DAVE> has your permissions until")
     await environment.slack.redeliver(environment.slack.sent[-1].payload["event_id"])
     assert len(environment.app.services.store.audit.entries(DAVE)) == 1
-    await environment.posted("D0DAVE", "<@U0ALICE> lends you their rights")
+    await environment.posted("D0DAVE", "You have <@U0ALICE>'s permissions")
 
 
 async def test_when_the_borrower_can_not_be_told_the_loan_stands(
@@ -325,16 +327,16 @@ async def test_when_the_borrower_can_not_be_told_the_loan_stands(
         Fault(on="conversations.open", status=200, code="user_disabled")
     )
     await environment.slack.command(ALICE, SOC, "/secmaster delegate @dave for 2h")
-    await environment.ephemeral(ALICE, "may do until")
+    await environment.ephemeral(ALICE, "has your permissions until")
     assert len(loans(environment, DAVE)) == 1
 
 
 async def lend(environment: BotEnvironment, text: str) -> None:
     """Have Alice lend her rights, ``text`` being to whom and for how long; both are told."""
     await environment.slack.command(ALICE, SOC, f"/secmaster delegate {text}")
-    await environment.ephemeral(ALICE, "may do until")
+    await environment.ephemeral(ALICE, "has your permissions until")
     delegate = text.split(maxsplit=1)[0].removeprefix("@")
-    await environment.posted(f"D0{delegate.upper()}", "<@U0ALICE> lends you their rights")
+    await environment.posted(f"D0{delegate.upper()}", "You have <@U0ALICE>'s permissions")
 
 
 async def lent(environment: BotEnvironment, lender: str, borrower: str) -> None:

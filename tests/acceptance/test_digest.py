@@ -63,8 +63,8 @@ async def test_a_hand_over_says_who_did_what_and_what_still_waits(
     assert "2 runs are failed now. Carol retried 1; 1 of 1 run is no longer failed." in report
     assert "<@" not in report
     started, ended = await environment.replies(run, 2)
-    assert "*Retry started*" in started
-    assert "*The retry finished*" in ended
+    assert "*Retry started by" in started
+    assert "*Retry finished*" in ended
 
 
 @pytest.mark.slow

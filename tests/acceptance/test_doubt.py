@@ -31,14 +31,14 @@ async def test_card_and_thread_say_that_it_is_not_known_yet_until_it_is(
     await lose_the_answer(environment, ts)
     [waiting] = await environment.replies(ts)
     assert "The approval by <@U0ALICE> waits." in waiting
-    assert "reading until it is known whether the approval took effect" in waiting
+    assert "It is not known yet whether the approval by" in waiting
     await environment.slack.until(lambda: NOT_KNOWN in texts(environment, ts))
     assert "SecMaster can't be read now" in texts(environment, ts)
     assert "approved" not in texts(environment, ts).lower()
     await environment.secmaster.faults.clear()
     reply = (await environment.replies(ts, 2))[1]
-    assert "*Approved* by <@U0ALICE>" in reply
-    assert "answer was lost; reading it again showed that it is done" in reply
+    assert "*Approved by <@U0ALICE>" in reply
+    assert "answer was lost; reading it again confirmed the result" in reply
     await environment.slack.until(lambda: "Approved by <@U0ALICE>" in texts(environment, ts))
     assert NOT_KNOWN not in texts(environment, ts)
     assert "can't be read now" not in texts(environment, ts)
@@ -61,8 +61,8 @@ async def test_nobodys_second_press_is_sent_while_it_is_not_known(
     await environment.replies(ts, 3)
     await environment.secmaster.faults.clear()
     replies = await environment.replies(ts, 6)
-    assert len([line for line in replies if "*Approved*" in line]) == 1
-    assert len([line for line in replies if "already decided" in line]) == 2
+    assert len([line for line in replies if "*Approved by" in line]) == 1
+    assert len([line for line in replies if "no longer open" in line]) == 2
     assert decided(environment) == 1
 
 
@@ -99,9 +99,9 @@ async def test_what_is_never_known_is_given_up_as_unknown_and_never_called_a_suc
     ts = await environment.card("task", TASK.id)
     await lose_the_answer(environment, ts)
     waiting, reply = await environment.replies(ts, 2)
-    assert "reading until it is known" in waiting
-    assert "*Nobody can say whether this approval by <@U0ALICE> took effect.*" in reply
-    assert "*Approved*" not in json.dumps(environment.slack.thread(SOC, ts))
+    assert "SecMaster is read until that is known" in waiting
+    assert "*Nobody can say whether the approval by <@U0ALICE> took effect.*" in reply
+    assert "*Approved by" not in json.dumps(environment.slack.thread(SOC, ts))
     assert outcomes(environment) == ["allowed", "unknown"]
     assert decided(environment) == 1
     await environment.secmaster.faults.clear()
@@ -126,7 +126,7 @@ async def test_after_it_was_given_up_a_task_that_still_waits_can_be_decided(
     await environment.slack.until(lambda: NOT_KNOWN not in texts(environment, ts))
     await environment.slack.press(BOB, SOC, ts, "task.approve")
     reply = (await environment.replies(ts, 3))[2]
-    assert "*Approved* by <@U0BOB>" in reply
+    assert "*Approved by <@U0BOB>" in reply
     assert decided(environment) == 1
 
 
@@ -143,7 +143,7 @@ async def test_the_thread_names_the_comment_where_only_that_is_in_doubt(
     assert "The approval itself has not been sent yet." in waiting
     assert NOT_KNOWN not in texts(environment, ts)
     await environment.secmaster.faults.clear()
-    assert "*Approved* by <@U0ALICE>" in (await environment.replies(ts, 2))[1]
+    assert "*Approved by <@U0ALICE>" in (await environment.replies(ts, 2))[1]
     assert NOT_KNOWN not in texts(environment, ts)
     comments = environment.secmaster.world.task(TASK.id)["comments"]
     assert len([each for each in comments if "seen it" in each["message"]]) == 1
@@ -178,7 +178,7 @@ async def test_a_lost_retry_is_not_known_either_and_is_sent_once(
     )
     await environment.secmaster.faults.clear()
     reply = (await environment.replies(ts, 2))[1]
-    assert "*Retry started* by <@U0CAROL>" in reply
+    assert "*Retry started by <@U0CAROL>" in reply
     assert len(environment.secmaster.writes("UpdateWorkflowInstance")) == 1
 
 
@@ -192,7 +192,7 @@ async def test_a_secmaster_that_hangs_does_not_keep_the_doubt_from_the_card(
     await environment.slack.until(lambda: NOT_KNOWN in texts(environment, ts))
     assert "SecMaster can't be read now" in texts(environment, ts)
     await environment.secmaster.faults.clear()
-    assert "*Approved* by <@U0ALICE>" in (await environment.replies(ts, 2))[1]
+    assert "*Approved by <@U0ALICE>" in (await environment.replies(ts, 2))[1]
     assert decided(environment) == 1
 
 
@@ -211,7 +211,7 @@ async def test_every_card_shows_the_doubt_and_loses_it(environment: BotEnvironme
         )
     waiting, reply = await environment.replies(first, 2)
     assert "waits" in waiting
-    assert "*Approved* by <@U0ALICE>" in reply
+    assert "*Approved by <@U0ALICE>" in reply
 
 
 async def lose_the_answer(

@@ -71,7 +71,7 @@ COMMENT = "the host is a decoy 🐝, 可以隔离"
 APPROVE = Case(
     "task.approve",
     seed.TASK_ISOLATE,
-    "*Approved*",
+    "*Approved by",
     {"action": "CONTINUE"},
     also="continue",
     shows="Approved by",
@@ -80,7 +80,7 @@ APPROVE = Case(
 TERMINATE = Case(
     "task.terminate",
     seed.TASK_BLOCK_IP,
-    "*Terminated*",
+    "*Terminated by",
     {"action": "TERMINATE"},
     also="reject",
     filled={"reason": "a false alarm"},
@@ -90,7 +90,7 @@ TERMINATE = Case(
 ADD_COMMENT = Case(
     "task.comment",
     seed.TASK_ISOLATE,
-    "*Comment added*",
+    "*Comment added by",
     {"action": "ADD_COMMENT"},
     words=COMMENT,
     filled={"comment": COMMENT},
@@ -107,7 +107,7 @@ ATTACH = Case(
 RETRY = Case(
     "instance.retry",
     seed.INSTANCE_FAILED,
-    "*Retry started*",
+    "*Retry started by",
     {"command_type": "ActionInstanceRetryCommand"},
     user=CAROL,
     shows="Retry started by",
@@ -115,7 +115,7 @@ RETRY = Case(
 STOP = Case(
     "instance.terminate",
     seed.INSTANCE_RUNNING,
-    "*Termination started*",
+    "*Termination started by",
     {"command_type": "ActionInstanceTerminateCommand"},
     also="stop",
     filled={"reason": "it loops"},
@@ -125,7 +125,7 @@ STOP = Case(
 DEBUG = Case(
     "instance.debug",
     seed.INSTANCE_FAILED,
-    "*Debug input sent*",
+    "*Debug parameters sent by",
     {
         "command_type": "ActionInstanceDebugCommand",
         "task_id": NODE,
@@ -144,7 +144,7 @@ BY_WORDS = [
     Case(
         "task.uncomment",
         seed.TASK_DISABLE_USER,
-        "*Comment deleted*",
+        "*Comment deleted by",
         {"action": "DELETE_COMMENT", "comment_id": seed.COMMENT_FIRST},
         words=seed.COMMENT_FIRST,
         hides="The key was used from 192.0.2.14",
@@ -239,7 +239,7 @@ async def test_where_its_answer_was_lost_it_is_read_whether_it_happened(
     [reply] = await environment.replies(ts)
     if case.readable:
         assert f"{case.said} by <@{case.user}>" in reply
-        assert "answer was lost; reading it again showed that it is done" in reply
+        assert "answer was lost; reading it again confirmed the result" in reply
     else:
         assert "Nobody can say whether" in reply
     written(environment, case)
@@ -254,7 +254,7 @@ async def test_a_command_in_another_channel_has_its_own_card_and_both_are_redraw
     await environment.slack.command(ALICE, ONCALL, f"/secmaster task approve {seed.TASK_ISOLATE}")
     oncall_card = await environment.slack.until(lambda: environment.new_card(ONCALL, set()))
     [reply] = await environment.replies(oncall_card, channel=ONCALL)
-    assert "*Approved* by <@U0ALICE>" in reply
+    assert "*Approved by <@U0ALICE>" in reply
     await environment.slack.until(lambda: not environment.buttons(soc_card))
     await environment.slack.until(lambda: not environment.buttons(oncall_card, channel=ONCALL))
     assert environment.slack.thread(SOC, soc_card)[1:] == []
@@ -284,7 +284,7 @@ async def test_a_reason_is_a_comment_that_names_the_person_before_the_decision(
     assert second.body["action"] == "TERMINATE"
     await environment.slack.until(lambda: not environment.buttons(ts))
     card = texts(environment.message(ts))
-    assert "Terminated by <@U0ALICE> from Slack" in card
+    assert "Terminated by <@U0ALICE>, <!date" in card
     assert f"> {escaped}" in card
     assert outcomes(environment, "task", seed.TASK_ISOLATE) == ["allowed", "done"]
     assert rows(environment, "task", seed.TASK_ISOLATE)[-1]["reason"] == reason

@@ -27,12 +27,16 @@ async def test_files_chosen_in_the_form_are_uploaded_and_listed_with_the_task(
     second = environment.slack.files.upload(CAROL, "notes.txt", b"x")
     await environment.slack.submit(CAROL, view["id"], {"attachment_id": [first.id, second.id]})
     replies = await environment.replies(ts, 2)
-    assert all("*Attachment added* by <@U0CAROL>" in one for one in replies)
+    assert all("*File attached* by <@U0CAROL>" in one for one in replies)
     assert any("📎 事件 &lt;report&gt;.pdf" in one for one in replies)
     assert attached(environment) == {"事件 <report>.pdf": CONTENT, "notes.txt": b"x"}
-    await environment.slack.until(
-        lambda: "📎" in json.dumps(environment.message(ts), ensure_ascii=False)
+    card = await environment.slack.until(
+        lambda: (
+            (text := json.dumps(environment.message(ts), ensure_ascii=False)).count("📎") == 2
+            and text
+        )
     )
+    assert all(f"📎 {name} (`" in card for name in ("事件 &lt;report&gt;.pdf", "notes.txt"))
 
 
 async def test_a_form_without_a_file_is_refused_at_the_input(environment: BotEnvironment) -> None:
@@ -74,8 +78,8 @@ async def test_while_slack_is_in_trouble_the_file_waits(
     await environment.slack.faults.set(Fault(on=fault, status=status, retry_after=1, times=1))
     await attach(environment, ts, "a.txt")
     text, reply = await environment.replies(ts, 2)
-    assert "Slack does not hand out the file at the moment." in text
-    assert "*Attachment added*" in reply
+    assert "Slack does not deliver the file at the moment." in text
+    assert "*File attached" in reply
     assert attached(environment) == {"a.txt": CONTENT}
 
 
@@ -85,7 +89,7 @@ async def test_a_file_of_many_pieces_arrives_whole(environment: BotEnvironment) 
     content = random.Random(1).randbytes(3 * 1024**2)
     file = environment.slack.files.upload(CAROL, "memory.dmp", content)
     await environment.slack.submit(CAROL, view["id"], {"attachment_id": [file.id]})
-    assert "*Attachment added*" in (await environment.replies(ts))[-1]
+    assert "*File attached*" in (await environment.replies(ts))[-1]
     assert attached(environment) == {"memory.dmp": content}
 
 
@@ -124,7 +128,7 @@ async def test_uploads_leave_room_for_a_decision(environment: BotEnvironment) ->
     )
     await environment.secmaster.faults.until_held("UploadAttachment", 2)
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
-    assert "*Approved*" in (await environment.replies(ts))[-1]
+    assert "*Approved by" in (await environment.replies(ts))[-1]
     await environment.secmaster.faults.clear()
     await environment.replies(ts, 11)
 
@@ -142,7 +146,7 @@ async def test_while_secmaster_is_in_trouble_the_file_waits(
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await environment.secmaster.faults.set(fault)
     await attach(environment, ts, "a.txt")
-    await environment.slack.until(lambda: "*Attachment added*" in last(environment, ts))
+    await environment.slack.until(lambda: "*File attached*" in last(environment, ts))
     assert attached(environment) == {"a.txt": CONTENT}
     assert "waits" in (await environment.replies(ts, 2))[0]
 
@@ -156,7 +160,7 @@ async def test_a_file_that_slack_does_not_hand_out_is_told_and_nothing_is_attach
     await environment.slack.faults.set(Fault(on="url_private", html=True, status=200))
     await environment.slack.submit(CAROL, view["id"], {"attachment_id": [file.id]})
     reply = (await environment.replies(ts))[-1]
-    assert "Slack did not hand out the file (`no_permission`), so it was not attached." in reply
+    assert "The file was not attached: Slack did not provide it (`no_permission`)." in reply
     assert environment.secmaster.writes("UpdateTask") == []
 
 
@@ -171,7 +175,7 @@ async def test_what_secmaster_says_no_to_is_told_in_its_words(environment: BotEn
 async def test_the_right_to_attach_is_asked_for(environment: BotEnvironment) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await environment.slack.shortcut(DAVE, "task.attach", SOC, ts)
-    await environment.ephemeral(DAVE, "leaves it to")
+    await environment.ephemeral(DAVE, "can do this (rule")
     assert environment.slack.views(DAVE) == []
 
 
@@ -217,11 +221,11 @@ async def test_a_direct_message_with_the_words_and_a_file_attaches_it(
     [sent] = [sent for sent in environment.slack.sent if sent.kind == "events_api"]
     assert sent.payload["event"]["subtype"] == "file_share"
     ts = await environment.slack.until(lambda: card_in_chat(environment))
-    assert "*Attachment added* by <@U0CAROL>" in (await environment.replies(ts, channel=DM))[0]
+    assert "*File attached* by <@U0CAROL>" in (await environment.replies(ts, channel=DM))[0]
     assert attached(environment) == {"host.png": CONTENT}
     await environment.slack.redeliver(list(environment.slack.delivery.events)[-1])
     await say_with_file(environment, "attach", "again.png", thread=ts)
-    assert "*Attachment added*" in (await environment.replies(ts, 3, channel=DM))[2]
+    assert "*File attached*" in (await environment.replies(ts, 3, channel=DM))[2]
     assert attached(environment) == {"host.png": CONTENT, "again.png": CONTENT}
 
 
@@ -230,7 +234,7 @@ async def test_a_mention_in_a_cards_thread_attaches_its_files(environment: BotEn
     files = [environment.slack.files.upload(CAROL, name, CONTENT) for name in ("a.txt", "b.txt")]
     await environment.slack.say(CAROL, SOC, "@secmaster attach", ts, files=[f.id for f in files])
     replies = await environment.replies(ts, 3)
-    assert all("*Attachment added*" in reply for reply in replies[1:])
+    assert all("*File attached*" in reply for reply in replies[1:])
     assert attached(environment) == {"a.txt": CONTENT, "b.txt": CONTENT}
 
 
@@ -250,12 +254,12 @@ async def test_a_command_that_takes_no_file_is_carried_out_and_says_that_it_took
     environment: BotEnvironment,
 ) -> None:
     await say_with_file(environment, "whoami", "host.png")
-    await environment.posted(DM, "roles: *oncall*")
+    await environment.posted(DM, "Roles: *oncall*")
     assert "`host.png` was not attached" in shown_in(environment)[-1]
     await say_with_file(environment, f"task comment {seed.TASK_ISOLATE} see the picture", "b.png")
     await environment.posted(DM, "`b.png` was not attached to any task.")
     ts = await environment.slack.until(lambda: card_in_chat(environment))
-    assert "*Comment added*" in (await environment.replies(ts, channel=DM))[0]
+    assert "*Comment added by" in (await environment.replies(ts, channel=DM))[0]
     await say_with_file(environment, "hello", "c.png")
     await environment.posted(DM, "Hello!", "`c.png` was not attached to any task.")
     await say_with_file(environment, "evidence", "e.png")
@@ -283,10 +287,10 @@ async def test_whatever_a_person_writes_to_us_is_answered_once(
     environment: BotEnvironment,
 ) -> None:
     message = await environment.slack.say(CAROL, DM, "whoami")
-    await environment.posted(DM, "roles: *oncall*")
+    await environment.posted(DM, "Roles: *oncall*")
     await environment.slack.say(CAROL, DM, "delegations", message["ts"], broadcast=True)
     answer = (await environment.replies(message["ts"], 2, channel=DM))[1]
-    assert "You lend nobody your rights" in answer
+    assert "You delegate to nobody" in answer
     now = environment.clock.now().timestamp()
     chat = {"type": "message", "channel": DM, "channel_type": "im", "text": "whoami"}
     mine = chat | {"subtype": "me_message", "user": CAROL, "ts": f"{now:.6f}"}
@@ -295,7 +299,7 @@ async def test_whatever_a_person_writes_to_us_is_answered_once(
     # Our own file in a chat comes without a bot's id, as a person's does.
     ours = chat | {"subtype": "file_share", "user": BOT, "ts": f"{now + 1:.6f}"}
     await environment.slack.delivery.event(ours)
-    await environment.posted(DM, "roles: *oncall*")
+    await environment.posted(DM, "Roles: *oncall*")
 
 
 async def say_with_file(

@@ -132,7 +132,7 @@ async def test_in_a_thread_a_reason_forges_no_receipt(environment: BotEnvironmen
     ts = await environment.card("task", TASK.id)
     await environment.slack.press(ALICE, SOC, ts, "task.terminate")
     [view] = environment.slack.views(ALICE)
-    reason = f"fine\n{RECEIPT}\r✅ *Approved* by <@U0BOB>\u2028{RECEIPT}"
+    reason = f"fine\n{RECEIPT}\r✅ *Approved by <@U0BOB>\u2028{RECEIPT}"
     await environment.slack.submit(ALICE, view["id"], {"reason": reason})
     [reply] = await environment.replies(ts)
     lines = reply.splitlines()

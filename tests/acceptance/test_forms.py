@@ -47,7 +47,8 @@ async def test_terminate_asks_for_its_reason_and_repeats_what_it_is_about(
 ) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     view = await form(environment, ALICE, ts, "task.terminate")
-    assert view["title"]["text"] == "Terminate task"
+    assert view["title"]["text"] == "Terminate this task?"
+    assert view["close"]["text"] == "Cancel"
     text = json.dumps(view["blocks"])
     assert "Isolate host ecs-web-07" in text
     assert seed.TASK_ISOLATE in text
@@ -58,7 +59,7 @@ async def test_terminate_asks_for_its_reason_and_repeats_what_it_is_about(
     view = await form(environment, ALICE, ts, "task.terminate")
     await environment.slack.submit(ALICE, view["id"], {"reason": "a decoy"})
     [reply] = await environment.replies(ts)
-    assert "*Terminated* by <@U0ALICE>" in reply
+    assert "*Terminated by <@U0ALICE>" in reply
     assert "> a decoy" in reply
 
 
@@ -68,7 +69,7 @@ async def test_an_optional_reason_may_be_left_out_of_the_form(environment: BotEn
     submitted = await environment.slack.submit(ALICE, view["id"], {})
     assert (submitted.status, submitted.error) == (200, "")
     [reply] = await environment.replies(ts)
-    assert "*Terminated* by <@U0ALICE>" in reply
+    assert "*Terminated by <@U0ALICE>" in reply
     assert [one.body["action"] for one in puts(environment)] == ["TERMINATE"]
 
 
@@ -78,7 +79,7 @@ async def test_a_required_reason_is_asked_for_and_not_taken_empty(
 ) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await environment.slack.command(ALICE, SOC, f"/task approve {seed.TASK_ISOLATE}")
-    await environment.ephemeral(ALICE, "This needs a reason", "&lt;reason&gt;", "Nothing was sent")
+    await environment.ephemeral(ALICE, "This requires a reason", "&lt;reason&gt;", "was not sent")
     view = await form(environment, ALICE, ts, "task.approve")
     empty = await environment.slack.submit(ALICE, view["id"], {})
     assert empty.error == "missing_input"
@@ -88,7 +89,7 @@ async def test_a_required_reason_is_asked_for_and_not_taken_empty(
     await environment.slack.submit(ALICE, view["id"], {"reason": "seen by two"})
     assert environment.slack.views(ALICE) == []
     [reply] = await environment.replies(ts)
-    assert "*Approved* by <@U0ALICE>" in reply
+    assert "*Approved by <@U0ALICE>" in reply
     assert [one.body["action"] for one in puts(environment)] == ["ADD_COMMENT", "CONTINUE"]
     run = await environment.card("instance", seed.INSTANCE_FAILED)
     view = await form(environment, CAROL, run, "instance.retry")
@@ -99,7 +100,7 @@ async def test_a_required_reason_is_asked_for_and_not_taken_empty(
     )
     await environment.slack.until(lambda: len(environment.slack.messages(SOC)) == 3)
     card = environment.new_card(SOC, {ts, run})
-    assert "*Comment added*" in (await environment.replies(card))[0]
+    assert "*Comment added by" in (await environment.replies(card))[0]
 
 
 @pytest.mark.parametrize("rules", [REASON_NONE], indirect=True, ids=["none"])
@@ -109,7 +110,7 @@ async def test_a_rule_without_reasons_asks_for_none(environment: BotEnvironment)
     assert inputs(view) == []
     await environment.slack.submit(ALICE, view["id"], {})
     [reply] = await environment.replies(ts)
-    assert "*Terminated* by <@U0ALICE>" in reply
+    assert "*Terminated by <@U0ALICE>" in reply
     assert [one.body["action"] for one in puts(environment)] == ["TERMINATE"]
 
 
@@ -136,37 +137,93 @@ async def test_a_form_sent_twice_is_one_write(environment: BotEnvironment) -> No
     assert outcomes == ["allowed", "done"] * 2
 
 
-async def test_the_debug_form_offers_the_node_that_failed(environment: BotEnvironment) -> None:
+async def test_the_debug_form_offers_the_nodes_by_name_with_their_parameters(
+    environment: BotEnvironment,
+) -> None:
+    nodes = environment.secmaster.world.instances[seed.INSTANCE_FAILED]["topology"]["audit_logs"]
+    nodes[0]["input"] = '[{"key":"host","value":"web-07"}]'
     ts = await environment.card("instance", seed.INSTANCE_FAILED)
     view = await form(environment, CAROL, ts, "instance.debug")
     assert inputs(view) == ["task_id", "input_dataobject"]
+    menu, typed = view["blocks"][-2]["element"], view["blocks"][-1]["element"]
+    assert menu["initial_option"]["value"] == NODE
+    assert [option["text"]["text"] for option in menu["options"]] == [
+        "🔴 Respond",
+        "Get alert",
+        "Query intelligence",
+    ]
+    assert json.loads(typed["initial_value"])[0]["key"] == "alert_id"
+    assert typed["initial_value"].startswith("[\n  {")
+    # Another node brings its own parameters.
+    await environment.slack.press_in_view(CAROL, view["id"], "nodes", nodes[0]["action_id"])
     await environment.slack.until(
-        lambda: NODE in json.dumps(environment.slack.views(CAROL)[-1]["blocks"])
+        lambda: "web-07" in json.dumps(environment.slack.views(CAROL)[-1]["blocks"])
     )
-    # The person leaves the offered node as it is.
-    typed: dict[str, str | list[str]] = {"input_dataobject": '[{"key": "ip"}]'}
-    submitted = await environment.slack.submit(CAROL, view["id"], typed)
+    submitted = await environment.slack.submit(CAROL, view["id"], {})
     assert (submitted.status, submitted.error) == (200, "")
     [reply] = await environment.replies(ts)
-    assert "*Debug input sent* by <@U0CAROL>" in reply
+    assert "*Debug parameters sent by <@U0CAROL>" in reply
     [write] = environment.secmaster.writes("UpdateWorkflowInstance", seed.INSTANCE_FAILED)
-    assert write.body["task_id"] == NODE
-    assert json.loads(write.body["input_dataobject"]) == [{"key": "ip"}]
+    assert write.body["task_id"] == nodes[0]["action_id"]
+    assert json.loads(write.body["input_dataobject"]) == [{"key": "host", "value": "web-07"}]
 
 
-async def test_what_was_typed_before_the_node_is_offered_stays(environment: BotEnvironment) -> None:
+async def test_what_was_typed_stays_whichever_node_is_chosen(environment: BotEnvironment) -> None:
+    nodes = environment.secmaster.world.instances[seed.INSTANCE_FAILED]["topology"]["audit_logs"]
     ts = await environment.card("instance", seed.INSTANCE_FAILED)
-    await environment.secmaster.faults.set(Fault(on="ShowAopWorkflowInstance", hold=True))
     view = await form(environment, CAROL, ts, "instance.debug")
-    await environment.slack.press_in_view(CAROL, view["id"], "input_dataobject", "[1, 2]")
-    await environment.secmaster.faults.clear()
+    element = view["blocks"][-1]["element"]["action_id"]
+    await environment.slack.press_in_view(CAROL, view["id"], element, "[1, 2]")
+    await environment.slack.press_in_view(CAROL, view["id"], "nodes", nodes[1]["action_id"])
     await environment.slack.until(
-        lambda: NODE in json.dumps(environment.slack.views(CAROL)[-1]["blocks"])
+        lambda: "[1, 2]" in json.dumps(environment.slack.views(CAROL)[-1]["blocks"])
     )
-    await environment.slack.submit(CAROL, view["id"], {"task_id": NODE})
+    await environment.slack.submit(CAROL, view["id"], {})
     await environment.replies(ts)
     [write] = environment.secmaster.writes("UpdateWorkflowInstance", seed.INSTANCE_FAILED)
     assert json.loads(write.body["input_dataobject"]) == [1, 2]
+
+
+async def test_a_button_that_does_not_say_what_it_showed_gets_the_nodes_once_they_are_read(
+    environment: BotEnvironment,
+) -> None:
+    ts = await environment.card("instance", seed.INSTANCE_FAILED)
+    value = str(Ref(kind="instance", id=seed.INSTANCE_FAILED))
+    await environment.secmaster.faults.set(Fault(on="ShowAopWorkflowInstance", hold=True))
+    press = environment.slack.press
+    await press(CAROL, SOC, ts, "instance.debug", value=value, forge_value=True)
+    view = environment.slack.views(CAROL)[-1]
+    assert view["blocks"][-2]["element"]["type"] == "plain_text_input"
+    await environment.slack.press_in_view(CAROL, view["id"], "input_dataobject", "[1, 2]")
+    await environment.secmaster.faults.clear()
+    await environment.slack.until(
+        lambda: "Respond" in json.dumps(environment.slack.views(CAROL)[-1]["blocks"])
+    )
+    await environment.slack.submit(CAROL, view["id"], {})
+    await environment.replies(ts)
+    [write] = environment.secmaster.writes("UpdateWorkflowInstance", seed.INSTANCE_FAILED)
+    assert (write.body["task_id"], write.body["input_dataobject"]) == (NODE, "[1, 2]")
+
+
+async def test_the_details_open_a_form_in_which_an_approval_has_a_reason(
+    environment: BotEnvironment,
+) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
+    option = f"details|{Ref(kind='task', id=seed.TASK_ISOLATE)}"
+    await environment.slack.press(ALICE, SOC, ts, "more", value=option)
+    await environment.slack.until(
+        lambda: "fill.task.approve" in json.dumps(environment.slack.views(ALICE)[-1])
+    )
+    details = environment.slack.views(ALICE)[-1]
+    await environment.slack.press_in_view(ALICE, details["id"], "fill.task.approve")
+    view = environment.slack.views(ALICE)[-1]
+    assert view["title"]["text"] == "Approve this task?"
+    assert inputs(view) == ["reason"]
+    await environment.slack.submit(ALICE, view["id"], {"reason": "seen by two"})
+    [reply] = await environment.replies(ts)
+    assert "*Approved by <@U0ALICE>" in reply
+    assert "> seen by two" in reply
+    assert "seen by two" in puts(environment)[0].body["comment"]
 
 
 async def test_json_that_is_none_is_told_at_its_input_and_can_be_mended(
@@ -190,7 +247,7 @@ async def test_json_that_is_none_is_told_at_its_input_and_can_be_mended(
     smart = "```[{“key”: “ip”}]```"
     await environment.slack.submit(CAROL, view["id"], {"task_id": NODE, "input_dataobject": smart})
     assert environment.slack.views(CAROL) == []
-    assert "*Debug input sent*" in (await environment.replies(ts))[0]
+    assert "*Debug parameters sent by" in (await environment.replies(ts))[0]
     assert json.loads(puts(environment)[0].body["input_dataobject"]) == [{"key": "ip"}]
 
 
@@ -237,7 +294,7 @@ async def test_a_form_about_what_was_decided_meanwhile_sends_nothing(
     view = await form(environment, ALICE, ts, "task.terminate")
     environment.secmaster.world.update_task(seed.TASK_ISOLATE, {"action": "CONTINUE"}, LIN)
     await environment.slack.submit(ALICE, view["id"], {"reason": "a decoy"})
-    await environment.ephemeral(ALICE, "was already decided", "✅ Finished", "was not sent")
+    await environment.ephemeral(ALICE, "no longer open", "✅ Finished", "was not sent")
     await environment.slack.until(lambda: not environment.buttons(ts))
     assert puts(environment) == []
     assert environment.slack.thread(SOC, ts)[1:] == []

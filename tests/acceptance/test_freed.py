@@ -84,7 +84,7 @@ async def test_whoever_comes_second_is_told_that_it_hangs_until_an_operator_give
     ts = operation.location.card
     await environment.slack.command(BOB, SOC, f"/task terminate {TASK.id} no")
     sentence = await environment.ephemeral(BOB, "was interrupted")
-    assert "waits for its process to come back. Your termination was not sent." in sentence
+    assert "It resumes when its process is back. The termination was not sent." in sentence
     assert "operations show ab12cd" in sentence
     listed = await operations(environment, tmp_path, "list")
     assert "ab12cd  task.approve" in listed.stdout
@@ -95,10 +95,10 @@ async def test_whoever_comes_second_is_told_that_it_hangs_until_an_operator_give
     entry = environment.app.services.store.audit.entries(TASK)[-1]
     assert (entry["outcome"], entry["detail"]) == ("unknown", "given_up Olga")
     [reply] = await environment.replies(ts)
-    assert "Nobody can say whether this approval" in reply
+    assert "Nobody can say whether the approval" in reply
     assert "whoever runs this bot gave it up. (Olga)" in reply
     await environment.slack.command(BOB, SOC, f"/task terminate {TASK.id} no")
-    assert "*Terminated*" in (await environment.replies(ts, 2))[1]
+    assert "*Terminated by" in (await environment.replies(ts, 2))[1]
     writes = environment.secmaster.writes("UpdateTask", TASK.id)
     assert [write.body["action"] for write in writes] == ["ADD_COMMENT", "TERMINATE"]
 
@@ -116,7 +116,7 @@ async def test_what_an_operator_retries_is_carried_on_by_the_bot_that_runs(
     retried = await operations(environment, tmp_path, "retry", "ab12cd")
     assert retried.exit_code == 0, retried.output
     [reply] = await environment.replies(operation.location.card)
-    assert "*Approved*" in reply
+    assert "*Approved by" in reply
     assert len(environment.secmaster.writes("UpdateTask", TASK.id)) == 1
 
 
@@ -139,7 +139,7 @@ async def test_what_a_process_carries_out_is_cancelled_and_freed_by_force_alone(
     await asyncio.to_thread(force, environment.app.settings.database_url, reference)
     await environment.secmaster.faults.clear()
     [reply] = await environment.replies(ts)
-    assert "Nobody can say whether this approval" in reply
+    assert "Nobody can say whether the approval" in reply
     await environment.slack.until(lambda: not environment.buttons(ts))
     assert len(await environment.replies(ts)) == 1
     assert len(environment.secmaster.writes("UpdateTask", TASK.id)) == 1

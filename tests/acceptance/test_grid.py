@@ -48,12 +48,12 @@ async def test_colleagues_press_type_and_write_and_strangers_do_not(
     await environment.ephemeral(STRANGER, "People of other organisations or workspaces may not")
     assert secmaster.writes("UpdateTask") == []
     await slack.press(ERIN, SOC, ts, "task.approve")
-    assert f"*Approved* by <@{ERIN}>" in (await environment.replies(ts))[0]
+    assert f"*Approved by <@{ERIN}>" in (await environment.replies(ts))[0]
     await slack.say(FRED, "D0FRED", f"task comment {OTHER.id} seen")
     await environment.posted("D0FRED", "Block IP")  # the task's card, with the outcome below it
     await secmaster.until(lambda: len(secmaster.writes("UpdateTask")) == 2)
     await slack.say(STRANGER, "D0STRANGER", f"task comment {OTHER.id} me too")
     await environment.posted("D0STRANGER", "People of other organisations or workspaces may not")
-    assert "roles: *approver*" in await environment.answer(ERIN, "/secmaster whoami")
-    assert "roles: *approver" in await environment.answer(ALICE, "/secmaster whoami")
+    assert "Roles: *approver*" in await environment.answer(ERIN, "/secmaster whoami")
+    assert "Roles: *approver" in await environment.answer(ALICE, "/secmaster whoami")
     environment.ignore_messages()

@@ -129,10 +129,10 @@ async def test_what_is_for_a_group_that_nobody_is_in_goes_to_the_fallback(
     environment.secmaster.world.add_task(name="Page")
     ts = await environment.slack.until(lambda: card_of(environment, ONCALL, "Page"))
     meant = json.dumps(environment.message(ts, channel=ONCALL), ensure_ascii=False)
-    assert "Meant for <!subteam^S0GONE>, which nobody is in." in meant
+    assert "Meant for <!subteam^S0GONE>, which has no members." in meant
     chat = environment.slack.workspace.dm(ALICE)
     assert chat
-    report = "Nobody is in <!subteam^S0GONE> (`no_members`)."
+    report = "<!subteam^S0GONE> has no members (`no_members`)."
     await environment.slack.until(lambda: report in json.dumps(environment.slack.messages(chat.id)))
     environment.slack.workspace.groups["S0GONE"] = {"id": "S0GONE", "users": [ALICE]}
     environment.clock.forward(minutes=2)
@@ -159,7 +159,7 @@ async def test_a_file_whose_channel_was_closed_before_it_came_is_not_posted_else
     environment.clock.forward(minutes=11)
     await through(environment)
     assert [m for m in environment.slack.messages(ONCALL) if m.get("files")] == []
-    await environment.posted("D0ALICE", "I can't post in <#C0SOC>", "is_archived")
+    await environment.posted("D0ALICE", "Can't post in <#C0SOC>", "is_archived")
 
 
 @under(WATCH, ESCALATES)

@@ -45,13 +45,13 @@ async def test_home_is_drawn_from_what_is_known_and_asks_secmaster_nothing(
     await first_poll_finished(environment)
     await environment.secmaster.faults.set(Fault(on="*", status=503))
     home = await open_home(environment, ALICE)
-    assert "*12* waiting for me" in view_text(home)
-    assert "Failed runs I may retry: 0" in view_text(home)
+    assert "*12* waiting for you" in view_text(home)
+    assert "Failed runs you may retry: 0" in view_text(home)
     assert "<@U0CAROL>" in view_text(home)
-    assert "Failed runs I may retry: 3" in view_text(await open_home(environment, CAROL))
+    assert "Failed runs you may retry: 3" in view_text(await open_home(environment, CAROL))
     dave = view_text(await open_home(environment, DAVE))
-    assert "*0* waiting for me" in dave
-    assert "Nothing waits for you." in dave
+    assert "*0* waiting for you" in dave
+    assert "No task is waiting for you." in dave
 
 
 @postgres_in_full
@@ -64,13 +64,13 @@ async def test_what_is_approved_on_home_is_told_in_our_chat_and_leaves_the_queue
     await environment.slack.press_in_view(ALICE, home["id"], "task.approve", block_id=block)
     [card] = await environment.slack.until(lambda: environment.slack.messages(CHAT))
     assert card["blocks"][0]["text"]["text"] == name
-    assert "*Approved* by <@U0ALICE>" in (await environment.replies(card["ts"], channel=CHAT))[0]
+    assert "*Approved by <@U0ALICE>" in (await environment.replies(card["ts"], channel=CHAT))[0]
     assert len(environment.secmaster.writes("UpdateTask")) == 1
     await environment.slack.until(
-        lambda: "*11* waiting for me" in view_text(environment.slack.home(ALICE))
+        lambda: "*11* waiting for you" in view_text(environment.slack.home(ALICE))
     )
     await environment.slack.until(
-        lambda: f"Approved: *{name}*" in view_text(environment.slack.home(ALICE))
+        lambda: f"· Approved · *{name}*" in view_text(environment.slack.home(ALICE))
     )
     assert "Nothing yet." in view_text(await open_home(environment, CAROL))
 
@@ -86,7 +86,7 @@ async def test_what_is_terminated_on_home_asks_with_a_form_and_is_told_in_our_ch
     assert name in view_text(form)
     await environment.slack.submit(ALICE, form["id"], {"reason": "a false positive"})
     [card] = await environment.slack.until(lambda: environment.slack.messages(CHAT))
-    assert "*Terminated* by <@U0ALICE>" in (await environment.replies(card["ts"], channel=CHAT))[0]
+    assert "*Terminated by <@U0ALICE>" in (await environment.replies(card["ts"], channel=CHAT))[0]
     assert card["text"].startswith(name)
 
 
@@ -101,7 +101,7 @@ async def test_whoever_has_to_type_a_name_is_shown_the_one_they_saw(
     [form] = await environment.slack.until(lambda: environment.slack.views(ALICE))
     await environment.slack.submit(ALICE, form["id"], {"name": name, "reason": ""})
     [card] = await environment.slack.until(lambda: environment.slack.messages(CHAT))
-    assert "*Approved* by <@U0ALICE>" in (await environment.replies(card["ts"], channel=CHAT))[0]
+    assert "*Approved by <@U0ALICE>" in (await environment.replies(card["ts"], channel=CHAT))[0]
     assert card["text"].startswith(name)
 
 
@@ -112,10 +112,10 @@ async def test_a_home_that_slack_could_not_be_asked_about_is_drawn_once_it_can(
     await open_home(environment, ALICE)
     environment.clock.forward(minutes=11)  # what is known of Alice is too old by then
     await environment.slack.faults.set(Fault(on="users.info", status=500))
-    assert "could not be asked who you are" in view_text(await open_home(environment, ALICE))
+    assert "could not confirm who you are" in view_text(await open_home(environment, ALICE))
     await environment.slack.faults.clear()
     await environment.slack.until(
-        lambda: "*12* waiting for me" in view_text(environment.slack.home(ALICE))
+        lambda: "*12* waiting for you" in view_text(environment.slack.home(ALICE))
     )
 
 
@@ -132,10 +132,10 @@ async def test_a_home_still_being_drawn_when_a_failure_is_shown_in_it_is_drawn_a
     await environment.polls(3)
     await environment.slack.faults.clear("views.publish")
     await environment.slack.until(
-        lambda: holding(environment, ALICE, "could not be asked who you are")
+        lambda: holding(environment, ALICE, "could not confirm who you are")
     )
     await environment.slack.faults.clear()
-    await environment.slack.until(lambda: holding(environment, ALICE, "*12* waiting for me"))
+    await environment.slack.until(lambda: holding(environment, ALICE, "*12* waiting for you"))
 
 
 @pytest.mark.slow
@@ -156,20 +156,32 @@ async def test_what_has_changed_since_home_was_drawn_is_not_decided_blindly(
     assert approvals == []
 
 
-async def test_a_run_is_retried_from_home_once_it_was_looked_at(
+async def test_each_run_that_is_counted_has_its_retry_and_says_where_it_failed(
     environment: BotEnvironment,
 ) -> None:
     await first_poll_finished(environment)
     home = await open_home(environment, CAROL)
-    assert "instance.retry" not in view_text(home)  # a list does not say where they failed
-    await environment.slack.press_in_view(CAROL, home["id"], "details")
-    home = await environment.slack.until(lambda: holding(environment, CAROL, "instance.retry"))
+    assert "Failed runs you may retry: 3" in view_text(home)
+    assert view_text(home).count('"instance.retry"') == 3
+    assert "failed <!date^" in view_text(home)
+    assert "at Respond" in view_text(home)
     await environment.slack.press_in_view(CAROL, home["id"], "instance.retry")
     [card] = await environment.slack.until(lambda: environment.slack.messages("D0CAROL"))
     started, ended = await environment.replies(card["ts"], 2, channel="D0CAROL")
     assert "Retry started" in started
-    assert "*The retry finished*" in ended
+    assert "*Retry finished*" in ended
     assert card["text"].startswith("Enrich alert")
+
+
+async def test_details_open_at_once_over_home(environment: BotEnvironment) -> None:
+    await first_poll_finished(environment)
+    home = await open_home(environment, ALICE)
+    block, name = the_row(home, "details")
+    await environment.slack.press_in_view(ALICE, home["id"], "details", block_id=block)
+    [modal] = environment.slack.views(ALICE)  # it is there before anything is read
+    await environment.slack.until(lambda: name in view_text(environment.slack.views(ALICE)))
+    assert modal["type"] == "modal"
+    assert environment.slack.messages(CHAT) == []
 
 
 async def test_what_has_no_button_on_a_card_has_none_on_home(
@@ -190,11 +202,11 @@ async def test_what_comes_and_what_is_decided_elsewhere_shows_without_a_press(
     await open_home(environment, ALICE)
     task = new_task(environment.secmaster.world, 0)
     await environment.slack.until(
-        lambda: "*13* waiting for me" in view_text(environment.slack.home(ALICE))
+        lambda: "*13* waiting for you" in view_text(environment.slack.home(ALICE))
     )
     environment.secmaster.world.update_task(task["id"], {"action": "TERMINATE"}, EVERA)
     await environment.slack.until(
-        lambda: "*12* waiting for me" in view_text(environment.slack.home(ALICE))
+        lambda: "*12* waiting for you" in view_text(environment.slack.home(ALICE))
     )
 
 
@@ -214,7 +226,7 @@ async def test_a_home_that_would_look_the_same_or_is_left_alone_is_not_drawn_aga
     new_task(environment.secmaster.world, 0)
     await environment.slack.until(lambda: "retry: 4" in view_text(environment.slack.home(CAROL)))
     await environment.polls(3)
-    assert "*12* waiting for me" in view_text(environment.slack.home(ALICE))
+    assert "*12* waiting for you" in view_text(environment.slack.home(ALICE))
 
 
 @pytest.mark.parametrize("rules", [ONE_ROUND], ids=["one-round"])
@@ -250,9 +262,9 @@ async def test_what_somebody_wants_to_see_is_theirs_and_outlives_a_restart(
         environment = arrived(slack, secmaster, app, clock)
         await first_poll_finished(environment)
         home = await open_home(environment, DAVE)
-        assert row(home, "show") is None
+        assert row(home, "details") is None
         await environment.slack.press_in_view(
-            DAVE, home["id"], "home.tasks", option(home, "Everything")
+            DAVE, home["id"], "home.tasks", option(home, "All waiting")
         )
         await environment.slack.until(
             lambda: "1-8 of 12" in view_text(environment.slack.home(DAVE))
@@ -265,7 +277,7 @@ async def test_what_somebody_wants_to_see_is_theirs_and_outlives_a_restart(
     async with App(settings, policy(rules), QUICK_TIMEOUTS, clock) as app:
         environment = arrived(slack, secmaster, app, clock)
         assert "9-12 of 12" in view_text(await open_home(environment, DAVE))
-        assert "*12* waiting for me" in view_text(await open_home(environment, ALICE))
+        assert "*12* waiting for you" in view_text(await open_home(environment, ALICE))
 
 
 async def test_home_says_that_secmaster_is_in_trouble_and_shows_what_was_known(
@@ -275,9 +287,9 @@ async def test_home_says_that_secmaster_is_in_trouble_and_shows_what_was_known(
     await open_home(environment, ALICE)
     await environment.secmaster.faults.set(Fault(on="ListTasks", status=503))
     await environment.slack.until(
-        lambda: holding(environment, ALICE, "SecMaster can't be read now")
+        lambda: holding(environment, ALICE, "SecMaster can't be read right now")
     )
-    assert "*12* waiting for me" in view_text(environment.slack.home(ALICE))
+    assert "*12* waiting for you" in view_text(environment.slack.home(ALICE))
     await environment.secmaster.faults.clear()
     await environment.slack.until(
         lambda: "can't be read" not in view_text(environment.slack.home(ALICE))
@@ -298,7 +310,7 @@ async def test_nothing_is_sent_where_our_chat_can_not_be_opened(
     await environment.slack.press_in_view(ALICE, home["id"], "task.approve", block_id=block)
     await environment.secmaster.until(lambda: environment.secmaster.writes("UpdateTask"))
     card = await environment.slack.until(lambda: environment.new_card(CHAT, {message["ts"]}))
-    assert "*Approved*" in (await environment.replies(card, channel=CHAT))[0]
+    assert "*Approved by" in (await environment.replies(card, channel=CHAT))[0]
 
 
 async def test_a_home_of_somebody_whom_slack_does_not_tell_says_so_and_is_drawn_again(
@@ -307,11 +319,11 @@ async def test_a_home_of_somebody_whom_slack_does_not_tell_says_so_and_is_drawn_
     await first_poll_finished(environment)
     await environment.slack.faults.set(Fault(on="users.info", status=500))
     home = await open_home(environment, ALICE)
-    assert "Slack could not be asked who you are" in view_text(home)
+    assert "Slack could not confirm who you are" in view_text(home)
     await environment.slack.faults.clear()
     await environment.slack.press_in_view(ALICE, home["id"], "home")
     await environment.slack.until(
-        lambda: "*12* waiting for me" in view_text(environment.slack.home(ALICE))
+        lambda: "*12* waiting for you" in view_text(environment.slack.home(ALICE))
     )
 
 

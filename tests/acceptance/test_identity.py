@@ -25,8 +25,8 @@ BY_NAME = f'{NOT_SELF}users = {{ U0ALICE = "Alice.Liddell", U0BOB = "bob.b" }}\n
 BY_EMAIL = f'{NOT_SELF}email_domain = "example.com"\n'
 BY_BOTH = f'{BY_EMAIL}users = {{ U0ALICE = "bob" }}\n'
 NOBODY = f'{NOT_SELF}users = {{ U0CAROL = "carol" }}\n'
-REFUSED = "You created this task, and rule 1 (four eyes) leaves it to somebody else of *approver*"
-UNMAPPED = "Rule 1 (four eyes) refuses whoever created the task, and nobody told me who you are"
+REFUSED = "You created this task, so another approver must decide"
+UNMAPPED = "Rule 1 (four eyes) excludes the task's creator, and the bot does not know who you are"
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ async def test_who_the_policy_says_created_it_is_refused_and_somebody_else_may(
     assert decided(environment) == 0
     await environment.slack.press(BOB, SOC, ts, "task.approve")
     [reply] = await environment.replies(ts)
-    assert "*Approved* by <@U0BOB>" in reply
+    assert "*Approved by <@U0BOB>" in reply
     rows = audit(environment)
     assert (rows[0]["outcome"], rows[0]["detail"]) == ("refused", "self")
     assert [row["terms"]["identity"] for row in rows] == ["alice.liddell", "bob.b", "bob.b"]
@@ -73,7 +73,7 @@ async def test_a_creator_is_known_by_the_e_mail(environment: BotEnvironment, nam
     await environment.ephemeral(ALICE, REFUSED)
     await environment.slack.press(BOB, SOC, ts, "task.approve")
     [reply] = await environment.replies(ts)
-    assert "*Approved* by <@U0BOB>" in reply
+    assert "*Approved by <@U0BOB>" in reply
 
 
 @with_policy(BY_EMAIL)
@@ -116,7 +116,7 @@ async def test_a_name_that_the_policy_gives_to_somebody_else_is_not_guessed(
     await environment.ephemeral(BOB, UNMAPPED)
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
     [reply] = await environment.replies(ts)
-    assert "*Approved* by <@U0ALICE>" in reply
+    assert "*Approved by <@U0ALICE>" in reply
 
 
 @with_policy(BY_BOTH)
@@ -136,7 +136,7 @@ async def test_a_task_whose_creator_nobody_can_tell_is_decided_by_nobody_here(
     ts = await created_by(environment, name, creator_id="")
     for user in (ALICE, BOB):
         await environment.slack.press(user, SOC, ts, "task.approve")
-        await environment.ephemeral(user, "asks for what SecMaster does not say of this task")
+        await environment.ephemeral(user, "needs data that SecMaster did not return")
     assert decided(environment) == 0
 
 
@@ -144,7 +144,7 @@ async def test_other_rules_do_not_ask_who_created_it(environment: BotEnvironment
     ts = await created_by(environment, "alice.liddell")
     await environment.slack.command(ALICE, SOC, f"/task terminate {TASK.id} mine")
     [reply] = await environment.replies(ts)
-    assert "*Terminated* by <@U0ALICE>" in reply
+    assert "*Terminated by <@U0ALICE>" in reply
 
 
 async def created_by(environment: BotEnvironment, name: str, **more: str) -> str:

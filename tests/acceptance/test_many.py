@@ -26,6 +26,7 @@ from tests.support.databases import both_databases, postgres_in_full
 from tests.support.environment import BotEnvironment, policy
 from tests.support.people import ALICE, CAROL, DAVE, PRIVATE, SOC
 from tests.support.process import BotProcess, bot_process
+from tests.support.samples import ENGLISH
 from tests.support.slack_recorder import SlackRecorder
 
 LIN = Person("user-lin", "Lin Yue")
@@ -84,7 +85,7 @@ async def test_three_of_a_list_are_approved_with_one_confirmation(
     assert environment.slack.views(ALICE) == []
     assert len(environment.slack.messages(SOC)) == 1
     replies = await environment.replies(table["ts"], 3)
-    assert all("✅ *Approved* by <@U0ALICE>" in each for each in replies)
+    assert all("✅ *Approved by <@U0ALICE>" in each for each in replies)
     assert any(each.startswith("*Isolate host ecs-web-07") for each in replies)
 
 
@@ -279,7 +280,7 @@ async def test_whoever_only_reads_is_refused_for_each_of_them_and_it_is_on_recor
     question = await choose(environment, DAVE, view, "task.terminate", THREE)
     assert question["title"]["text"] == "Select several"
     text = json.dumps(question["blocks"])
-    assert text.count("rule 1 leaves it to *approver*") == 3
+    assert text.count("can do this (rule 1)") == 3
     assert question["submit"] is None
     assert puts(environment) == []
     for each in THREE:
@@ -295,7 +296,7 @@ async def test_a_right_that_is_gone_by_the_confirmation_is_told_in_the_table(
     await confirm(environment, ALICE, question)
     table = await results(environment)
     assert "Approved: 1 of 3 tasks" in table["text"]
-    assert "Left out: asks for several people" in [row[1] for row in rows(table)]
+    assert "Left out: requires several people" in [row[1] for row in rows(table)]
     assert decided(environment) == [seed.TASK_CHINESE]
 
 
@@ -356,7 +357,7 @@ async def test_what_the_retry_brake_stops_waits_for_a_second_person(
     await confirm(environment, CAROL, await choose(environment, CAROL, view, "instance.retry"))
     table = await environment.slack.until(lambda: message_with(environment, "*Retry started:"))
     outcomes = sorted(row[1] for row in rows(table))
-    assert outcomes == ["Retry started"] + ["Waits for a second person"] * (len(failed) - 1)
+    assert outcomes == ["Retry started"] + ["1 more approval needed"] * (len(failed) - 1)
     assert len(environment.secmaster.writes("UpdateWorkflowInstance")) == 1
 
 
@@ -382,7 +383,7 @@ async def test_through_a_storm_of_503_each_is_told_and_written_once(
     assert [row[1] for row in rows(table)] == ["Approved"] * 3
     assert sorted(decided(environment)) == sorted(THREE)
     texts = [m["text"] for m in environment.slack.thread(SOC, table["ts"])[1:]]
-    assert sum("✅ *Approved*" in each for each in texts) == 3
+    assert sum("✅ *Approved by" in each for each in texts) == 3
     assert sum("waits." in each for each in texts) == 3
 
 
@@ -393,7 +394,7 @@ async def test_an_answer_stands_under_the_objects_own_card_where_there_is_one(
     question = await tasks(environment, ALICE, THREE[:2])
     await confirm(environment, ALICE, question)
     [reply] = await environment.replies(ts)
-    assert reply.startswith("✅ *Approved* by <@U0ALICE>")
+    assert reply.startswith("✅ *Approved by <@U0ALICE>")
     await environment.slack.until(lambda: "Finished" in environment.message(ts)["text"])
     table = await results(environment)
     assert len(await environment.replies(table["ts"])) == 1
@@ -412,7 +413,7 @@ async def test_a_channel_that_is_closed_to_us_is_told_in_our_chat(
         lambda: message_with(environment, "*Approved: 1 of 1 task*", channel=chat)
     )
     assert [row[1] for row in rows(table)] == ["Approved"]
-    assert "*Approved*" in (await environment.replies(table["ts"], channel=chat))[0]
+    assert "*Approved by" in (await environment.replies(table["ts"], channel=chat))[0]
 
 
 async def test_a_text_narrows_what_is_offered_and_a_mention_is_told_how(
@@ -459,7 +460,9 @@ async def test_a_newer_button_is_told_and_trouble_while_listing_too(
     await environment.secmaster.faults.set(Fault(on="ListTasks", status=503))
     await environment.slack.press(ALICE, SOC, ts, "several")
     await environment.slack.until(
-        lambda: "not answering properly" in json.dumps(environment.slack.views(ALICE)[-1]["blocks"])
+        lambda: (
+            "not responding properly" in json.dumps(environment.slack.views(ALICE)[-1]["blocks"])
+        )
     )
 
 
@@ -567,7 +570,7 @@ async def all_told_once(environment: BotEnvironment, ids: list[str] | None = Non
     table = await results(environment)
     assert [row[1] for row in rows(table)] == ["Approved"] * len(ids)
     replies = await environment.replies(table["ts"], len(ids))
-    assert sum("✅ *Approved*" in each for each in replies) == len(ids)
+    assert sum("✅ *Approved by" in each for each in replies) == len(ids)
     assert sorted(decided(environment)) == sorted(ids)
     assert len(environment.slack.messages(SOC)) == 1
 
@@ -611,7 +614,7 @@ def message_with(
 
 async def button(environment: BotEnvironment, query: BatchQuery) -> str:
     """A message of the bot with the button; returns its ts."""
-    block = {"type": "actions", "elements": [batch_button(query).to_dict()]}
+    block = {"type": "actions", "elements": [batch_button(ENGLISH, query).to_dict()]}
     posted = await environment.app.services.slack.client.chat_postMessage(
         channel=SOC, text="many", blocks=[block]
     )

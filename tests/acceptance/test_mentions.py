@@ -19,7 +19,7 @@ async def test_a_mention_takes_the_same_words_as_the_command(environment: BotEnv
     )
     ts = await environment.slack.until(lambda: bots(environment, SOC))
     [reply] = await environment.replies(ts)
-    assert "*Approved* by <@U0ALICE>" in reply
+    assert "*Approved by <@U0ALICE>" in reply
     assert "> confirmed" in reply
     await environment.slack.until(lambda: not environment.buttons(ts))
     await environment.slack.say(DAVE, SOC, "Hey @SecMaster help")
@@ -27,7 +27,7 @@ async def test_a_mention_takes_the_same_words_as_the_command(environment: BotEnv
     await environment.slack.say(DAVE, SOC, "@secmaster task list handled")
     await environment.ephemeral(DAVE, "of 4 handled tasks")
     await environment.slack.say(DAVE, SOC, "@secmaster whoami")
-    await environment.ephemeral(DAVE, "roles: *reader*")
+    await environment.ephemeral(DAVE, "Roles: *reader*")
     await environment.slack.say(DAVE, SOC, "@secmaster")
     await environment.ephemeral(DAVE, "How to use /secmaster")
 
@@ -37,12 +37,12 @@ async def test_a_refused_or_wrong_mention_is_told_where_it_was_made(
 ) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await environment.slack.say(DAVE, SOC, "@secmaster approve", ts)
-    await environment.ephemeral(DAVE, "rule 1 leaves it to *approver*")
+    await environment.ephemeral(DAVE, "approver", "can do this (rule 1)")
     await environment.slack.say(DAVE, SOC, "@secmaster aprove", ts)
     await environment.ephemeral(DAVE, "Did you mean `@SecMaster task approve`?")
     assert [one["thread_ts"] for one in environment.slack.ephemerals(DAVE)] == [ts, ts]
     await environment.slack.say(GUEST, SOC, f"@secmaster task approve {seed.TASK_ISOLATE}")
-    await environment.ephemeral(GUEST, "Guests may not read or change anything here.")
+    await environment.ephemeral(GUEST, "Guests can't read or change anything here.")
     assert [one for one in environment.secmaster.requests if one.method == "PUT"] == []
 
 
@@ -55,14 +55,14 @@ async def test_in_the_thread_of_a_card_the_id_and_the_noun_may_be_left_out(
     assert "> 这台主机 can go 👍" in reply
     await environment.slack.say(ALICE, SOC, "@secmaster task approve it is the decoy", ts)
     reply = (await environment.replies(ts, 4))[-1]
-    assert "*Approved* by <@U0ALICE>" in reply
+    assert "*Approved by <@U0ALICE>" in reply
     assert "> it is the decoy" in reply
     bodies = [one.body for one in environment.secmaster.writes("UpdateTask", seed.TASK_ISOLATE)]
     assert [body["action"] for body in bodies] == ["ADD_COMMENT", "ADD_COMMENT", "CONTINUE"]
     assert bodies[0]["comment"].startswith("这台主机 can go 👍")
     run = await environment.card("instance", seed.INSTANCE_FAILED)
     await environment.slack.say(CAROL, SOC, "@secmaster retry", run)
-    assert "*Retry started* by <@U0CAROL>" in (await environment.replies(run, 2))[-1]
+    assert "*Retry started by <@U0CAROL>" in (await environment.replies(run, 2))[-1]
     await environment.slack.say(CAROL, SOC, "@secmaster approve", run)
     await environment.ephemeral(CAROL, "Which task? Add its ID.")
     await environment.slack.say(CAROL, SOC, "@secmaster task approve", run)
@@ -80,11 +80,11 @@ async def test_a_task_named_in_the_thread_of_another_is_answered_under_its_own_c
     await environment.slack.until(lambda: not environment.buttons(own_card))
     await environment.slack.until(lambda: "Approved" in json.dumps(environment.slack.messages(SOC)))
     await environment.slack.until(
-        lambda: any("*Approved*" in line for line in everything(environment))
+        lambda: any("*Approved by" in line for line in everything(environment))
     )
     assert [one["text"] for one in environment.slack.thread(SOC, other)[2:]] == []
     [reply] = [one["text"] for one in environment.slack.thread(SOC, own_card)[1:]]
-    assert "*Approved* by <@U0ALICE>" in reply
+    assert "*Approved by <@U0ALICE>" in reply
     assert environment.secmaster.writes("UpdateTask", seed.TASK_ISOLATE) == []
 
 
@@ -97,7 +97,7 @@ async def test_in_a_thread_that_is_no_cards_the_card_is_posted_in_the_channel(
     text = f"@secmaster task approve {seed.TASK_ISOLATE}"
     await environment.slack.say(ALICE, SOC, text, message["ts"])
     ts = await environment.slack.until(lambda: bots(environment, SOC))
-    assert "*Approved*" in (await environment.replies(ts))[0]
+    assert "*Approved by" in (await environment.replies(ts))[0]
     await environment.slack.until(lambda: not environment.buttons(ts))
 
 
@@ -109,7 +109,7 @@ async def test_a_card_that_was_posted_and_not_remembered_is_known_by_what_it_car
         [card] = environment.app.services.store.cards.cards_of(ISOLATE)
         environment.app.services.store.cards.forget_card(card)
     await environment.slack.say(ALICE, SOC, "@secmaster approve it is the decoy", ts)
-    assert "*Approved* by <@U0ALICE>" in (await environment.replies(ts, 2))[-1]
+    assert "*Approved by <@U0ALICE>" in (await environment.replies(ts, 2))[-1]
     await environment.slack.until(lambda: not environment.buttons(ts))
     assert len([one for one in environment.slack.messages(SOC) if one["user"] == BOT]) == 1
 
@@ -131,12 +131,12 @@ async def test_a_direct_message_needs_no_mention(environment: BotEnvironment) ->
     await environment.slack.say(ALICE, DM, f"task approve {seed.TASK_ISOLATE}")
     ts = await environment.slack.until(lambda: card_in(environment, "Isolate host ecs-web-07"))
     [reply] = await environment.replies(ts, channel=DM)
-    assert "*Approved* by <@U0ALICE>" in reply
+    assert "*Approved by <@U0ALICE>" in reply
     await environment.slack.until(lambda: not environment.buttons(ts, channel=DM))
     await environment.slack.say(ALICE, DM, "hello there")
     await environment.slack.until(lambda: said_in(environment, "Hello! I show SecMaster's tasks"))
     await environment.slack.command(ALICE, DM, f"/task comment {seed.TASK_ISOLATE} from my phone")
-    assert "*Comment added*" in (await environment.replies(ts, 2, channel=DM))[-1]
+    assert "*Comment added by" in (await environment.replies(ts, 2, channel=DM))[-1]
     await environment.slack.say(ALICE, DM, "comment from the thread", ts)
     await environment.replies(ts, 4, channel=DM)
     writes = environment.secmaster.writes("UpdateTask", seed.TASK_ISOLATE)

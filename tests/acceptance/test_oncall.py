@@ -65,7 +65,7 @@ async def test_the_card_says_how_often_it_was_tried_and_by_whom_last(
     run = await add_failure(environment, relapse=THROTTLED)
     ts = await retried(environment, run, CAROL)
     advance(environment, run, 2)
-    last_retry = f"Retry started by <@{CAROL}> from Slack"
+    last_retry = f"🔴 *Failed again after the retry by <@{CAROL}>, <!date"
     await environment.slack.until(
         lambda: last_retry in text_of(environment, ts) and "🔴 Failed" in text_of(environment, ts)
     )
@@ -133,7 +133,7 @@ async def test_failures_of_one_workflow_are_one_card_and_each_has_its_own_retry(
         await environment.replies(ts, 2 * number - 1, channel=ONCALL)
         advance(environment, run, 2)
         ended = (await environment.replies(ts, 2 * number, channel=ONCALL))[-1]
-        assert f"✅ *The retry finished* after 0 min: {run['name']}." in ended
+        assert f"✅ *Retry finished* after 0 min: {run['name']}." in ended
         left = f"{3 - number} of 3 runs that failed still are" if number < 3 else "None is failed"
         await environment.slack.until(lambda left=left: left in text_of(environment, ts))
     assert environment.buttons(ts, channel=ONCALL) == []
@@ -180,7 +180,7 @@ async def test_the_thread_is_told_that_a_retry_failed_again_and_why(
     ts = await retried(environment, run, CAROL)
     advance(environment, run, 2)
     reply = (await environment.replies(ts, 2, channel=ONCALL))[-1]
-    assert reply.startswith(f"<@{CAROL}> 🔴 *The retry failed again* at Respond")
+    assert reply.startswith(f"<@{CAROL}> 🔴 *Retry failed again* at Respond")
     assert "the firewall said no" in reply
 
 
@@ -194,7 +194,7 @@ async def test_the_thread_is_told_of_an_end_that_came_while_the_bot_was_down(
     advance(environment, run, 2)
     async with restarted(environment, database_url, RULES) as anew:
         reply = (await anew.replies(ts, 2, channel=ONCALL))[-1]
-        assert "✅ *The retry finished*" in reply
+        assert "✅ *Retry finished*" in reply
         await anew.polls()
         assert len(environment.slack.thread(ONCALL, ts)) == 3
 
@@ -209,7 +209,8 @@ async def test_the_thread_is_told_of_a_retried_run_that_the_console_terminated(
     environment.secmaster.world.update_instance(run["id"], stop, EVERA)
     advance(environment, run, 1)
     reply = (await environment.replies(ts, 2, channel=ONCALL))[-1]
-    assert "The retry ended after 0 min, ⛔ Terminated" in reply
+    assert "The retry ended after 0 min: " in reply
+    assert reply.endswith(" is ⛔ Terminated.")
 
 
 @pytest.mark.parametrize("counted", [False, True], ids=["as before", "counted already"])
@@ -232,7 +233,7 @@ async def test_a_failure_that_stands_for_a_moment_after_the_retry_is_not_its_end
     assert len(environment.slack.thread(ONCALL, ts)) == 2
     run |= after
     advance(environment, run, 2)
-    assert "✅ *The retry finished*" in (await environment.replies(ts, 2, channel=ONCALL))[-1]
+    assert "✅ *Retry finished*" in (await environment.replies(ts, 2, channel=ONCALL))[-1]
 
 
 @pytest.mark.slow
@@ -244,7 +245,7 @@ async def test_a_failure_that_stays_though_the_retry_was_counted_is_told(
     ts = await retried(environment, run, CAROL)
     run |= {"status": "FAILED", "end_time": ended}
     environment.clock.forward(minutes=2)
-    assert "*The retry failed again*" in (await environment.replies(ts, 2, channel=ONCALL))[-1]
+    assert "*Retry failed again*" in (await environment.replies(ts, 2, channel=ONCALL))[-1]
 
 
 async def test_a_run_that_is_retried_in_the_console_is_followed_to_its_end(
@@ -279,7 +280,7 @@ async def test_the_end_of_a_retry_is_told_though_some_tasks_can_not_be_read(
     )
     advance(environment, run, 2)
     environment.clock.forward(minutes=6)
-    assert "*The retry finished*" in (await environment.replies(ts, 2, channel=ONCALL))[-1]
+    assert "*Retry finished*" in (await environment.replies(ts, 2, channel=ONCALL))[-1]
 
 
 # The brake.
@@ -294,12 +295,12 @@ async def test_one_retry_too_many_waits_for_a_second_person_and_says_why(
     await press(environment, ts, runs[0], CAROL, 1)
     await press(environment, ts, runs[1], CAROL, 2)
     reply = await press(environment, ts, runs[2], CAROL, 3)
-    assert "*1 of 2 said yes* to the retry" in reply
+    assert "*Approvals to retry: 1 of 2.*" in reply
     assert WHY in reply
     await environment.slack.until(lambda: WHY in text_of(environment, ts))
     assert len(environment.secmaster.writes("UpdateWorkflowInstance")) == 2
     reply = await press(environment, ts, runs[2], DAVE, 4)
-    assert f"*Retry started* by <@{DAVE}>, with <@{CAROL}>" in reply
+    assert f"*Retry started by <@{DAVE}> and <@{CAROL}>" in reply
     assert len(environment.secmaster.writes("UpdateWorkflowInstance")) == 3
 
 
@@ -312,7 +313,7 @@ async def test_the_brake_is_for_one_workflow_and_for_its_time(environment: BotEn
     await retried(environment, other, CAROL)
     environment.clock.forward(minutes=16)
     await environment.slack.until(lambda: environment.buttons(ts, channel=ONCALL))
-    assert "*Retry started*" in await press(environment, ts, runs[2], CAROL, 3)
+    assert "*Retry started by" in await press(environment, ts, runs[2], CAROL, 3)
     assert len(environment.secmaster.writes("UpdateWorkflowInstance")) == 4
 
 
@@ -330,7 +331,7 @@ async def test_of_two_retries_at_once_the_brake_lets_one_through(
         environment.slack.press(DAVE, ONCALL, ts, "instance.retry", block_id=places[1]),
     )
     replies = await environment.replies(ts, 2, channel=ONCALL)
-    assert sorted("*Retry started*" in each for each in replies) == [False, True]
+    assert sorted("*Retry started by" in each for each in replies) == [False, True]
     assert any("retried at least once within 15 min" in each for each in replies)
     assert len(environment.secmaster.writes("UpdateWorkflowInstance")) == 1
 
@@ -363,7 +364,7 @@ async def test_what_names_no_workflow_is_not_braked_with_others_that_name_none(
             lambda run=run: card_of(environment, ONCALL, run["name"])
         )
         await environment.slack.press(CAROL, ONCALL, ts, "instance.retry")
-        assert "*Retry started*" in (await environment.replies(ts, channel=ONCALL))[-1]
+        assert "*Retry started by" in (await environment.replies(ts, channel=ONCALL))[-1]
 
 
 # Cards stay true.
@@ -430,7 +431,7 @@ async def retried(environment: BotEnvironment, run: dict[str, Any], who: str) ->
     """Press Retry on a run's card and wait for the word; returns the card's ts."""
     ts = await environment.slack.until(lambda: card_of(environment, ONCALL, run["name"]))
     await environment.slack.press(who, ONCALL, ts, "instance.retry")
-    assert "*Retry started*" in (await environment.replies(ts, channel=ONCALL))[-1]
+    assert "*Retry started by" in (await environment.replies(ts, channel=ONCALL))[-1]
     return ts
 
 

@@ -143,5 +143,5 @@ async def approved(environment: BotEnvironment, user: str, task: str) -> None:
 
 async def refused(environment: BotEnvironment, user: str, task: str) -> None:
     await environment.slack.command(user, SOC, f"/task approve {task}")
-    await environment.ephemeral(user, "leaves it to *approver*")
+    await environment.ephemeral(user, "approver", "can do this")
     assert environment.secmaster.writes("UpdateTask", task) == []

@@ -170,7 +170,7 @@ async def test_a_command_that_secmaster_keeps_from_being_checked_is_nobodys_mist
 ) -> None:
     await environment.secmaster.faults.set(Fault(on="ShowTask", status=503))
     await environment.slack.command(ALICE, SOC, f"/task approve {TASK}")
-    await environment.ephemeral(ALICE, "SecMaster is not answering properly")
+    await environment.ephemeral(ALICE, "SecMaster is not responding properly")
     [line] = await log.until("request answered")
     assert (line["outcome"], line["reason"]) == ("unavailable", "unread")
     [attempt] = environment.app.services.store.audit.entries(f"1:task:main:{TASK}")

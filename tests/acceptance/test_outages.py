@@ -34,8 +34,8 @@ async def test_a_write_whose_answer_was_lost_is_found_by_reading_and_not_sent_ag
     await environment.secmaster.faults.set(Fault(on="UpdateTask", hang_up=True, applied=True))
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
     [reply] = await environment.replies(ts)
-    assert f"*Approved* by <@{ALICE}>" in reply
-    assert "answer was lost; reading it again showed that it is done" in reply
+    assert f"*Approved by <@{ALICE}>" in reply
+    assert "answer was lost; reading it again confirmed the result" in reply
     assert decided(environment) == 1
     assert outcomes(environment) == ["allowed", "done"]
 
@@ -56,7 +56,7 @@ async def test_any_unusable_answer_to_an_applied_write_ends_in_one_write(
     await environment.secmaster.faults.set(trouble)
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
     [reply] = await environment.replies(ts)
-    assert "*Approved*" in reply
+    assert "*Approved by" in reply
     assert decided(environment) == 1
 
 
@@ -65,7 +65,7 @@ async def test_a_comment_whose_answer_was_lost_is_there_once(environment: BotEnv
     await environment.secmaster.faults.set(Fault(on="UpdateTask", hang_up=True, applied=True))
     await environment.slack.command(ALICE, SOC, f"/task comment {TASK.id} seen it")
     [reply] = await environment.replies(ts)
-    assert "*Comment added*" in reply
+    assert "*Comment added by" in reply
     comments = [each["message"] for each in environment.secmaster.world.task(TASK.id)["comments"]]
     assert len([text for text in comments if "seen it" in text]) == 1
 
@@ -77,7 +77,7 @@ async def test_a_write_that_got_lost_on_its_way_is_sent_again_only_after_reading
     await environment.secmaster.faults.set(Fault(on="UpdateTask", hang_up=True, times=1))
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
     [reply] = await environment.replies(ts)
-    assert "*Approved*" in reply
+    assert "*Approved by" in reply
     assert decided(environment) == 1
     puts = [each.endpoint for each in environment.secmaster.requests if each.path.endswith(TASK.id)]
     assert puts.count("UpdateTask") == 2
@@ -97,7 +97,7 @@ async def test_while_secmaster_is_down_the_operation_is_kept_and_then_done(
     assert "no need to repeat it" in waiting
     await environment.secmaster.start(port=port)
     reply = (await environment.replies(ts, 2))[1]
-    assert f"*Approved* by <@{ALICE}>" in reply
+    assert f"*Approved by <@{ALICE}>" in reply
     assert decided(environment) == 1
 
 
@@ -126,8 +126,8 @@ async def test_what_stays_in_doubt_is_called_unknown_and_never_a_success(
     await environment.secmaster.faults.set(Fault(on="ShowTask", status=503))
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
     waiting, reply = await environment.replies(ts, 2)
-    assert "reading until it is known" in waiting
-    assert "Nobody can say whether this approval" in reply
+    assert "SecMaster is read until that is known" in waiting
+    assert "Nobody can say whether the approval" in reply
     assert outcomes(environment) == ["allowed", "unknown"]
     assert decided(environment) == 1
 
@@ -145,8 +145,8 @@ async def test_a_write_that_keeps_failing_while_reads_work_is_told_at_the_second
     waiting, reply = await environment.replies(ts, 2)
     assert f"The approval by <@{ALICE}> waits." in waiting
     assert "HTTP 503" in waiting
-    assert "reading until it is known" in waiting
-    assert "Nobody can say whether this approval" in reply
+    assert "SecMaster is read until that is known" in waiting
+    assert "Nobody can say whether the approval" in reply
     endpoints = [each.endpoint for each in environment.secmaster.requests]
     assert endpoints.count("UpdateTask") >= 2
     assert decided(environment) == 0
@@ -165,8 +165,8 @@ async def test_writes_that_fail_for_long_while_reads_work_end_in_one_write_told_
     await environment.secmaster.until(lambda: sends(environment) >= 8)
     await environment.secmaster.faults.clear()
     waiting, reply = await environment.replies(ts, 2)
-    assert "reading until it is known whether the approval took effect" in waiting
-    assert "*Approved*" in reply
+    assert "It is not known yet whether the approval by" in waiting
+    assert "*Approved by" in reply
     assert len(await environment.replies(ts, 2)) == 2
     assert decided(environment) == 1
     assert outcomes(environment) == ["allowed", "done"]
@@ -180,7 +180,7 @@ async def test_a_write_that_failed_once_is_not_called_trouble(environment: BotEn
     await environment.secmaster.faults.set(Fault(on="UpdateTask", status=503, times=1))
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
     [reply] = await environment.replies(ts)
-    assert "*Approved*" in reply
+    assert "*Approved by" in reply
     await environment.slack.until(lambda: not environment.buttons(ts))
     assert len(await environment.replies(ts)) == 1
     assert decided(environment) == 1
@@ -197,7 +197,7 @@ async def test_when_secmaster_asks_to_be_left_alone_the_pause_is_as_long(
     waiting, reply = await environment.replies(ts, 2)
     assert "SecMaster limits the bot's requests" in waiting
     assert "no need to repeat it" in waiting
-    assert "*Approved*" in reply
+    assert "*Approved by" in reply
     first, second = [
         each.at for each in environment.secmaster.requests if each.endpoint == "UpdateTask"
     ]
@@ -241,7 +241,7 @@ async def test_what_was_decided_elsewhere_during_the_outage_is_not_decided_again
     environment.secmaster.world.update_task(TASK.id, {"action": "TERMINATE"}, person)
     await environment.secmaster.faults.clear()
     reply = (await environment.replies(ts, 2))[1]
-    assert "was already decided" in reply
+    assert "no longer open" in reply
     assert "Lin Yue" in reply
     assert [
         write.body["action"] for write in environment.secmaster.writes("UpdateTask", TASK.id)
@@ -255,7 +255,7 @@ async def test_a_page_of_html_from_slack_delays_the_reply_and_loses_nothing(
     await environment.slack.faults.set(Fault(on="chat.postMessage", html=True, times=1))
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
     [reply] = await environment.replies(ts)
-    assert "*Approved*" in reply
+    assert "*Approved by" in reply
     assert decided(environment) == 1
 
 
@@ -282,7 +282,7 @@ async def test_a_doubt_that_lasts_is_told_before_it_is_resolved(
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
     waiting, reply = await environment.replies(ts, 2)
     assert "SecMaster's answer was lost on the way" in waiting
-    assert "reading until it is known" in waiting
-    assert "Nobody can say whether this approval" in reply
+    assert "SecMaster is read until that is known" in waiting
+    assert "Nobody can say whether the approval" in reply
     endpoints = [each.endpoint for each in environment.secmaster.requests]
     assert endpoints.count("UpdateTask") == 1

@@ -135,7 +135,7 @@ async def test_an_outage_is_named_grows_and_is_over_when_it_is_over(
         assert len(refused(environment, 503)) == count
         if count > 3:
             clock.forward(seconds=0.7 * 2**count)
-            assert "SecMaster is not answering properly" in await environment.answer(
+            assert "SecMaster is not responding properly" in await environment.answer(
                 ALICE, "/secmaster status"
             )
             assert len(refused(environment, 503)) == count
@@ -210,7 +210,9 @@ async def test_of_two_replicas_one_watches_and_the_other_takes_over(
             await asyncio.sleep(0.05)
     assert [len(messages_about(slack, name)) for name in names] == [1, 1, 1]
     for channel in (SOC, ONCALL):
-        assert len([m for m in slack.messages(channel) if "I watch SecMaster" in m["text"]]) == 1
+        assert (
+            len([m for m in slack.messages(channel) if "Now watching SecMaster" in m["text"]]) == 1
+        )
 
 
 TIMES = ("since", "last_success")
@@ -224,7 +226,9 @@ def before(secmaster: SecMasterSandbox, name: str, *, minutes: float) -> None:
 
 def summaries(environment: BotEnvironment, channel: str) -> list[str]:
     return [
-        m["text"] for m in environment.slack.messages(channel) if "I watch SecMaster" in m["text"]
+        m["text"]
+        for m in environment.slack.messages(channel)
+        if "Now watching SecMaster" in m["text"]
     ]
 
 

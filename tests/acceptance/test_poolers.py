@@ -70,7 +70,7 @@ async def test_through_one_by_session_all_works_and_a_name_is_held(
                     raise AssertionError("a second bot started")
             ts = await environment.card("task", seed.TASK_ISOLATE)
             await slack.press(ALICE, SOC, ts, "task.approve")
-            assert "*Approved*" in (await environment.replies(ts))[0]
+            assert "*Approved by" in (await environment.replies(ts))[0]
             await slack.until(lambda: not environment.buttons(ts))
         async with App(settings, policy(), QUICK_TIMEOUTS):
             pass  # the name is free again

@@ -28,7 +28,7 @@ async def test_of_two_people_deciding_at_once_one_wins_and_the_other_is_told_who
     )
     await environment.secmaster.faults.clear()
     [reply] = await environment.replies(ts)
-    winner, loser = (ALICE, BOB) if "*Approved*" in reply else (BOB, ALICE)
+    winner, loser = (ALICE, BOB) if "*Approved by" in reply else (BOB, ALICE)
     assert f"by <@{winner}>" in reply
     text = await environment.ephemeral(loser, f"<@{winner}>", "was not sent")
     assert text
@@ -71,7 +71,7 @@ async def test_whoever_clicks_while_the_first_is_under_way_is_told_so_at_once(
     await environment.slack.press(BOB, SOC, ts, "task.approve")
     assert "is approving this task right now" in await environment.ephemeral(BOB, f"<@{ALICE}>")
     await environment.secmaster.faults.clear()
-    assert "*Approved*" in (await environment.replies(ts))[0]
+    assert "*Approved by" in (await environment.replies(ts))[0]
 
 
 async def test_whoever_presses_twice_is_told_that_the_second_press_was_not_sent(
@@ -82,10 +82,10 @@ async def test_whoever_presses_twice_is_told_that_the_second_press_was_not_sent(
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
     await environment.secmaster.faults.until_held("UpdateTask")
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
-    text = await environment.ephemeral(ALICE, "this second press was not sent")
-    assert "Your approval is under way" in text
+    text = await environment.ephemeral(ALICE, "Your second press was not sent")
+    assert "<@U0ALICE> is approving this task right now." in text
     await environment.secmaster.faults.clear()
-    assert f"*Approved* by <@{ALICE}>" in (await environment.replies(ts))[0]
+    assert f"*Approved by <@{ALICE}>" in (await environment.replies(ts))[0]
     assert len(environment.secmaster.writes("UpdateTask", seed.TASK_ISOLATE)) == 1
     assert len(environment.slack.ephemerals(ALICE)) == 1
 
@@ -98,7 +98,7 @@ async def test_after_a_decision_that_failed_anybody_may_decide_again(
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
     assert "SecMaster refused the approval" in (await environment.replies(ts))[0]
     await environment.slack.press(BOB, SOC, ts, "task.approve")
-    assert f"*Approved* by <@{BOB}>" in (await environment.replies(ts, 2))[1]
+    assert f"*Approved by <@{BOB}>" in (await environment.replies(ts, 2))[1]
 
 
 async def test_a_retry_is_sent_once_for_each_time_that_it_failed(
@@ -128,7 +128,7 @@ async def test_a_retry_is_sent_once_for_each_time_that_it_failed(
     await environment.replies(ts, 2, channel=ONCALL)
     assert retries(environment) == 2
     for _ in range(3):
-        await environment.ephemeral(CAROL, "Your retry is under way")
+        await environment.ephemeral(CAROL, "<@U0CAROL> is retrying this run right now.")
 
 
 def retries(environment: BotEnvironment) -> int:

@@ -75,19 +75,19 @@ async def test_whoami_tells_everybody_their_roles_and_what_they_may(
     for user in (ALICE, CAROL, DAVE, GUEST, SOLO, OUTSIDER):
         await environment.slack.command(user, SOC, "/secmaster whoami")
         answers[user] = await environment.ephemeral(user, f"<@{user}>")
-    assert "(Alice), roles: *approver*" in answers[ALICE]
-    assert "✅ `task.approve` yes by rule 1" in answers[ALICE]
-    assert "✅ `task.comment` yes by rule 2" in answers[ALICE]
-    assert "▫️ `instance.retry` no by rule 3" in answers[ALICE]
-    assert "(Carol), roles: *oncall*" in answers[CAROL]
-    assert "▫️ `task.approve` no by rule 1" in answers[CAROL]
-    assert "✅ `instance.debug` yes by rule 3" in answers[CAROL]
-    assert "roles: *reader*" in answers[DAVE]
-    reads = ["✅ `task.read` yes by rule 4", "✅ `instance.read` yes by rule 4"]
+    assert "*Alice* · <@U0ALICE> · `U0ALICE`\nRoles: *approver*" in answers[ALICE]
+    assert "✅ *Approve tasks*: yes" in answers[ALICE]
+    assert "✅ *Comment on tasks*: yes" in answers[ALICE]
+    assert "▫️ *Retry runs*: no, only *oncall* (<!subteam^S0ONCALL>)" in answers[ALICE]
+    assert "Roles: *oncall*" in answers[CAROL]
+    assert "▫️ *Approve tasks*: no, only *approver* (<!subteam^S0SOC>)" in answers[CAROL]
+    assert "✅ *Debug runs*: yes" in answers[CAROL]
+    assert "Roles: *reader*" in answers[DAVE]
+    reads = ["✅ *Read tasks*: yes", "✅ *Read runs*: yes"]
     assert [line for line in answers[DAVE].splitlines() if "✅" in line] == reads
-    assert "A guest may not read or change anything." in answers[GUEST]
-    assert "A guest may not read or change anything." in answers[SOLO]
-    assert "A person of another organisation or workspace may not" in answers[OUTSIDER]
+    assert "Guests can't read or change anything here." in answers[GUEST]
+    assert "Guests can't read or change anything here." in answers[SOLO]
+    assert "People of other organisations or workspaces can't" in answers[OUTSIDER]
     assert environment.secmaster.requests == []
 
 
@@ -171,9 +171,9 @@ async def test_show_posts_a_card_from_a_list_and_from_a_command(
     card = markup(environment.message(ts))
     assert environment.message(ts)["text"].startswith("Block IP 203.0.113.77 at the edge firewall")
     assert "🟡 Waiting for a decision" in card
-    assert "An approval in a workflow" in card
+    assert "workflow approval" in card
     assert "Block malicious address" in card
-    assert "⚠️ then it *goes on by itself*" in card
+    assert "⚠️ *auto-approves* at <!date" in card
     assert "Scanned 1,024 ports" in card
     assert "203.0.113.77" in card
     assert f"`{seed.TASK_BLOCK_IP}`" in card
@@ -212,11 +212,11 @@ async def test_details_say_when_secmaster_cannot_be_read(environment: BotEnviron
     await environment.secmaster.faults.set(Fault(on="ShowTask", html=True, times=1))
     await press_in_menu(environment, BOB, ts, "details")
     details = await environment.slack.until(lambda: filled(environment, BOB))
-    assert "SecMaster is not answering properly. Nothing was changed" in details
+    assert "SecMaster is not responding properly. Try again" in details
     del environment.secmaster.world.tasks[seed.TASK_ISOLATE]
     await press_in_menu(environment, BOB, ts, "details")
     details = await environment.slack.until(lambda: filled(environment, BOB))
-    assert "SecMaster knows nothing of that id" in details
+    assert "No task or run with that ID" in details
 
 
 async def test_refresh_shows_what_was_decided_in_the_console(environment: BotEnvironment) -> None:

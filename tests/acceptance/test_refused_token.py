@@ -59,7 +59,7 @@ async def test_nothing_is_posted_or_read_for_it_until_it_is_taken_again_and_then
 ) -> None:
     slack, secmaster = environment.slack, environment.secmaster
     await first_poll_finished(environment)
-    await environment.posted(SOC, "👋 I watch SecMaster from now on.")
+    await environment.posted(SOC, "👋 Now watching SecMaster.")
     ts = await environment.card("task", seed.TASK_ISOLATE)
     assert await readiness(environment) == (200, None)
     slack.revoke_token()
@@ -83,7 +83,7 @@ async def test_nothing_is_posted_or_read_for_it_until_it_is_taken_again_and_then
     slack.restore_token()
     environment.clock.forward(minutes=1)
     [reply] = await environment.replies(ts)
-    assert f"*Approved* by <@{ALICE}>" in reply
+    assert f"*Approved by <@{ALICE}>" in reply
     await slack.until(lambda: len(cards(environment)) == CARDS + 1)
     await slack.until(lambda: not environment.buttons(ts))
     assert cards(environment)[1:] == waiting

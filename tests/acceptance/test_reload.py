@@ -59,14 +59,14 @@ async def test_the_changed_file_holds_from_then_on_and_is_on_record(
 ) -> None:
     before = environment.app.policy.current.fingerprint
     write(file, AFTER)
-    await retried(environment, CAROL, "*Retry started* by <@U0CAROL>", seed.INSTANCE_FAILED)
+    await retried(environment, CAROL, "*Retry started by <@U0CAROL>", seed.INSTANCE_FAILED)
     await environment.slack.command(ALICE, SOC, "/secmaster reload")
     now = environment.app.policy.current.fingerprint
-    text = await environment.ephemeral(ALICE, "The policy is read again", "It holds from now on.")
+    text = await environment.ephemeral(ALICE, "Policy reloaded, in force for all replicas.")
     assert f"`{before}` → `{now}`" in text
     await environment.slack.command(CAROL, SOC, f"/instance retry {seed.INSTANCE_FAILED_AGAIN}")
-    await environment.ephemeral(CAROL, "rule 3 leaves it to *oncall*", "<@U0DAVE>")
-    await retried(environment, DAVE, "*Retry started* by <@U0DAVE>", seed.INSTANCE_FAILED_AGAIN)
+    await environment.ephemeral(CAROL, "oncall", "can do this (rule 3)", "<@U0DAVE>")
+    await retried(environment, DAVE, "*Retry started by <@U0DAVE>", seed.INSTANCE_FAILED_AGAIN)
     [entry] = environment.app.services.store.audit.entries("policy")
     assert (entry["action"], entry["actor"]["id"]) == ("reload", ALICE)
     assert (entry["before"], entry["terms"]["policy"]) == (before, now)
@@ -75,7 +75,7 @@ async def test_the_changed_file_holds_from_then_on_and_is_on_record(
 
 async def test_what_has_not_changed_is_said_to_be_the_same(environment: BotEnvironment) -> None:
     await environment.slack.command(ALICE, SOC, "/secmaster reload")
-    await environment.ephemeral(ALICE, "it says what it said")
+    await environment.ephemeral(ALICE, "Policy reloaded, no changes.")
 
 
 async def test_a_file_from_before_reading_was_a_right_is_said_to_lack_lines_that_end_that(
@@ -85,14 +85,14 @@ async def test_a_file_from_before_reading_was_a_right_is_said_to_lack_lines_that
     older = head + rest[rest.index("[rights]") :]
     write(file, older)
     await environment.slack.command(ALICE, SOC, "/secmaster reload")
-    text = await environment.ephemeral(ALICE, "No rule lets anybody read tasks and instances")
-    assert "no rule lets anybody read tasks and instances" in caplog.text
+    text = await environment.ephemeral(ALICE, "No rule lets anybody read tasks or runs")
+    assert "No rule lets anybody read tasks or runs" in caplog.text
     await environment.slack.command(ALICE, SOC, "/task list")
     await environment.ephemeral(ALICE, "No rule lets you read tasks. Ask whoever runs this bot")
     [lines] = re.findall(r"```\n?(.*?)\n?```", text, re.DOTALL)
     write(file, f"{older}\n{lines}\n")
     await environment.slack.command(ALICE, SOC, "/secmaster reload")
-    text = await environment.ephemeral(ALICE, "The policy is read again")
+    text = await environment.ephemeral(ALICE, "Policy reloaded")
     assert "No rule" not in text
     await environment.slack.command(DAVE, SOC, "/task list")
     await environment.ephemeral(DAVE, "of 12 waiting tasks")
@@ -104,7 +104,7 @@ async def test_what_needs_a_restart_is_said_to_need_one(
     write(file, BEFORE.replace("every = 0", "every = 5"))
     await environment.slack.command(ALICE, SOC, "/secmaster reload")
     await environment.ephemeral(
-        ALICE, "What changed of [commands] or of [watch] every needs a restart."
+        ALICE, "Restart the bot for what changed in `[commands]` or in `[watch] every`."
     )
 
 
@@ -115,7 +115,9 @@ async def test_others_are_refused_and_the_file_is_not_read(
     write(file, "not toml [")
     before = environment.app.policy.current
     await environment.slack.command(user, SOC, "/secmaster reload")
-    await environment.ephemeral(user, "`reload` is for *approver*", "Nothing was done.")
+    await environment.ephemeral(
+        user, "Only *approver*", "can reload the policy. Nothing was reloaded."
+    )
     assert environment.app.policy.current is before
     [entry] = environment.app.services.store.audit.entries("policy")
     assert (entry["outcome"], entry["action"], entry["actor"]["id"]) == ("refused", "reload", user)
@@ -128,11 +130,13 @@ async def test_a_file_that_is_wrong_leaves_the_rules_before_in_force_and_says_wh
     before = environment.app.policy.current
     write(file, text)
     await environment.slack.command(ALICE, SOC, "/secmaster reload")
-    answer = await environment.ephemeral(ALICE, "can't be used", "the one before stays in force")
+    answer = await environment.ephemeral(
+        ALICE, "The policy file has errors", "The previous policy stays in force."
+    )
     assert problem in answer
     assert "<!channel>" not in answer
     assert environment.app.policy.current is before
-    await retried(environment, CAROL, "*Retry started* by <@U0CAROL>", seed.INSTANCE_FAILED)
+    await retried(environment, CAROL, "*Retry started by <@U0CAROL>", seed.INSTANCE_FAILED)
 
 
 async def test_a_policy_that_can_not_be_recorded_is_not_in_force(
@@ -142,7 +146,7 @@ async def test_a_policy_that_can_not_be_recorded_is_not_in_force(
     write(file, AFTER)
     async with broken(sqlite_read_only, environment.app.engine):
         await environment.slack.command(ALICE, SOC, "/secmaster reload")
-        await environment.ephemeral(ALICE, "could not be recorded")
+        await environment.ephemeral(ALICE, "not recorded and not done")
     assert environment.app.policy.current is before
 
 
@@ -151,8 +155,8 @@ async def test_a_file_that_is_gone_does_not_take_everybodys_rights(
 ) -> None:
     write(file, None)
     await environment.slack.command(ALICE, SOC, "/secmaster reload")
-    await environment.ephemeral(ALICE, "can't be used", "there is no such file")
-    await retried(environment, CAROL, "*Retry started* by <@U0CAROL>", seed.INSTANCE_FAILED)
+    await environment.ephemeral(ALICE, "The policy file has errors", "there is no such file")
+    await retried(environment, CAROL, "*Retry started by <@U0CAROL>", seed.INSTANCE_FAILED)
 
 
 async def test_a_right_that_went_while_a_form_was_open_is_gone_when_it_is_sent(
@@ -164,9 +168,9 @@ async def test_a_right_that_went_while_a_form_was_open_is_gone_when_it_is_sent(
     write(file, BEFORE.replace('usergroups = ["S0SOC"]', f'users = ["{DAVE}"]'))
     await environment.slack.command(ALICE, SOC, "/secmaster reload")
     await environment.slack.submit(ALICE, view["id"], {"reason": "a decoy"})
-    assert "leaves it to *approver*" in str(environment.slack.views(ALICE)[-1]["blocks"])
+    assert "can do this (rule" in str(environment.slack.views(ALICE)[-1]["blocks"])
     assert environment.secmaster.writes("UpdateTask") == []
-    await environment.ephemeral(ALICE, "The policy is read again")
+    await environment.ephemeral(ALICE, "Policy reloaded")
 
 
 async def test_a_name_asked_for_since_the_form_was_opened_is_not_skipped(
@@ -183,7 +187,7 @@ async def test_a_name_asked_for_since_the_form_was_opened_is_not_skipped(
         environment.slack.views(ALICE)[-1]["blocks"]
     )
     assert environment.secmaster.writes("UpdateTask") == []
-    await environment.ephemeral(ALICE, "The policy is read again")
+    await environment.ephemeral(ALICE, "Policy reloaded")
 
 
 @pytest.mark.slow
@@ -201,11 +205,11 @@ async def test_on_sighup_a_process_reads_it_again_and_its_log_says_so(
         assert '"policy reloaded"' in await hang_up(bot)
         await slack.command(CAROL, SOC, f"/instance retry {seed.INSTANCE_FAILED_AGAIN}")
         text = slack.ephemerals(CAROL)[-1]["text"]
-        assert "leaves it to *oncall*" in text
+        assert "can do this (rule" in text
         [card] = await slack.until(lambda: slack.messages(SOC))
         assert card["text"].startswith("Enrich alert")
         [reply] = await slack.until(lambda: slack.thread(SOC, card["ts"])[1:])
-        assert "*Retry started*" in reply["text"]
+        assert "*Retry started by" in reply["text"]
 
 
 def write(file: Path, text: str | None) -> None:

@@ -38,7 +38,7 @@ async def test_a_decision_on_it_is_sent_and_drawn(environment: BotEnvironment) -
     ts = await forgotten_card(environment)
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
     [reply] = await environment.replies(ts)
-    assert "*Approved* by <@U0ALICE>" in reply
+    assert "*Approved by <@U0ALICE>" in reply
     await environment.slack.until(lambda: not environment.buttons(ts))
     assert recorded(environment) == [ts]
 

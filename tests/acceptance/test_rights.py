@@ -8,7 +8,13 @@ from bot.cli.demo_story import POLICY
 from bot.domain.objects import Ref
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import seed
-from tests.support.environment import BotEnvironment, on_card, policy, waits_two_seconds
+from tests.support.environment import (
+    BotEnvironment,
+    buttons,
+    on_card,
+    policy,
+    waits_two_seconds,
+)
 from tests.support.people import ALICE, BOB, CAROL, DAVE, GUEST, OUTSIDER, SOC, SOLO
 
 ROLES = POLICY.partition("[[rules]]")[0]
@@ -115,11 +121,11 @@ async def test_without_a_rule_nobody_may_do_anything(environment: BotEnvironment
 @pytest.mark.parametrize(
     ("user", "why"),
     [
-        (GUEST, "Guests may not read or change anything here."),
-        (SOLO, "Guests may not read or change anything here."),
+        (GUEST, "Guests can't read or change anything here."),
+        (SOLO, "Guests can't read or change anything here."),
         (
             OUTSIDER,
-            "People of other organisations or workspaces may not read or change anything here.",
+            "People from other organisations or workspaces can't read or change anything here.",
         ),
     ],
 )
@@ -159,16 +165,18 @@ async def test_a_refusal_names_the_rule_and_who_may_and_is_in_the_audit(
 ) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await environment.slack.press(DAVE, SOC, ts, "task.approve")
-    text = await environment.ephemeral(DAVE, "rule 1 leaves it to *approver*")
+    text = await environment.ephemeral(DAVE, "approver", "can do this (rule 1)")
     assert "<!subteam^S0SOC>" in text
     assert "The approval was not sent." in text
     await environment.slack.command(CAROL, SOC, f"/task terminate {seed.TASK_ISOLATE} no")
-    await environment.ephemeral(CAROL, "rule 1 leaves it to *approver*", "termination was not sent")
+    await environment.ephemeral(
+        CAROL, "approver", "can do this (rule 1)", "termination was not sent"
+    )
     await environment.slack.press(DAVE, SOC, ts, "task.comment")
-    await environment.ephemeral(DAVE, "rule 2 leaves it to *approver*", "or *oncall*")
+    await environment.ephemeral(DAVE, "approver", "can do this (rule 2)", "or *oncall*")
     assert environment.slack.views(DAVE) == []
     await environment.slack.command(ALICE, SOC, f"/instance retry {seed.INSTANCE_FAILED}")
-    await environment.ephemeral(ALICE, "rule 3 leaves it to *oncall*", "<!subteam^S0ONCALL>")
+    await environment.ephemeral(ALICE, "oncall", "can do this (rule 3)", "<!subteam^S0ONCALL>")
     nothing_was_sent(environment)
     assert environment.buttons(ts) == [*on_card("task", "waiting"), "more"]
     assert environment.slack.thread(SOC, ts)[1:] == []
@@ -207,14 +215,22 @@ async def test_when_slack_cannot_say_who_somebody_is_they_are_refused(
             lambda before=before: len(environment.slack.ephemerals(ALICE)) == before + 1
         )
         text = environment.slack.ephemerals(ALICE)[-1]["text"]
-        assert "Slack could not be asked who you are, so nothing may be allowed." in text
+        assert "Slack could not confirm who you are." in text
         assert "The approval was not sent." in text
         await environment.slack.faults.clear()
     nothing_was_sent(environment)
     rows = audit(environment, "task", seed.TASK_ISOLATE)
     assert [(row["outcome"], row["detail"]) for row in rows] == [("refused", "unknown")] * 5
-    await environment.slack.press(ALICE, SOC, ts, "task.approve")
-    assert "*Approved* by <@U0ALICE>" in (await environment.replies(ts))[0]
+    told = environment.slack.ephemerals(ALICE)[-1]
+    assert buttons(told) == ["try-again"]
+    await environment.slack.press(ALICE, SOC, told["ts"], "try-again")
+    assert "*Approved by <@U0ALICE>" in (await environment.replies(ts))[0]
+    # It is the same press: of what her card showed, carried out once, and its button is gone.
+    assert audit(environment, "task", seed.TASK_ISOLATE)[-1]["decision_fingerprint"]
+    answered = await environment.slack.until(
+        lambda: [m for m in environment.slack.ephemerals(ALICE) if "Approving…" in m["text"]]
+    )
+    assert [buttons(message) for message in answered] == [[]]
 
 
 @waits_two_seconds
@@ -227,26 +243,25 @@ async def test_when_slack_is_slow_to_say_who_somebody_is_they_are_refused_in_tim
     delivered = await environment.slack.press(ALICE, SOC, ts, "task.approve")
     assert (delivered.status, delivered.error) == (200, "")
     await environment.slack.faults.clear()
-    await environment.ephemeral(ALICE, "Slack could not be asked who you are")
+    await environment.ephemeral(ALICE, "Slack could not confirm who you are")
     nothing_was_sent(environment)
 
 
 @pytest.mark.parametrize("rules", [BY_OBJECT], indirect=True, ids=["when"])
 async def test_the_first_rule_that_fits_the_object_decides(environment: BotEnvironment) -> None:
     await environment.slack.command(ALICE, SOC, f"/task approve {seed.TASK_ISOLATE}")
-    await environment.ephemeral(ALICE, "rule 1 leaves it to *lead* (<@U0BOB>)")
+    await environment.ephemeral(ALICE, "*lead* (<@U0BOB>) can do this (rule 1)")
     await environment.slack.command(CAROL, SOC, f"/task approve {seed.TASK_BLOCK_IP} why")
-    await environment.ephemeral(CAROL, "rule 2 leaves it to *approver*")
+    await environment.ephemeral(CAROL, "approver", "can do this (rule 2)")
     await environment.slack.command(BOB, SOC, f"/task approve {seed.TASK_PLAYBOOK} why")
-    await environment.ephemeral(BOB, "rule 3 leaves it to *oncall*")
+    await environment.ephemeral(BOB, "oncall", "can do this (rule 3)")
     await environment.slack.command(CAROL, SOC, f"/task approve {seed.TASK_PLAYBOOK}")
-    await environment.ephemeral(CAROL, "This needs a reason", "&lt;reason&gt;", "Nothing was sent.")
+    await environment.ephemeral(CAROL, "This requires a reason", "&lt;reason&gt;", "was not sent.")
     nothing_was_sent(environment)
     await environment.slack.command(ALICE, SOC, "/secmaster whoami")
-    text = await environment.ephemeral(
-        ALICE, "✅ `task.approve` no by rule 1 where its conditions fit"
-    )
-    assert "otherwise yes by rule 2 where its conditions fit, otherwise no by rule 3" in text
+    text = await environment.ephemeral(ALICE, "☑️ *Approve tasks*: only in some cases")
+    assert ": no, only *lead* (<@U0BOB>)" in text
+    assert "      • otherwise: no, only *oncall* (" in text
     allowed = [
         (BOB, seed.TASK_ISOLATE, "", "rule 1"),
         (ALICE, seed.TASK_BLOCK_IP, "", "rule 2"),
@@ -255,7 +270,7 @@ async def test_the_first_rule_that_fits_the_object_decides(environment: BotEnvir
     for user, task, reason, rule in allowed:
         ts = await environment.card("task", task)
         await environment.slack.command(user, SOC, f"/task approve {task} {reason}")
-        assert f"*Approved* by <@{user}>" in (await environment.replies(ts))[0]
+        assert f"*Approved by <@{user}>" in (await environment.replies(ts))[0]
         assert audit(environment, "task", task)[-1]["rule"] == rule
 
 
@@ -265,36 +280,36 @@ async def test_nothing_leads_past_a_deny_nor_a_name_past_its_rule(
 ) -> None:
     task, world = seed.TASK_ISOLATE, environment.secmaster.world
     approve, terminate = f"task approve {task} now", f"task terminate {task} now"
-    denied = "Rule 3 (freeze) denies this, whatever another rule allows."
+    denied = "Rule 3 (freeze) denies this. No other rule can allow it."
     await environment.slack.command(ALICE, SOC, f"/{approve}")
     await environment.ephemeral(ALICE, denied, "The approval was not sent.")
     await environment.slack.command(CAROL, SOC, f"/secmaster break-glass {approve}")
     await environment.ephemeral(CAROL, denied)
     await environment.slack.command(ALICE, SOC, "/secmaster delegate @dave for 1h")
-    await environment.ephemeral(ALICE, "may do until")
-    await environment.posted("D0DAVE", "<@U0ALICE> lends you their rights")
+    await environment.ephemeral(ALICE, "has your permissions until")
+    await environment.posted("D0DAVE", "You have <@U0ALICE>'s permissions")
     await environment.slack.command(DAVE, SOC, f"/{approve}")
     await environment.ephemeral(DAVE, denied)
     world.task(task)["name"] = "Please\nＩｓｏｌａｔｅ host"
     await environment.slack.command(CAROL, SOC, f"/{terminate}")
-    await environment.ephemeral(CAROL, "rule 1 leaves it to *approver*")
+    await environment.ephemeral(CAROL, "approver", "can do this (rule 1)")
     world.task(task)["name"] = "Isоlate host"
     await environment.slack.command(CAROL, SOC, f"/{terminate}")
-    letter = "letters that look like others: о is Cyrillic small letter o. Have it renamed"
-    await environment.ephemeral(CAROL, "Rule 1 asks for a name", letter, "decide it in SecMaster")
+    letter = "letters that look like others: о is Cyrillic small letter o. Rename it"
+    await environment.ephemeral(CAROL, "Rule 1 checks a name", letter, "decide in the console")
     await environment.slack.command(CAROL, SOC, f"/{approve}")
-    await environment.ephemeral(
-        CAROL, "Rule 3 (freeze) denies this for some tasks", "could not be read"
-    )
+    await environment.ephemeral(CAROL, "Rule 3 (freeze) may deny this", "could not be read")
     nothing_was_sent(environment)
     details = [row["detail"] for row in audit(environment, "task", task)]
     assert details == ["denied"] * 3 + ["rule", "look-alike", "denied-unread"]
     await environment.slack.command(CAROL, SOC, f"/secmaster why {task}")
-    await environment.ephemeral(CAROL, "▫️ `task.terminate` rule 1 asks for a name", "rule 3 (fr")
+    await environment.ephemeral(
+        CAROL, "▫️ *Terminate*\nThe rule asks for a name", "(rule 3, freeze)"
+    )
     world.task(task)["name"] = "Заблокировать хост"
     ts = await environment.card("task", task)
     await environment.slack.command(CAROL, SOC, f"/{terminate}")
-    assert "*Terminated* by <@U0CAROL>" in (await environment.replies(ts))[0]
+    assert "*Terminated by <@U0CAROL>" in (await environment.replies(ts))[0]
     assert audit(environment, "task", task)[-1]["rule"] == "rule 2"
 
 
@@ -306,12 +321,12 @@ async def test_an_object_that_cannot_be_read_lets_no_rule_allow_it(
     approve = f"/task approve {seed.TASK_ISOLATE}"
     await environment.secmaster.faults.set(Fault(on="ShowTask", html=True))
     await environment.slack.command(BOB, SOC, approve)
-    await environment.ephemeral(BOB, "⏳ SecMaster is not answering properly", "was not sent")
+    await environment.ephemeral(BOB, "⏳ SecMaster is not responding properly", "was not sent")
     await environment.secmaster.faults.clear()
     await environment.secmaster.faults.set(Fault(on="ShowTask", hold=True))
     delivered = await environment.slack.command(BOB, SOC, approve)
     assert (delivered.status, delivered.error) == (200, "")
-    await environment.ephemeral(BOB, "⏳ SecMaster is not answering properly", "was not sent")
+    await environment.ephemeral(BOB, "⏳ SecMaster is not responding properly", "was not sent")
     await environment.secmaster.faults.clear()
     nothing_was_sent(environment)
     assert [row["detail"] for row in audit(environment, "task", seed.TASK_ISOLATE)] == [
@@ -327,15 +342,15 @@ async def test_what_trouble_kept_from_being_checked_is_tried_again_by_a_button_a
     await environment.slack.command(BOB, SOC, f"/task approve {seed.TASK_ISOLATE} it is ours")
     text = await environment.ephemeral(BOB, "⏳ SecMaster does not accept the bot's credentials")
     assert "The approval was not sent." in text
-    assert "`APIGW.0301`" in text
+    assert "`HTTP 401 APIGW.0301`" in text
     [message] = environment.slack.ephemerals(BOB)
     await environment.secmaster.faults.clear()
-    await environment.slack.press(BOB, SOC, message["ts"], "answer")
+    await environment.slack.press(BOB, SOC, message["ts"], "try-again")
     ts = await environment.slack.until(lambda: environment.new_card(SOC, set()))
     [reply] = await environment.replies(ts)
-    assert f"*Approved* by <@{BOB}>" in reply
+    assert f"*Approved by <@{BOB}>" in reply
     assert "> it is ours" in reply
-    await environment.ephemeral(BOB, "The approval is recorded.")
+    await environment.ephemeral(BOB, "Approving…")
 
 
 @pytest.mark.parametrize("rules", [BY_OBJECT], indirect=True, ids=["when"])
@@ -345,10 +360,10 @@ async def test_what_a_card_showed_is_decided_once_the_object_can_be_read(
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await environment.secmaster.faults.set(Fault(on="ShowTask", status=503))
     await environment.slack.press(BOB, SOC, ts, "task.approve")
-    assert "It is kept and tried again" in (await environment.replies(ts))[0]
+    assert "It is tried again for up to" in (await environment.replies(ts))[0]
     nothing_was_sent(environment)
     await environment.secmaster.faults.clear()
-    assert "*Approved* by <@U0BOB>" in (await environment.replies(ts, 2))[1]
+    assert "*Approved by <@U0BOB>" in (await environment.replies(ts, 2))[1]
 
 
 @pytest.mark.parametrize("rules", [LAX_AND_GRAVE], indirect=True, ids=["lax-and-grave"])
@@ -365,7 +380,7 @@ async def test_a_name_that_stands_for_a_single_read_gives_nobody_the_lax_rule(
     await environment.secmaster.faults.clear()
     [form] = environment.slack.views(BOB)  # the card's own rule asks for a reason
     await environment.slack.submit(BOB, form["id"], {"reason": "seen"})
-    assert "1 of 2 said yes" in (await environment.replies(ts))[0]
+    assert "Approvals to approve: 1 of 2" in (await environment.replies(ts))[0]
     nothing_was_sent(environment)
 
 

@@ -109,7 +109,7 @@ async def test_a_new_bot_token_is_used_at_once_also_where_the_one_before_was_rev
     slack.rotate(bot_token="xoxb-new")
     await slack.command(ALICE, SOC, f"/task show {seed.TASK_ISOLATE}")
     await token.until_refused()
-    await stage.environment.ephemeral(ALICE, "Slack could not be asked who you are")
+    await stage.environment.ephemeral(ALICE, "Slack could not confirm who you are")
     assert (await stage.environment.app.readiness.parts())["slack"] == "token refused: invalid_auth"
     # No minute passes: the clock stands still.
     log = await stage.reload(slack_bot_token="xoxb-new")
@@ -124,7 +124,7 @@ async def test_a_bot_token_that_is_refused_or_anothers_is_not_used(stage: Stage)
     slack = stage.environment.slack
     log = await stage.reload(slack_bot_token="xoxb-other")
     assert log[REFUSED]["settings"] == ["SLACK_BOT_TOKEN"]
-    assert log[REFUSED]["problem"].startswith("Slack refuses it (invalid_auth): reinstall the app")
+    assert log[REFUSED]["problem"].startswith("Slack refuses it (invalid_auth). Reinstall the app")
     assert log[USED]["new"] == []
     for identity in ({"user_id": "U0OTHER"}, {"team_id": "T0OTHER"}):
         slack.other_apps["xoxb-other"] = identity
@@ -285,7 +285,7 @@ async def test_with_an_agency_nothing_is_to_be_rotated(stage: Stage) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     environment.clock.forward(minutes=26)
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
-    assert f"*Approved* by <@{ALICE}>" in (await environment.replies(ts))[0]
+    assert f"*Approved by <@{ALICE}>" in (await environment.replies(ts))[0]
     [write] = secmaster.writes("UpdateTask", seed.TASK_ISOLATE)
     assert write.key != secmaster.requests[0].key
     assert secmaster.metadata.asked == 2

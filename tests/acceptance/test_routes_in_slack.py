@@ -102,7 +102,7 @@ async def test_a_user_group_is_a_card_in_each_members_chat_and_one_decision(
     await environment.slack.until(lambda: not environment.buttons(first, channel=places[0]))
     await environment.slack.until(lambda: not environment.buttons(second, channel=places[1]))
     assert not card_of(environment, chat(environment, CAROL), "Disable")
-    assert "*Approved*" in (await environment.replies(second, channel=places[1]))[0]
+    assert "*Approved by" in (await environment.replies(second, channel=places[1]))[0]
 
 
 async def test_what_nobody_routes_has_no_card_and_can_be_asked_for(
@@ -121,7 +121,7 @@ async def test_what_nobody_routes_has_no_card_and_can_be_asked_for(
 
 
 async def test_the_routes_are_told_in_their_order(environment: BotEnvironment) -> None:
-    environment.ignore_messages("👋 I watch SecMaster from now on.")
+    environment.ignore_messages("👋 Now watching SecMaster.")
     text = await environment.answer(DAVE, "/secmaster routes")
     names = ("blocks", "for Carol", "hosts", "the rest of hosts", "team", "failures")
     assert [text.index(f"({name})") for name in names] == sorted(
@@ -136,7 +136,7 @@ async def test_the_routes_are_told_in_their_order(environment: BotEnvironment) -
 async def test_it_is_told_which_routes_take_a_task_and_why_others_do_not(
     environment: BotEnvironment,
 ) -> None:
-    environment.ignore_messages("👋 I watch SecMaster from now on.")
+    environment.ignore_messages("👋 Now watching SecMaster.")
     environment.ignore_messages("Isolate x")
     lines = (
         await environment.answer(DAVE, f"/secmaster routes test {come(environment, 'Isolate x')}")
@@ -150,7 +150,7 @@ async def test_it_is_told_which_routes_take_a_task_and_why_others_do_not(
 async def test_it_is_told_which_routes_take_a_run_and_why_others_do_not(
     environment: BotEnvironment,
 ) -> None:
-    environment.ignore_messages("👋 I watch SecMaster from now on.")
+    environment.ignore_messages("👋 Now watching SecMaster.")
     environment.ignore_messages("A run")
     text = await environment.answer(DAVE, f"/secmaster routes test {fail(environment, 0)}")
     assert "✅ takes it: *route 6 (failures)*" in text
@@ -203,7 +203,7 @@ async def test_a_channel_that_has_a_route_and_asked_for_all_has_one_card(
 @pytest.mark.parametrize("words", ["watch", "unwatch"])
 async def test_others_are_refused_and_told_who_may(environment: BotEnvironment, words: str) -> None:
     await environment.slack.command(DAVE, SOC, f"/secmaster {words}")
-    await environment.ephemeral(DAVE, "`watch` is for *approver*", "Nothing was")
+    await environment.ephemeral(DAVE, "Only *approver*", "can subscribe channels. Nothing was")
     assert environment.app.services.store.subscriptions.channels() == []
     [entry] = environment.app.services.store.audit.entries("policy")
     assert (entry["outcome"], entry["action"], entry["actor"]["id"]) == ("refused", "watch", DAVE)

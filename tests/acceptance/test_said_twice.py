@@ -20,7 +20,7 @@ from tests.support.slack_recorder import SlackRecorder
 
 DM = "D0ALICE"
 TASK = Ref(kind="task", id=seed.TASK_ISOLATE)
-NOT_ACTED_ON = "I don't act on edits"
+NOT_ACTED_ON = "Edits are ignored"
 
 
 def last_event(slack: SlackRecorder) -> str:
@@ -114,7 +114,7 @@ async def test_a_mistype_a_refusal_and_a_question_are_answered_and_recorded_once
     # By a second subscription it comes under another id; all of them at the same moment.
     await asyncio.gather(*(slack.delivery.event(event) for _ in range(5)))
     await redelivered(environment)
-    await environment.ephemeral(DAVE, "rule 1 leaves it to *approver*")
+    await environment.ephemeral(DAVE, "approver", "can do this (rule 1)")
     await slack.say(DAVE, SOC, "@secmaster whoami")
     await redelivered(environment)
     await environment.ephemeral(DAVE, "roles:")
@@ -130,11 +130,11 @@ async def test_a_refusal_that_a_proxy_delivers_twice_is_recorded_once(
     ts = await environment.card("task", TASK.id)
     await slack.command(DAVE, SOC, f"/secmaster task approve {TASK.id}")
     await slack.delivery.command(slack.sent[-1].payload)
-    await environment.ephemeral(DAVE, "rule 1 leaves it to *approver*")
+    await environment.ephemeral(DAVE, "approver", "can do this (rule 1)")
     await slack.press(DAVE, SOC, ts, "task.approve")
     await slack.delivery.interaction(slack.sent[-1].payload)
     for _ in range(2):
-        await environment.ephemeral(DAVE, "rule 1 leaves it to *approver*")
+        await environment.ephemeral(DAVE, "approver", "can do this (rule 1)")
     entries = environment.app.services.store.audit.entries(TASK)
     assert [entry["outcome"] for entry in entries] == ["refused", "refused"]
 

@@ -35,7 +35,7 @@ async def test_with_the_required_scopes_cards_commands_and_writes_work(
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await slack.press(ALICE, SOC, ts, "task.approve")
     [reply] = await environment.replies(ts)
-    assert "*Approved* by <@U0ALICE>" in reply
+    assert "*Approved by <@U0ALICE>" in reply
     await slack.until(lambda: "task.approve" not in environment.buttons(ts))
     run = await environment.card("instance", seed.INSTANCE_FAILED, user=CAROL)
     await slack.command(CAROL, SOC, f"/instance retry {seed.INSTANCE_FAILED}")
@@ -75,7 +75,7 @@ async def test_without_the_optional_ones_what_their_table_says_is_lost(
     [view] = await slack.until(lambda: slack.views(CAROL))
     await slack.submit(CAROL, view["id"], {})
     [_evidence, reply] = await environment.replies(ts, 2)
-    assert "Slack did not hand out the file (`missing_scope`), so it was not attached." in reply
+    assert "The file was not attached: Slack did not provide it (`missing_scope`)." in reply
     gateway, since = environment.app.services.slack, environment.clock.now() - timedelta(hours=1)
     metadata = {"part": "a", "operation": "b"}
     assert await gateway.post(SOC, text_message("Once"), metadata)

@@ -36,7 +36,7 @@ async def test_killed_while_a_first_yes_is_being_counted(
         await secmaster.faults.clear()
         await bot.start()
         [counted] = await replies(slack, ts, 1)
-        assert "*1 of 2 said yes* to the approval: now <@U0ALICE>" in counted
+        assert "*Approvals to approve: 1 of 2.* The approval by <@U0ALICE>" in counted
         await sent_by_bob(slack, ts, 2)
     assert told_and_sent(slack, secmaster, ts) == (2, 1)
 
@@ -73,7 +73,7 @@ async def test_killed_after_it_was_counted_and_before_its_card_was_there(
         await bot.start()
         [message] = await slack.until(lambda: slack.messages(SOC))
         ts = str(message["ts"])
-        assert "*1 of 2 said yes*" in (await replies(slack, ts, 1))[0]
+        assert "*Approvals to approve: 1 of 2.*" in (await replies(slack, ts, 1))[0]
         await slack.until(lambda: "withdraw" in str(slack.thread(SOC, ts)[0]))
         await sent_by_bob(slack, ts, 2)
     assert len(slack.messages(SOC)) == 1
@@ -94,7 +94,7 @@ async def test_killed_between_the_last_yes_and_the_write(
         assert secmaster.writes("UpdateTask") == []
         await bot.start()
         reply = (await replies(slack, ts, 2))[-1]
-        assert "*Approved* by <@U0BOB>, with <@U0ALICE>" in reply
+        assert "*Approved by <@U0BOB> and <@U0ALICE>" in reply
         await settled(slack, ts)
     assert told_and_sent(slack, secmaster, ts) == (2, 1)
 
@@ -108,7 +108,10 @@ async def test_killed_while_a_ballot_waits_for_its_end(
         ts = await first_yes(slack)
         await bot.kill()
         await bot.start()
-        assert "*The approval lapsed*: 1 of 2 said yes" in (await replies(slack, ts, 2))[-1]
+        assert (
+            "*The request to approve this task expired.* Approvals to approve: 1 of 2"
+            in (await replies(slack, ts, 2))[-1]
+        )
         await slack.until(lambda: "withdraw" not in str(slack.thread(SOC, ts)[0]))
     assert told_and_sent(slack, secmaster, ts) == (2, 0)
 
@@ -123,7 +126,7 @@ async def test_what_waits_is_there_after_a_restart_and_the_second_yes_sends_it(
         await bot.stop()
         await bot.start()
         other = await slack_card(slack)
-        assert "1 of 2 said yes" in str(slack.thread(SOC, other)[0])
+        assert "Approvals to approve: 1 of 2" in str(slack.thread(SOC, other)[0])
         assert f"✅ <@{ALICE}>" in str(slack.thread(SOC, other)[0])
         await sent_by_bob(slack, ts, 2)
     assert told_and_sent(slack, secmaster, ts) == (2, 1)
@@ -149,7 +152,7 @@ async def slack_card(slack: SlackRecorder) -> str:
 async def sent_by_bob(slack: SlackRecorder, ts: str, count: int) -> None:
     await slack.press(BOB, SOC, ts, "task.approve")
     reply = (await replies(slack, ts, count))[-1]
-    assert "*Approved* by <@U0BOB>, with <@U0ALICE>" in reply
+    assert "*Approved by <@U0BOB> and <@U0ALICE>" in reply
     await settled(slack, ts)
 
 

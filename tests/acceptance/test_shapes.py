@@ -129,7 +129,7 @@ async def test_whoever_did_what_cannot_be_read_is_told_calmly(
         kind, payload = SERVED[name]
         return Shape(kind, payload | {"trigger_id": None})
 
-    sentence = "What Slack sent was not understood: its `{}` is missing."
+    sentence = "Slack's request was incomplete (`{}` is missing)"
     deliver = environment.slack.delivery.raw
     command = await deliver(*encode_form(COMMANDS, {"command": "/task", "user_id": DAVE}))
     assert sentence.format("channel_id") in command.body["text"]

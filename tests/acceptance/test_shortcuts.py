@@ -23,7 +23,7 @@ async def test_home_shows_what_waits_and_posts_a_card_in_our_chat(
     [card] = await environment.slack.until(lambda: environment.slack.messages(HOME))
     assert card["blocks"][0]["text"]["text"] == second["text"]["text"]
     await environment.slack.press(ALICE, HOME, card["ts"], "task.approve")
-    assert "*Approved* by <@U0ALICE>" in (await environment.replies(card["ts"], channel=HOME))[0]
+    assert "*Approved by <@U0ALICE>" in (await environment.replies(card["ts"], channel=HOME))[0]
     await environment.slack.press_in_view(ALICE, home["id"], "home")
     await environment.slack.until(
         lambda: "Waiting for a decision: 11" in json.dumps(environment.slack.home(ALICE))
@@ -72,7 +72,7 @@ async def test_a_message_under_a_card_becomes_a_comment_once_it_was_looked_over(
     assert typed["initial_value"] == "the host is <drained> & idle, see #soc"
     await environment.slack.submit(CAROL, view["id"], {})
     [_said, reply] = await environment.replies(ts, 2)
-    assert "*Comment added* by <@U0CAROL>" in reply
+    assert "*Comment added by <@U0CAROL>" in reply
     [write] = environment.secmaster.writes("UpdateTask", seed.TASK_ISOLATE)
     assert write.body["comment"].startswith("the host is <drained> & idle, see #soc\n— Carol")
 
@@ -92,13 +92,13 @@ async def test_a_message_under_no_card_and_one_who_may_not_are_told_so(
 ) -> None:
     message = await environment.slack.say(CAROL, RANDOM, "who looks at this?")
     await environment.slack.shortcut(CAROL, "task.comment", RANDOM, message["ts"])
-    await environment.ephemeral(CAROL, "not in the thread of a task's card", "Nothing was sent")
+    await environment.ephemeral(CAROL, "not in the thread of a task's card", "was not sent")
     run = await environment.card("instance", seed.INSTANCE_FAILED)
     await environment.slack.shortcut(CAROL, "task.comment", SOC, run)
     await environment.ephemeral(CAROL, "not in the thread of a task's card")
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await environment.slack.shortcut(DAVE, "task.comment", SOC, ts)
-    await environment.ephemeral(DAVE, "leaves it to")
+    await environment.ephemeral(DAVE, "can do this (rule")
     assert environment.slack.views(CAROL) == environment.slack.views(DAVE) == []
     assert environment.secmaster.writes("UpdateTask") == []
 

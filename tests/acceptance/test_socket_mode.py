@@ -30,7 +30,7 @@ async def test_every_envelope_is_acked_whatever_came_of_it(environment: BotEnvir
     await environment.slack.command(ALICE, SOC, "/secmaster nonsense")
     assert "I don't know “nonsense”" in environment.slack.ephemerals(ALICE)[-1]["text"]
     await environment.slack.press(DAVE, SOC, ts, "task.approve")
-    await environment.ephemeral(DAVE, "rule 1 leaves it to")
+    await environment.ephemeral(DAVE, "can do this (rule 1)")
     await environment.slack.press(ALICE, SOC, ts, "task.comment")
     [view] = environment.slack.views(ALICE)
     await environment.slack.submit(ALICE, view["id"], {"comment": " "})
@@ -62,7 +62,7 @@ async def test_while_one_connection_is_renewed_the_other_takes_the_clicks(
     ts = await environment.card("task", seed.TASK_ISOLATE)
     delivered = await environment.slack.press(ALICE, SOC, ts, "task.approve")
     assert (delivered.status, delivered.error) == (200, "")
-    assert "*Approved* by <@U0ALICE>" in (await environment.replies(ts))[0]
+    assert "*Approved by <@U0ALICE>" in (await environment.replies(ts))[0]
     await environment.slack.until(lambda: len(sockets.connections) == 2)
     assert first not in sockets.connections
     parts = await environment.app.readiness.parts()
@@ -169,7 +169,7 @@ async def test_a_start_without_connections_watches_and_posts_until_they_come(
         await slack.faults.clear()
         await slack.until(lambda: len(slack.socket_mode.connections) == 2)
         await slack.press(ALICE, SOC, ts, "task.approve")
-        assert "*Approved*" in (await environment.replies(ts))[0]
+        assert "*Approved by" in (await environment.replies(ts))[0]
     lines = [r.getMessage() for r in caplog.records if r.name == "bot.web.socket_mode"]
     assert lines == [NOTHING_IS_HEARD, CONNECTED_AGAIN]
 

@@ -28,13 +28,13 @@ def rules(request: pytest.FixtureRequest) -> str:
     [
         ("name", "Isolate host db-01", "*Name*: Isolate host ecs-web-07 → Isolate host db-01"),
         ("due_date", "2031-01-02T03:04:05.000Z+0000", "*Due*: <!date^"),
-        ("due_handle", "CONTINUE", "*When due*: it is interrupted → it goes on by itself"),
+        ("due_handle", "CONTINUE", "*When due*: cancelled automatically → approved automatically"),
         ("approver", "Ana Sousa", "*Handler*: nothing → Ana Sousa"),
         ("handle_parameters", PARAMETERS, "*Parameters*: "),
         ("view_parameters", "host: db-01", "→ host: db-01"),
         ("description", "A drill.", "→ A drill."),
         ("related_object", "Host wipe", "Host containment → Host wipe"),
-        ("business_type", "PLAYBOOKNODEAPPROVE", "→ An approval in a playbook"),
+        ("business_type", "PLAYBOOKNODEAPPROVE", "→ playbook approval"),
         ("notes", "007", "*Note*: nothing → 007"),
     ],
 )
@@ -49,7 +49,7 @@ async def test_a_press_on_an_old_picture_is_not_sent_and_the_person_alone_sees_t
     assert decisions(environment) == []
     await environment.slack.press(ALICE, SOC, message["ts"], "task.approve")
     [reply] = await environment.replies(ts)
-    assert "*Approved* by <@U0ALICE>" in reply
+    assert "*Approved by <@U0ALICE>" in reply
     assert decisions(environment) == ["CONTINUE"]
     assert everybody_saw_no_difference(environment, ts)
 
@@ -87,7 +87,7 @@ async def test_what_was_decided_meanwhile_is_told_and_not_decided_again(
     ts = await environment.card("task", TASK.id)
     environment.secmaster.world.update_task(TASK.id, {"action": "TERMINATE"}, LIN)
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
-    await environment.ephemeral(ALICE, "already decided", "Lin Yue", "was not sent")
+    await environment.ephemeral(ALICE, "no longer open", "Lin Yue", "was not sent")
     assert environment.slack.thread(SOC, ts)[1:] == []
     assert decisions(environment) == []
 
@@ -124,7 +124,7 @@ async def test_a_form_opened_before_the_change_is_not_sent_after_it_and_keeps_wh
     [view] = environment.slack.views(ALICE)
     await environment.slack.submit(ALICE, view["id"], {"reason": "it is the decoy"})
     [reply] = await environment.replies(ts)
-    assert "*Terminated* by <@U0ALICE>" in reply
+    assert "*Terminated by <@U0ALICE>" in reply
     assert decisions(environment) == ["TERMINATE"]
 
 
@@ -148,7 +148,7 @@ async def test_by_words_without_a_card_nobody_can_have_seen_an_old_picture(
     await environment.slack.command(ALICE, SOC, f"/task approve {TASK.id}")
     await environment.slack.until(lambda: decisions(environment) == ["CONTINUE"])
     ts = await environment.slack.until(lambda: environment.new_card(SOC, set()))
-    assert "*Approved*" in (await environment.replies(ts))[0]
+    assert "*Approved by" in (await environment.replies(ts))[0]
 
 
 async def test_what_does_not_matter_to_the_decision_does_not_stop_it(
@@ -159,7 +159,7 @@ async def test_what_does_not_matter_to_the_decision_does_not_stop_it(
     task["modifier_name"], task["modifier_id"] = "somebody", "u-9"
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
     [reply] = await environment.replies(ts)
-    assert "*Approved*" in reply
+    assert "*Approved by" in reply
 
 
 async def test_ones_own_comment_just_before_is_no_news(environment: BotEnvironment) -> None:
@@ -169,7 +169,7 @@ async def test_ones_own_comment_just_before_is_no_news(environment: BotEnvironme
     await environment.replies(ts)
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
     reply = (await environment.replies(ts, 2))[1]
-    assert "*Approved* by <@U0ALICE>" in reply
+    assert "*Approved by <@U0ALICE>" in reply
     await environment.slack.faults.clear()
 
 
@@ -191,7 +191,7 @@ async def test_a_comment_or_a_file_needs_no_fresh_picture(environment: BotEnviro
     [view] = environment.slack.views(ALICE)
     await environment.slack.submit(ALICE, view["id"], {"comment": "why?"})
     [reply] = await environment.replies(ts)
-    assert "*Comment added*" in reply
+    assert "*Comment added by" in reply
 
 
 async def test_a_run_that_was_retried_and_failed_again_meanwhile_is_looked_at_again(
@@ -205,7 +205,7 @@ async def test_a_run_that_was_retried_and_failed_again_meanwhile_is_looked_at_ag
     assert environment.secmaster.writes("UpdateWorkflowInstance") == []
     await environment.slack.press(CAROL, SOC, message["ts"], "instance.retry")
     [reply] = await environment.replies(ts)
-    assert "*Retry started* by <@U0CAROL>" in reply
+    assert "*Retry started by <@U0CAROL>" in reply
     assert len(environment.secmaster.writes("UpdateWorkflowInstance")) == 1
 
 
@@ -240,7 +240,7 @@ async def test_what_changes_while_the_decision_is_kept_stops_it_and_the_thread_h
     assert decisions(environment) == []
     await environment.slack.until(lambda: "wrong host" in json.dumps(environment.message(ts)))
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
-    assert "*Approved*" in (await environment.replies(ts, 3))[2]
+    assert "*Approved by" in (await environment.replies(ts, 3))[2]
 
 
 async def test_what_changed_before_secmaster_could_be_asked_stops_it_as_well(
@@ -265,7 +265,7 @@ async def test_ones_own_reason_left_before_the_trouble_is_no_news(
     )
     await environment.slack.command(ALICE, SOC, f"/task approve {TASK.id} as agreed")
     [reply] = await environment.replies(ts)
-    assert "*Approved* by <@U0ALICE>" in reply
+    assert "*Approved by <@U0ALICE>" in reply
     assert decisions(environment) == ["CONTINUE"]
 
 

@@ -84,7 +84,7 @@ async def is_done_once(environment: BotEnvironment, ts: str) -> None:
     before = [each.endpoint for each in environment.secmaster.requests]
     await environment.secmaster.faults.clear()
     [reply] = await environment.replies(ts)
-    assert f"*Approved* by <@{ALICE}>" in reply
+    assert f"*Approved by <@{ALICE}>" in reply
     await environment.slack.until(lambda: not environment.buttons(ts))
     assert "UpdateTask" not in before
     puts = [each for each in environment.secmaster.requests if each.method == "PUT"]

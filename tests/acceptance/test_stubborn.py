@@ -102,7 +102,7 @@ async def test_what_was_for_a_person_who_has_left_goes_to_the_fallback(
     environment.secmaster.world.add_task(name="For the boss")
     ts = await environment.slack.until(lambda: cards_with(environment, ONCALL, "For the boss"))
     assert "Meant for" in json.dumps(environment.message(ts[0], channel=ONCALL), ensure_ascii=False)
-    await environment.posted("D0ALICE", "I can't write to <@U0DAVE>", "user_disabled")
+    await environment.posted("D0ALICE", "Can't send messages to <@U0DAVE>", "user_disabled")
 
 
 @under(SOC_ROUTE)

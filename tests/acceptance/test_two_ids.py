@@ -48,7 +48,7 @@ async def test_two_clicks_by_two_ids_are_one_approval(grid: BotEnvironment) -> N
     ts = await grid.card("task", TASK.id)
     await grid.slack.press(ALICE, SOC, ts, "task.approve")
     [first] = await grid.replies(ts)
-    assert f"*1 of 2 said yes* to the approval: now <@{ALICE_W}>" in first
+    assert f"*Approvals to approve: 1 of 2.* The approval by <@{ALICE_W}>" in first
     await grid.slack.press(ALICE_W, SOC, ts, "task.approve")
     second = (await grid.replies(ts, 2))[-1] if len(grid.slack.thread(SOC, ts)) > 2 else ""
     await grid.ephemeral(ALICE, "said yes")
@@ -56,7 +56,7 @@ async def test_two_clicks_by_two_ids_are_one_approval(grid: BotEnvironment) -> N
     assert grid.secmaster.writes("UpdateTask") == []
     await grid.slack.press(BOB, SOC, ts, "task.approve")
     await grid.slack.until(lambda: grid.secmaster.writes("UpdateTask"))
-    assert "*Approved*" in (await grid.replies(ts, 2))[-1]
+    assert "*Approved by" in (await grid.replies(ts, 2))[-1]
     entries = grid.app.services.store.audit.entries(TASK)
     assert {entry["actor"]["id"] for entry in entries} == {ALICE_W, BOB}
     assert entries[0]["actor"]["alias"] == ALICE
@@ -70,10 +70,10 @@ async def test_what_was_given_by_one_id_is_withdrawn_by_the_other(grid: BotEnvir
     await grid.slack.faults.set(Fault(on="users.info", status=500))
     grid.clock.forward(minutes=11)
     await grid.slack.command(ALICE, SOC, f"/task withdraw {TASK.id}")
-    await grid.ephemeral(ALICE, "Slack could not be asked who you are")
+    await grid.ephemeral(ALICE, "Slack could not confirm who you are")
     await grid.slack.faults.clear()
     await grid.slack.press(ALICE, SOC, ts, "withdraw")
-    assert f"<@{ALICE_W}> took their yes" in (await grid.replies(ts, 2))[-1]
+    assert f"<@{ALICE_W}> withdrew their approval. 0 of 2." in (await grid.replies(ts, 2))[-1]
 
 
 @pytest.mark.parametrize("user", [ALICE, ALICE_W, DAVE, DAVE_W])
@@ -89,13 +89,13 @@ async def test_rights_are_lent_to_a_person_and_taken_back_by_either_id(
 ) -> None:
     delegations = grid.app.services.store.delegations
     await grid.slack.command(ALICE, SOC, f"/secmaster delegate <@{DAVE}|dave> for 2h", escape=False)
-    await grid.ephemeral(ALICE, f"<@{DAVE_W}> may do until")
-    await grid.posted("D0DAVE", f"<@{ALICE_W}> lends you their rights")
+    await grid.ephemeral(ALICE, f"<@{DAVE_W}> has your permissions until")
+    await grid.posted("D0DAVE", f"You have <@{ALICE_W}>'s permissions until")
     [delegation] = delegations.received(DAVE_W, grid.clock.now())
     assert (delegation.delegator, delegation.delegate) == (ALICE_W, DAVE_W)
     await grid.slack.command(ALICE_W, SOC, f"/secmaster delegate <@{ALICE}> for 1h", escape=False)
-    await grid.ephemeral(ALICE, "Rights can't be lent to")
+    await grid.ephemeral(ALICE, "You can't delegate to")
     await grid.slack.command(ALICE_W, SOC, f"/secmaster revoke <@{DAVE_W}>", escape=False)
-    await grid.ephemeral(ALICE, f"<@{DAVE_W}> has your rights no longer")
-    await grid.posted("D0DAVE", f"<@{ALICE_W}> has taken their rights back")
+    await grid.ephemeral(ALICE, f"<@{DAVE_W}> no longer has your permissions")
+    await grid.posted("D0DAVE", f"You no longer have <@{ALICE_W}>'s permissions")
     assert delegations.received(DAVE_W, grid.clock.now()) == []

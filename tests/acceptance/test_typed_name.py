@@ -7,6 +7,7 @@ import pytest
 
 from bot.cli.demo_story import POLICY
 from bot.domain.objects import Ref
+from bot.messages.blocks import Viewer
 from bot.sandbox.secmaster import seed
 from tests.support.databases import postgres_in_full
 from tests.support.environment import BotEnvironment
@@ -32,7 +33,7 @@ confirm = "type-name"
 [break_glass]
 channel = "C0ONCALL"
 """
-WRONG = {"name": "That is not its name. Type the name that stands above."}
+WRONG = {"name": "The name doesn't match. Type it exactly as shown above."}
 
 
 @pytest.fixture
@@ -60,7 +61,7 @@ async def test_the_button_asks_for_the_name_and_sends_only_with_it(
     await environment.slack.submit(ALICE, view["id"], {"name": NAME})
     assert environment.slack.views(ALICE) == []
     [reply] = await environment.replies(ts)
-    assert "*Approved* by <@U0ALICE>" in reply
+    assert "*Approved by <@U0ALICE>" in reply
     assert decided(environment) == 1
 
 
@@ -80,7 +81,7 @@ async def test_by_words_the_button_is_pointed_at_and_nothing_is_sent(
 ) -> None:
     ts = await environment.card("task", TASK.id)
     await environment.slack.command(ALICE, SOC, f"/task approve {TASK.id} {NAME}")
-    await environment.ephemeral(ALICE, "This asks for the task's name to be typed: press *Approve*")
+    await environment.ephemeral(ALICE, "This requires the name to be typed. Press *Approve*")
     await environment.slack.say(ALICE, SOC, "@secmaster approve", ts)
     await environment.slack.until(lambda: len(environment.slack.ephemerals(ALICE)) == 2)
     assert "Nothing was sent." in environment.slack.ephemerals(ALICE)[-1]["text"]
@@ -94,7 +95,7 @@ async def test_reason_and_name_are_asked_for_in_one_form(environment: BotEnviron
     assert environment.slack.views(ALICE)[-1]["errors"] == WRONG
     await environment.slack.submit(ALICE, view["id"], {"reason": "a decoy", "name": NAME})
     [reply] = await environment.replies(ts)
-    assert "*Terminated* by <@U0ALICE>" in reply
+    assert "*Terminated by <@U0ALICE>" in reply
     assert "> a decoy" in reply
 
 
@@ -205,14 +206,16 @@ async def test_breaking_the_glass_asks_for_the_name_too(environment: BotEnvironm
     view = await form(environment, ALICE, ts, "task.approve")
     await environment.slack.submit(ALICE, view["id"], {"name": NAME})
     await environment.replies(ts)
-    await environment.slack.until(lambda: "break-glass" in environment.buttons(ts))
-    view = await form(environment, CAROL, ts, "break-glass")
+    private = await environment.private_card(
+        CAROL, TASK, Viewer(may_override=frozenset({"task.approve"}))
+    )
+    view = await form(environment, CAROL, private, "break-glass")
     await environment.slack.submit(CAROL, view["id"], {"reason": "it spreads", "name": "no"})
     assert environment.slack.views(CAROL)[-1]["errors"] == WRONG
     await environment.slack.submit(CAROL, view["id"], {"reason": "it spreads", "name": NAME})
-    assert "who broke the glass" in (await environment.replies(ts, 2))[1]
+    assert "(emergency override)" in (await environment.replies(ts, 2))[1]
     assert decided(environment) == 1
-    await environment.posted(ONCALL, "<@U0CAROL> broke the glass")
+    await environment.posted(ONCALL, "emergency override* by <@U0CAROL>")
 
 
 async def form(environment: BotEnvironment, user: str, ts: str, button: str) -> dict[str, Any]:

@@ -53,7 +53,7 @@ async def test_a_run_that_is_retried_is_followed_to_its_end(environment: BotEnvi
     ts = await environment.card("instance", seed.INSTANCE_FAILED, user=CAROL)
     await environment.slack.press(CAROL, SOC, ts, "instance.retry")
     await environment.slack.until(lambda: "Finished" in environment.message(ts)["text"])
-    assert "*Retry started*" in (await environment.replies(ts))[0]
+    assert "*Retry started by" in (await environment.replies(ts))[0]
 
 
 async def test_a_card_of_what_has_not_changed_is_not_drawn_again(
@@ -166,7 +166,7 @@ async def test_a_decision_does_not_wait_until_slack_lets_cards_be_drawn(
     await environment.slack.faults.clear()
     await round_
     ts = await environment.slack.until(lambda: environment.new_card(ONCALL, set()))
-    assert "*Approved*" in (await environment.replies(ts, channel=ONCALL))[0]
+    assert "*Approved by" in (await environment.replies(ts, channel=ONCALL))[0]
 
 
 def looks(environment: BotEnvironment, status: int) -> list[Received]:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from bot.domain.actions import MESSAGE_ACTIONS
+from bot.domain.approvals import ApprovalIntent
 from bot.domain.delegations import Delegation
 from bot.domain.objects import Ref
 from bot.messages import modals, private_cards
@@ -116,7 +117,7 @@ REFUSALS = {
     "guest": "Guests may not read",
     "single": "Guests may not read",
     "outsider": "People of other organisations or workspaces may not read",
-    "unknown": "Slack could not be asked who you are",
+    "unknown": "Slack could not confirm who you are",
 }
 # sees: the door opens. no: it is refused as reading. right, write: it asks for another right, and
 # is refused as that. open: an answer that has nothing of SecMaster.
@@ -155,6 +156,7 @@ unwatch               right   right     right   right  right  right   right     
 reload                right   right     right   right  right  right   right     right
 revoke                open    open      open    open   open   open    open      open
 delegations           open    open      open    open   open   open    open      open
+calls                 open    open      open    open   open   open    open      no
 whoami                open    open      open    open   open   open    open      open
 help                  open    open      open    open   open   open    open      open
 mention: list         sees    sees      no      no     no     no      no        no
@@ -176,8 +178,12 @@ refresh               sees    sees      no      no     no     no      no        
 refresh, alone        sees    sees      no      no     no     no      no        no
 start                 sees    sees      no      no     no     no      no        no
 answer                write   write     write   write  write  write   write     write
+try again             write   write     write   write  write  write   write     write
+fill                  write   write     write   write  write  write   write     write
+nodes                 open    open      open    open   open   open    open      open
 several               sees    sees      no      no     no     no      no        no
 home                  sees    sees      no      no     no     no      no        no
+calls menu            sees    sees      no      no     no     no      no        no
 actions               write   write     write   write  write  write   write     write
 break-glass button    write   write     write   write  write  write   write     write
 refuse                write   write     write   write  write  write   write     write
@@ -197,8 +203,8 @@ SEEN = {
     "instance show": "Failed at",
     "task several": "12 tasks wait for a decision",
     "instance several": "3 instances have failed",
-    "why": "What you may do with task",
-    "audit": "What the audit has of task",
+    "why": "What you can do with",
+    "audit": "Audit records of",
     "oncall": r"waiting · .* failed",
     "digest": "still waits?",
     "status": "12 tasks wait",
@@ -209,8 +215,8 @@ SEEN = {
     "mention: id": TASK_NAME,
     "mention: search": "of 1 waiting tasks",
     "thread: show": TASK_NAME,
-    "thread: why": "What you may do with task",
-    "thread: audit": "What the audit has of task",
+    "thread: why": "What you can do with",
+    "thread: audit": "Audit records of",
     "chat: list": "of 12 waiting tasks",
     "chat: status": "12 tasks wait",
     "page": "9-12 of 12",
@@ -221,8 +227,9 @@ SEEN = {
     "refresh, alone": TASK_NAME,
     "post": TASK_NAME,
     "several": "12 tasks wait for a decision",
-    "home": "My queue",
-    "app_home_opened": "My queue",
+    "home": "Your tasks",
+    "calls menu": "Your tasks",
+    "app_home_opened": "Your tasks",
     "waiting": "Waiting for a decision: 12",
 }
 BUTTONS_MODULE, LISTENERS_MODULE = ROOT / "handlers/buttons.py", ROOT / "handlers/__init__.py"
@@ -244,21 +251,23 @@ READS = re.compile(
 )
 READ_FOR_A_FORM = {
     "batch.py:check_object",
-    "forms.py:suggest_failed_node",
+    "forms.py:choose_node",
+    "forms.py:suggest_nodes",
     "questions.py:_show_question",
     "watch.py:snooze",
 }
 READ_AND_FILTERED = {
     "either_kind.py:kind_of",
     "home.py:_load_source",
+    "home.py:_open_requests",
     "home.py:personal_home",
     "oncall.py:waiting",
     "oncall.py:hand_over",
     "watch.py:status",
 }
-HOME_DOORS = ("home", "app_home_opened")
+HOME_DOORS = ("home", "calls menu", "app_home_opened")
 # What those read who are refused for another reason than reading.
-OTHER_REFUSALS = {"right": "is for ", "write": "was not sent"}
+OTHER_REFUSALS = {"right": "🚫 Only ", "write": "was not sent"}
 COMMANDS = {
     "task list": "",
     "instance list": "",
@@ -295,8 +304,15 @@ BUTTONS = {
     "post": (private_cards.POST, str(REF)),
     "start": ("start.waiting", ""),
     "answer": (private_cards.ANSWER, str(AskedCommand(action="task.approve", button=str(REF)))),
+    "try again": (
+        private_cards.TRY_AGAIN,
+        str(AskedCommand(action="task.approve", button=str(REF))),
+    ),
+    "fill": (f"{modals.FILL}.task.approve", str(REF)),
+    "nodes": (modals.NODES, "node"),
     "several": ("several", "1|task|main||"),
     "home": ("home.next", "{}"),
+    "calls menu": ("calls", "rule"),
     "actions": ("task.approve", str(REF)),
     "break-glass button": ("break-glass", f"task.approve|{REF}"),
     "refuse": ("refuse", f"task.approve|{REF}"),
@@ -417,7 +433,8 @@ class Visit:
         state = modals.FormState.model_validate(
             {"action": "task.comment", "ref": REF, "location": location}
         )
-        form = modals.form(ENGLISH, state, ("a task", "main"), ReasonRule.NONE, {})
+        content = modals.FormContent("a task", "main")
+        form = modals.form(ENGLISH, state, content, ReasonRule.NONE)
         view = slack.modals.open(slack.workspace.permits.new_trigger(self.user), form)
         await slack.submit(self.user, view["id"], {"comment": "hello"})
 
@@ -495,7 +512,7 @@ async def test_what_somebody_may_not_read_is_left_out_and_counted_nowhere(
         ("page", "9-11 of 11 waiting tasks", "Only what you may read"),
         ("task several", "11 tasks wait for a decision."),
         ("waiting", "Waiting for a decision: 11", "Failed: 3", "and 3 more"),
-        ("app_home_opened", "My queue", "Counted among the tasks due soonest that you may read."),
+        ("app_home_opened", "Your tasks", "Counted among the tasks due soonest that you may read."),
         ("instance list", "1-8 of 14 instances"),
         ("oncall", r"\*\d+\* failed", "Reset the passwords"),
         ("status", r"main: \d+ runs are failed"),
@@ -546,7 +563,7 @@ async def test_whoever_may_act_and_not_read_sees_the_form_and_the_answer_and_no_
     comment = f"/secmaster task comment {TASK} seen it"
     before = environment.slack.messages(SOC)
     await environment.slack.command(BOB, SOC, comment)
-    await environment.ephemeral(BOB, "*Comment added*")
+    await environment.ephemeral(BOB, "*Comment added by")
     assert environment.slack.messages(SOC) == before
     card = await environment.card("task", TASK)
     writer = Visit(environment, BOB, card)
@@ -593,6 +610,10 @@ def test_every_button_has_its_row() -> None:
                     names.add(name.rstrip("."))
                 case ast.Attribute(value=ast.Name("private_cards"), attr=constant):
                     names.add(getattr(private_cards, constant))
+                case ast.Attribute(value=ast.Name("modals"), attr="NODES" | "FILL" as constant):
+                    names.add(getattr(modals, constant))
+                case ast.Attribute(value=ast.Name("ApprovalIntent"), attr=constant):
+                    names.add(ApprovalIntent[constant])
     pressed = {action_id.partition(".")[0] for action_id, _value in BUTTONS.values()}
     assert names - {"modal"} == pressed - {"task"}
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from tests.support.people import ALICE, BOB, CAROL, DAVE, GUEST, ONCALL, SOC
 from tests.support.slack_recorder import SlackRecorder
 
 TASK = Ref(kind="task", id=seed.TASK_ISOLATE)
+TASK_NAME = "Isolate host ecs-web-07"
 RUN = Ref(kind="instance", id=seed.INSTANCE_FAILED)
 UNKNOWN = "3e4c170e-7cc9-11f0-9216-fa163e209999"
 RULES = f"""
@@ -54,16 +56,15 @@ async def test_why_names_for_each_action_the_rule_that_lets_or_stops_and_who_cou
     environment: BotEnvironment, noun: str
 ) -> None:
     await environment.slack.command(ALICE, SOC, f"/secmaster why {noun}{TASK.id}")
-    text = await environment.ephemeral(ALICE, f"What you may do with task `{TASK.id}`")
-    assert "✅ `task.approve` rule 1 (grave): 2 people within 1 h" in text
-    assert "✅ `task.comment` rule 3" in text
-    assert "*approver* (<!subteam^S0SOC>)" in text
-    assert "instance." not in text
+    text = await environment.ephemeral(ALICE, f"What you can do with *{TASK_NAME}*\n`{TASK.id}`")
+    approver = "*approver* (<!subteam^S0SOC>)"
+    assert f"✅ *Approve*\nAllowed to {approver} (rule 1, grave). Needs 2 approvals within" in text
+    assert f"✅ *Comment*\nAllowed to {approver} or *oncall* (" in text
+    assert "*Retry*" not in text
     await environment.slack.command(DAVE, SOC, f"/secmaster why {noun}{TASK.id}")
-    text = await environment.ephemeral(DAVE, "What you may do")
-    assert "▫️ `task.approve` rule 1 (grave) leaves it to approver; " in text
-    [allowed] = [line for line in text.splitlines() if "✅" in line]
-    assert allowed.startswith("✅ `task.read` rule 5; may: ")
+    text = await environment.ephemeral(DAVE, "What you can do")
+    assert f"▫️ *Approve*\nOnly {approver} can do this (rule 1, grave)." in text
+    assert [line for line in text.splitlines() if "✅" in line] == ["✅ *Read tasks*"]
     nothing_was_sent(environment)
     assert environment.app.services.store.audit.entries(TASK) == []
 
@@ -71,47 +72,48 @@ async def test_why_names_for_each_action_the_rule_that_lets_or_stops_and_who_cou
 @pytest.mark.parametrize("noun", ["", "instance "])
 async def test_why_finds_a_run_as_well(environment: BotEnvironment, noun: str) -> None:
     await environment.slack.command(CAROL, SOC, f"/secmaster why {noun}{RUN.id}")
-    text = await environment.ephemeral(CAROL, f"What you may do with instance `{RUN.id}`")
-    assert "✅ `instance.retry` rule 4" in text
+    text = await environment.ephemeral(CAROL, f"`{RUN.id}`\n✅ *Read runs*")
+    assert "✅ *Retry*\nAllowed to *oncall* (<!subteam^S0ONCALL>) (rule 4)." in text
 
 
 async def test_why_answers_by_the_object_and_not_in_general(environment: BotEnvironment) -> None:
     await environment.slack.command(ALICE, SOC, f"/secmaster why {seed.TASK_BLOCK_IP}")
-    text = await environment.ephemeral(ALICE, "What you may do")
-    assert "✅ `task.approve` rule 2" in text
+    text = await environment.ephemeral(ALICE, "What you can do")
+    assert "✅ *Approve*\nAllowed to *approver* (<!subteam^S0SOC>) (rule 2)." in text
 
 
 async def test_why_tells_a_guest_nothing_of_a_task(environment: BotEnvironment) -> None:
     await environment.slack.command(GUEST, SOC, f"/secmaster why {TASK.id}")
-    await environment.ephemeral(GUEST, "Guests may not read or change anything here.")
+    await environment.ephemeral(GUEST, "Guests")
 
 
 async def test_why_needs_no_id_in_a_cards_thread(environment: BotEnvironment) -> None:
     ts = await environment.card("task", TASK.id)
     await environment.slack.say(DAVE, SOC, "@secmaster why", ts)
-    await environment.ephemeral(DAVE, f"What you may do with task `{TASK.id}`")
+    await environment.ephemeral(DAVE, f"What you can do with *{TASK_NAME}*")
     run = await environment.card("instance", RUN.id, user=CAROL)
     await environment.slack.say(CAROL, SOC, "@secmaster why", run)
-    await environment.ephemeral(CAROL, f"What you may do with instance `{RUN.id}`")
+    await environment.ephemeral(CAROL, f"`{RUN.id}`\n✅ *Read runs*")
 
 
 @pytest.mark.parametrize("noun", ["", "task ", "instance "])
 async def test_why_of_something_unknown_says_so(environment: BotEnvironment, noun: str) -> None:
     await environment.slack.command(ALICE, SOC, f"/secmaster why {noun}{UNKNOWN}")
     text = await environment.ephemeral(ALICE, "SecMaster")
-    assert "What you may do" not in text
+    assert "What you can do" not in text
 
 
 async def lent_to_dave(environment: BotEnvironment) -> None:
     """Alice lent Dave her rights, and both are told."""
-    await environment.ephemeral(ALICE, "<@U0DAVE> may do until")
-    await environment.posted("D0DAVE", "<@U0ALICE> lends you their rights")
+    await environment.ephemeral(ALICE, "<@U0DAVE> has your permissions until")
+    await environment.posted("D0DAVE", "You have <@U0ALICE>'s permissions")
 
 
 async def test_why_says_by_whose_lent_right(environment: BotEnvironment) -> None:
     await environment.slack.command(ALICE, SOC, "/secmaster delegate @dave for 2h")
     await environment.slack.command(DAVE, SOC, f"/secmaster why {TASK.id}")
-    assert "by a lent right" in await environment.ephemeral(DAVE, "What you may do")
+    text = await environment.ephemeral(DAVE, "What you can do")
+    assert "You act on behalf of <@U0ALICE>." in text
     await lent_to_dave(environment)
 
 
@@ -133,28 +135,32 @@ async def test_the_story_of_a_task_is_whole_and_read_by_those_who_may(
 ) -> None:
     ts = await environment.card("task", TASK.id)
     await environment.slack.press(DAVE, SOC, ts, "task.approve")
-    await environment.ephemeral(DAVE, "leaves it to *approver*")
+    await environment.ephemeral(DAVE, "approver", "can do this")
     await environment.slack.command(ALICE, SOC, f"/task approve {TASK.id} the shells are real")
     await environment.replies(ts)
     await environment.slack.press(BOB, SOC, ts, "task.approve")
     [_, reply] = await environment.replies(ts, 2)
-    assert "*Approved*" in reply
+    assert "*Approved by" in reply
     await environment.slack.until(lambda: not environment.buttons(ts))
     await environment.slack.command(BOB, SOC, f"/secmaster audit {TASK.id}")
-    await environment.ephemeral(BOB, f"What the audit has of task {TASK.id}")
+    await environment.ephemeral(BOB, f"Audit records of *{TASK_NAME}*\n`{TASK.id}`")
     story = json.dumps(environment.slack.ephemerals(BOB)[-1], ensure_ascii=False)
     done = record(environment, "done")
     for part in (
-        "🚫 refused: approval by <@U0DAVE>",
-        "🗳️ said yes: approval by <@U0ALICE> (alice@example.com in SecMaster)",
-        "✅ done: approval by <@U0BOB>",
-        "rule 1 (grave)",
+        f"<@U0DAVE> was not allowed to approve *{TASK_NAME}*. Only approver can do this (rule 1,",
+        f"<@U0ALICE> approved *{TASK_NAME}*; more approvals are needed. Approvals to approve: 1 of",
+        "Person: <@U0ALICE> · alice@example.com in SecMaster",
+        f"<@U0BOB> approved *{TASK_NAME}*.",
+        "Approved with: <@U0ALICE> · <!date^",
+        "“the shells are real”",
+        "Rule: rule 1, grave",
         "> the shells are real",
         "waiting → finished",
         "HTTP 200",
         f"request `{done['request_id']}`",
-        f"saw `{done['decision_fingerprint'][:12]}`",
-        f"ref `{done['operation_id'][:6]}`",
+        f"Record: #{done['number']} · `{done['operation_id'][:6]}`",
+        f"Later: <!date^{int(datetime.fromisoformat(done['at']).timestamp())}^",
+        "Due: <!date^",  # of the card that each of them saw
     ):
         assert part in story
     verified = await asyncio.to_thread(audit_log.verify, environment.app.engine)
@@ -196,7 +202,7 @@ async def test_a_record_has_all_that_an_auditor_asks_for(environment: BotEnviron
 async def test_others_do_not_read_the_audit(environment: BotEnvironment, user: str) -> None:
     for text in (f"audit {TASK.id}", f"audit task {TASK.id}", f"audit {UNKNOWN}"):
         await environment.slack.command(user, SOC, f"/secmaster {text}")
-        await environment.ephemeral(user, "`audit` is for *approver*", "Nothing was done.")
+        await environment.ephemeral(user, "Only *approver*", "can read the audit.")
 
 
 async def test_a_borrower_does_not_read_the_audit_by_a_lent_right(
@@ -204,13 +210,13 @@ async def test_a_borrower_does_not_read_the_audit_by_a_lent_right(
 ) -> None:
     await environment.slack.command(ALICE, SOC, "/secmaster delegate @dave for 2h")
     await environment.slack.command(DAVE, SOC, f"/secmaster audit {TASK.id}")
-    await environment.ephemeral(DAVE, "`audit` is for *approver*")
+    await environment.ephemeral(DAVE, "can read the audit.")
     await lent_to_dave(environment)
 
 
 async def test_of_what_nobody_touched_the_audit_has_nothing(environment: BotEnvironment) -> None:
     await environment.slack.command(ALICE, SOC, f"/secmaster audit {UNKNOWN}")
-    await environment.ephemeral(ALICE, f"The audit has nothing of `{UNKNOWN}`")
+    await environment.ephemeral(ALICE, f"No audit records of `{UNKNOWN}`.")
 
 
 async def test_the_story_is_told_in_a_cards_thread_without_an_id(
@@ -220,7 +226,7 @@ async def test_the_story_is_told_in_a_cards_thread_without_an_id(
     await environment.slack.press(CAROL, SOC, ts, "instance.retry")
     await environment.replies(ts)
     await environment.slack.say(ALICE, SOC, "@secmaster audit", ts)
-    await environment.ephemeral(ALICE, f"What the audit has of instance {RUN.id}")
+    await environment.ephemeral(ALICE, f"`{RUN.id}`")
 
 
 async def test_a_hostile_reason_stays_a_quotation_in_the_story(environment: BotEnvironment) -> None:
@@ -231,7 +237,7 @@ async def test_a_hostile_reason_stays_a_quotation_in_the_story(environment: BotE
     await environment.slack.submit(ALICE, view["id"], {"reason": reason})
     await environment.replies(ts)
     await environment.slack.command(ALICE, SOC, f"/secmaster audit {seed.TASK_BLOCK_IP}")
-    await environment.ephemeral(ALICE, "What the audit has of")
+    await environment.ephemeral(ALICE, "Audit records of")
     story = json.dumps(environment.slack.ephemerals(ALICE)[-1], ensure_ascii=False)
     assert "> ✅ done: approval by &lt;@U0BOB&gt; &lt;!channel&gt;" in story
     assert "<@U0BOB>" not in story
@@ -253,10 +259,10 @@ async def test_no_record_can_answer_in_our_name(environment: BotEnvironment) -> 
     assert "_hooks" not in records
     assert "response_url" not in records
     assert "xoxb" not in records
-    await environment.ephemeral(CAROL, "leaves it to *approver*")
+    await environment.ephemeral(CAROL, "approver", "can do this")
     await lent_to_dave(environment)
-    await environment.ephemeral(ALICE, "<@U0DAVE> has your rights no longer")
-    await environment.posted("D0DAVE", "<@U0ALICE> has taken their rights back")
+    await environment.ephemeral(ALICE, "<@U0DAVE> no longer has your permissions")
+    await environment.posted("D0DAVE", "You no longer have <@U0ALICE>'s permissions")
 
 
 async def test_a_refusal_is_not_on_record_as_the_action_it_kept_from_being_done(
@@ -265,7 +271,7 @@ async def test_a_refusal_is_not_on_record_as_the_action_it_kept_from_being_done(
     ts = await environment.card("task", TASK.id)
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
     await environment.slack.until(lambda: "refuse" in environment.buttons(ts))
-    await environment.slack.press(BOB, SOC, ts, "refuse")
+    await environment.decline(BOB, ts)
     await environment.replies(ts, 2)
     await environment.slack.until(lambda: "refuse" not in environment.buttons(ts))
     outcomes = [row["outcome"] for row in environment.app.services.store.audit.entries(TASK)]
@@ -303,3 +309,26 @@ async def test_what_is_amiss_with_the_audit_is_a_warning_at_the_start(
         "The database has a trigger hide on aud",
         "The head is not signed with AUDIT_KEY:",
     ]
+
+
+async def test_why_says_who_used_the_right_that_a_press_would_use(
+    environment: BotEnvironment,
+) -> None:
+    await environment.slack.command(ALICE, SOC, "/secmaster delegate @dave for 2h")
+    await lent_to_dave(environment)
+    ts = await environment.card("task", TASK.id)
+    await environment.slack.press(DAVE, SOC, ts, "task.approve")
+    await environment.replies(ts)
+    await environment.slack.command(ALICE, SOC, f"/secmaster why {TASK.id}")
+    text = await environment.ephemeral(ALICE, "What you can do")
+    sentence = "<@U0DAVE> already approved on your behalf, so your approval would count twice."
+    assert f"▫️ *Approve*\n{sentence}" in text
+    await environment.slack.command(BOB, SOC, f"/secmaster why {TASK.id}")
+    text = await environment.ephemeral(BOB, "What you can do")
+    assert "Approvals to approve: 1 of 2 (<@U0DAVE>)." in text
+    await environment.slack.command(DAVE, SOC, f"/secmaster why {TASK.id}")
+    text = await environment.ephemeral(DAVE, "What you can do")
+    assert "▫️ *Approve*\nYou already approved this. Waiting for 1 more." in text
+    await environment.slack.command(DAVE, SOC, "/secmaster whoami")
+    text = await environment.ephemeral(DAVE, "You have <@U0ALICE>'s permissions until")
+    assert "✅ *Approve tasks*: yes · on behalf of <@U0ALICE>" in text

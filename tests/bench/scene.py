@@ -134,9 +134,8 @@ class Scene:
         place = SlackLocation(channel=SOC, card=card.ts)
         state = modals.FormState(action="task.comment", ref=card.ref, location=place)
         typed = {"type": "plain_text_input", "value": _text()}
-        view = modals.form(
-            ENGLISH, state, ("A task", "demo-workspace"), ReasonRule.OPTIONAL, {}
-        ) | {
+        content = modals.FormContent("A task", "demo-workspace")
+        view = modals.form(ENGLISH, state, content, ReasonRule.OPTIONAL) | {
             "id": workspace.new_id("V"),
             "state": {"values": {"comment": {"comment": typed}}},
         }

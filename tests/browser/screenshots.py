@@ -67,8 +67,8 @@ async def several(browser: Browser, slack: SlackSandbox) -> Page:
     grave = next(m["ts"] for m in slack.messages(SOC) if "Disable" in m["text"])
     await slack.press(ALICE, SOC, grave, "task.approve")
     page = await window(browser, f"{slack.url}/#{BOB}/{SOC}", DESKTOP)
-    await page.get_by_text("1 of 2 said yes").wait_for()
-    await page.get_by_role("button", name="Break the glass").scroll_into_view_if_needed()
+    await page.get_by_text("Approvals to approve: 1 of 2").wait_for()
+    await page.get_by_role("button", name="Withdraw my approval").scroll_into_view_if_needed()
     return page
 
 

@@ -159,7 +159,7 @@ async def test_a_guest_is_refused_for_their_eyes_only(
     guest, alice = await asyncio.gather(sit(GUEST), sit(ALICE))
     await decide(guest, ts, "Approve")
     item = guest.get_by_role("listitem").filter(
-        has_text="Guests may not read or change anything here."
+        has_text="Guests can't read or change anything here."
     )
     await expect(item).to_contain_text("Only visible to you")
     await expect(alice.get_by_text("Guests may not read")).to_have_count(0)

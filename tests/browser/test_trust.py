@@ -6,6 +6,8 @@ import pytest
 from playwright.async_api import Page, expect
 
 from bot.cli.demo_story import POLICY
+from bot.domain.objects import Ref
+from bot.messages.blocks import Viewer
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import Person, seed
 from tests.support.browser import Sit, decide, message, open_thread, press
@@ -56,15 +58,15 @@ async def test_two_people_approve_and_each_sees_how_far_it_is(
     ts = await environment.card("task", seed.TASK_ISOLATE)
     alice, bob = await asyncio.gather(sit(ALICE), sit(BOB))
     await decide(alice, ts, "Approve")
-    await expect(message(bob, ts)).to_contain_text("Approval: 1 of 2 said yes")
+    await expect(message(bob, ts)).to_contain_text("Approvals to approve: 1 of 2")
     await expect(message(bob, ts)).to_contain_text("@Alice")
-    await press(alice, ts, "Take back my yes")
+    await press(alice, ts, "Withdraw my approval")
     await expect(message(bob, ts)).not_to_contain_text("1 of 2")
     await decide(alice, ts, "Approve")
-    await expect(message(bob, ts)).to_contain_text("1 of 2 said yes")
+    await expect(message(bob, ts)).to_contain_text("Approvals to approve: 1 of 2")
     assert decisions(environment) == []
     await decide(bob, ts, "Approve")
-    await expect(message(alice, ts)).to_contain_text("Approved by @Bob, with @Alice")
+    await expect(message(alice, ts)).to_contain_text("Approved by @Bob and @Alice")
     await expect(message(alice, ts).get_by_role("button", name="Approve")).to_have_count(0)
     thread = await open_thread(alice, ts)
     await expect(thread).to_contain_text("rule 1 (grave) · HTTP 200 · request")
@@ -75,14 +77,17 @@ async def test_a_refusal_asks_first_and_ends_it(environment: BotEnvironment, sit
     ts = await environment.card("task", seed.TASK_ISOLATE)
     alice, bob = await asyncio.gather(sit(ALICE), sit(BOB))
     await decide(alice, ts, "Approve")
-    await expect(message(bob, ts)).to_contain_text("1 of 2 said yes")
-    await press(bob, ts, "Refuse")
+    await expect(message(bob, ts)).to_contain_text("Approvals to approve: 1 of 2")
+    await press(bob, ts, "Decline request")
     question = bob.get_by_role("alertdialog")
-    await expect(question).to_contain_text("Nobody's yes counts any more.")
-    await question.get_by_role("button", name="Refuse").click()
+    await expect(question).to_contain_text("This cancels all approvals given so far.")
+    await question.get_by_role("button", name="Decline request").click()
     await expect(message(alice, ts)).not_to_contain_text("1 of 2")
+    await expect(message(alice, ts)).to_contain_text("@Bob declined the request to approve")
     thread = await open_thread(alice, ts)
-    await expect(thread).to_contain_text("@Bob refused the approval. The yes of @Alice no longer")
+    await expect(thread).to_contain_text(
+        "@Bob declined the request to approve this task. The approval by @Alice no longer"
+    )
     assert decisions(environment) == []
 
 
@@ -93,10 +98,12 @@ async def test_what_too_few_wanted_in_time_lapses_by_itself(
     ts = await environment.card("task", seed.TASK_ISOLATE)
     page = await sit(ALICE)
     await decide(page, ts, "Approve")
-    await expect(message(page, ts)).to_contain_text("1 of 2 said yes")
+    await expect(message(page, ts)).to_contain_text("Approvals to approve: 1 of 2")
     await expect(message(page, ts)).not_to_contain_text("1 of 2", timeout=15_000)
     thread = await open_thread(page, ts)
-    await expect(thread).to_contain_text("The approval lapsed: 1 of 2 said yes in time (@Alice)")
+    await expect(thread).to_contain_text(
+        "The request to approve this task expired. Approvals to approve: 1 of 2 (@Alice)"
+    )
 
 
 async def test_who_breaks_the_glass_says_why_and_a_channel_is_told(
@@ -105,15 +112,17 @@ async def test_who_breaks_the_glass_says_why_and_a_channel_is_told(
     ts = await environment.card("task", seed.TASK_ISOLATE)
     alice, carol = await asyncio.gather(sit(ALICE), sit(CAROL))
     await decide(alice, ts, "Approve")
-    await press(alice, ts, "Break the glass")
-    item = alice.get_by_role("listitem").filter(has_text="You may not break the glass")
-    await expect(item).to_contain_text("oncall")
-    await press(carol, ts, "Break the glass")
+    await expect(message(carol, ts)).to_contain_text("1 of 2")
+    await expect(message(carol, ts)).not_to_contain_text("Emergency override")
+    task = Ref(kind="task", id=seed.TASK_ISOLATE)
+    viewer = Viewer(may_override=frozenset({"task.approve"}))
+    private = await environment.private_card(CAROL, task, viewer)
+    await press(carol, private, "Emergency override")
     form = carol.get_by_role("dialog")
     await expect(form).to_contain_text("It is announced.")
     await form.get_by_label("Reason").fill("it spreads, Bob does not answer")
     await form.get_by_role("button", name="Approve").click()
-    await expect(message(alice, ts)).to_contain_text("Approved by @Carol, who broke the glass")
+    await expect(message(alice, ts)).to_contain_text("Approved by @Carol (emergency override)")
     oncall = await sit(ALICE, ONCALL)
     announced = oncall.get_by_role("main").get_by_role("listitem").filter(has_text="broke the")
     await expect(announced).to_contain_text("it spreads, Bob does not answer")
@@ -166,10 +175,10 @@ async def test_why_tells_the_rule_and_audit_the_story(
     ts = await environment.card("task", seed.TASK_ISOLATE)
     page = await sit(ALICE)
     await write(page, TASK.format("why"))
-    item = page.get_by_role("listitem").filter(has_text="What you may do with task")
+    item = page.get_by_role("listitem").filter(has_text="What you can do with")
     await expect(item).to_contain_text("task.approve rule 1 (grave): 2 people within 1 h")
     await decide(page, ts, "Approve")
-    await expect(message(page, ts)).to_contain_text("1 of 2 said yes")
+    await expect(message(page, ts)).to_contain_text("Approvals to approve: 1 of 2")
     await write(page, TASK.format("audit"))
     story = page.get_by_role("listitem").filter(has_text="What the audit has of task")
     await expect(story).to_contain_text("said yes: approval by @Alice")
@@ -185,15 +194,15 @@ async def test_rights_are_lent_and_both_names_stand_in_the_thread(
     ts = await environment.card("task", seed.TASK_ISOLATE)
     alice, dave = await asyncio.gather(sit(ALICE), sit(DAVE))
     await write(alice, "/secmaster delegate @dave for 2h")
-    lent = alice.get_by_role("listitem").filter(has_text="@Dave may do until")
+    lent = alice.get_by_role("listitem").filter(has_text="@Dave has your permissions until")
     await expect(lent).to_contain_text("roles: approver")
     await press(dave, ts, "Terminate")
     form = dave.get_by_role("dialog")
     await form.get_by_label("Reason").fill("as Alice asked")
     await form.get_by_role("button", name="Terminate").click()
-    await expect(message(dave, ts)).to_contain_text("Terminated by @Dave (by the right of @Alice)")
+    await expect(message(dave, ts)).to_contain_text("Terminated by @Dave (on behalf of @Alice)")
     thread = await open_thread(alice, ts)
-    await expect(thread).to_contain_text("Terminated by @Dave (by the right of @Alice)")
+    await expect(thread).to_contain_text("Terminated by @Dave (on behalf of @Alice)")
     assert decisions(environment) == ["TERMINATE"]
 
 
@@ -218,7 +227,5 @@ async def test_what_nobody_knows_yet_stands_on_the_card_until_it_is_known(
     await environment.secmaster.faults.clear()
     await expect(card).to_contain_text("Approved by @Alice")
     thread = await open_thread(page, ts)
-    await expect(thread).to_contain_text(
-        "I am reading until it is known whether the approval took effect"
-    )
+    await expect(thread).to_contain_text("It is not known yet whether the approval by")
     assert decisions(environment) == ["CONTINUE"]

@@ -61,7 +61,7 @@ async def test_on_a_phone_a_failure_is_retried_and_the_thread_tells_its_end(
     await page.get_by_role("alertdialog").get_by_role("button", name="Retry", exact=True).click()
     await expect(message(page, ts)).to_contain_text("Finished")
     thread = await open_thread(page, ts)
-    await expect(thread).to_contain_text("The retry finished")
+    await expect(thread).to_contain_text("Retry finished")
 
 
 async def test_home_is_drawn_anew_by_itself_when_something_comes(
@@ -71,7 +71,7 @@ async def test_home_is_drawn_anew_by_itself_when_something_comes(
     page = await sit(ALICE, "D0ALICE")
     await page.get_by_role("link", name="Home").click()
     home = page.get_by_role("region", name="Home")
-    await expect(home).to_contain_text("My queue")
+    await expect(home).to_contain_text("Your tasks")
     environment.secmaster.world.add_task(name="Isolate host now", due_date=soon(environment))
     await expect(home).to_contain_text("Isolate host now")
 

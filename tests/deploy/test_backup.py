@@ -179,7 +179,7 @@ async def test_what_was_under_way_goes_on_from_a_backup_and_is_sent_once(
         installation.backup()
         await secmaster.faults.clear()
         terminated = (await slack.until(lambda: slack.messages(SOC)[1:]))[0]["ts"]
-        await slack.until(lambda: "*Terminated*" in str(slack.thread(SOC, terminated)))
+        await slack.until(lambda: "*Terminated by" in str(slack.thread(SOC, terminated)))
         _exit_code, verdict = await audit_verify()
         await bot.kill()
     [head] = re.findall("^Head: (.*)$", verdict, re.MULTILINE)
@@ -200,7 +200,7 @@ async def test_what_was_under_way_goes_on_from_a_backup_and_is_sent_once(
         await slack.press(BOB, SOC, approved, "task.approve")
         await slack.until(lambda: "Finished" in slack.thread(SOC, approved)[0]["text"])
         reply = slack.thread(SOC, approved)[-1]["text"]
-        assert f"*Approved* by <@{BOB}>, with <@{ALICE}>" in reply
+        assert f"*Approved by <@{BOB}>, with <@{ALICE}>" in reply
     exit_code, _verdict = await audit_verify()
     assert exit_code == 0
     actions = [write.body["action"] for write in secmaster.writes("UpdateTask")]

@@ -217,7 +217,7 @@ async def test_a_bot_runs_by_the_steps_of_the_image_and_writes_into_its_data_alo
     )
     story, complaints = await demo.communicate()
     assert (demo.returncode, complaints) == (0, b"")
-    assert b"*Approved* by @Alice" in story
+    assert b"*Approved by @Alice" in story
 
 
 def sources(folder: Path) -> set[Path]:

@@ -14,9 +14,11 @@ import pytest
 from bot.app import App
 from bot.cli.demo_story import POLICY
 from bot.domain.actions import TABLE
-from bot.domain.objects import OBJECT_KINDS
+from bot.domain.objects import OBJECT_KINDS, Ref
+from bot.domain.slack import SlackLocation
+from bot.messages.blocks import Viewer
 from bot.policy.config import Attribution, ChannelsConfig, Config, WatchConfig, parse
-from bot.policy.rules import READS, Role, Rule
+from bot.policy.rules import READS, CallRule, Role, Rule
 from bot.sandbox.secmaster import SecMasterSandbox
 from bot.sandbox.secmaster.journal import Received
 from bot.settings import Settings
@@ -76,6 +78,15 @@ class BotEnvironment:
         await self.slack.command(user, channel, f"/secmaster {noun} show {object_id}")
         return await self.slack.until(lambda: self.new_card(channel, before))
 
+    async def private_card(self, user: str, ref: Ref, viewer: Viewer) -> str:
+        """Show somebody an object's card that they alone see; returns its ts."""
+        services = self.app.services
+        snapshot = await services.workspaces.read(ref)
+        message = await services.cards.private_message(ref, snapshot, viewer)
+        await services.slack.send_private(SlackLocation(channel=SOC), user, message)
+        await self.ephemeral(user, snapshot.name)
+        return str(self.slack.ephemerals(user)[-1]["ts"])
+
     def new_card(self, channel: str, before: set[str]) -> str:
         """Return the ts of the newest message that was not there before, or nothing."""
         posted = [m["ts"] for m in self.slack.messages(channel) if m["ts"] not in before]
@@ -92,6 +103,12 @@ class BotEnvironment:
             return [message["text"] for message in messages] if len(messages) == count else []
 
         return await self.slack.until(texts)
+
+    async def decline(self, user: str, ts: str, reason: str = "not now") -> None:
+        """Have somebody decline the request on a card, for a reason."""
+        await self.slack.press(user, SOC, ts, "refuse")
+        view = self.slack.views(user)[-1]
+        await self.slack.submit(user, view["id"], {"reason": reason})
 
     async def ephemeral(self, user: str, *containing: str) -> str:
         """Wait for a message that only this person sees and that was not read; return its text."""
@@ -167,8 +184,9 @@ def policy(text: str = POLICY) -> Config:
     """The policy file's meaning.
 
     Cards follow only where a story says so, and a decision without a reason leaves a comment
-    only where it says that. Where it says nothing of reading, every member may read; cards may be
-    posted in every channel, unless it says where.
+    only where it says that. Nobody is called for an approval unless it says how. Where it says
+    nothing of reading, every member may read; cards may be posted in every channel, unless it says
+    where.
     """
     defaults = {
         "watch": WatchConfig(every=0),
@@ -179,6 +197,9 @@ def policy(text: str = POLICY) -> Config:
         key: value for key, value in defaults.items() if f"[{key}]" not in text
     }
     config = parse(text)
+    if "call = " not in text:
+        quiet_rules = [rule.model_copy(update={"call": CallRule.NONE}) for rule in config.rules]
+        config = config.model_copy(update={"rules": tuple(quiet_rules)})
     if config.unreadable_kinds == OBJECT_KINDS:
         reading = Rule(actions=[read.name for read in READS], roles=["reader"])
         missing["rules"] = (*config.rules, reading)

@@ -12,10 +12,10 @@ CONSOLE = "https://console.example/x"
 
 # All markup that a reader may see: it is the bot's, and mentions only whom the bot mentions.
 OWN_MARKUP = re.compile(
-    r"<!date\^-?\d+\^\{date_short_pretty\} \{time\}\|[^<>|]*>"
+    r"<!date\^-?\d+\^(?:\{date_short_pretty\} \{time\}|\{time\}|\{ago\})\|[^<>|]*>"
     r"|<@U0(?:ALICE|BOB)>"
     r"|<!subteam\^S0SOC>"
-    rf"|<{re.escape(CONSOLE)}\|(?:console|its thread)>"
+    rf"|<{re.escape(CONSOLE)}\|[^<>|]*>"
 )
 ENTITY = re.compile(r"&(?:amp|lt|gt);")
 

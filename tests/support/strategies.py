@@ -15,6 +15,7 @@ from bot.domain.reasons import OutcomeReason, RefusalReason
 from bot.domain.slack import Actor, SlackLocation
 from bot.domain.snapshots import Change
 from bot.messages import RenderContext, audit_history
+from bot.messages.blocks import Tally, Viewer
 from bot.messages.fields import INSTANCE_WORDS, TASK_WORDS
 from bot.messages.modals import FormState
 from bot.policy.decide import Allowed, Principal, Refused
@@ -146,7 +147,14 @@ runs = st.builds(
 
 
 def render_contexts(kind: ObjectKind) -> st.SearchStrategy[RenderContext]:
-    """Return contexts of objects of this kind."""
+    """Return contexts of objects of this kind, for everybody or for one reader."""
+    names = st.frozensets(st.sampled_from([row.name for row in TABLE if row.kind == kind]))
+    numbers = st.tuples(st.integers(0, 9), st.integers(2, 9))
+    tallies = st.builds(
+        lambda number, roles: Tally(number[0], number[1], roles, ("S0SOC", "U0BOB")),
+        numbers,
+        st.lists(role_names, max_size=9).map(tuple),
+    )
     return st.builds(
         RenderContext,
         ref=st.builds(Ref, kind=st.just(kind), id=ids, workspace=workspaces),
@@ -154,6 +162,9 @@ def render_contexts(kind: ObjectKind) -> st.SearchStrategy[RenderContext]:
         catalogue=st.just(ENGLISH),
         workspace=words,
         console_url=st.sampled_from(["", CONSOLE]),
+        viewer=st.none() | st.builds(Viewer, names, names),
+        tallies=st.dictionaries(st.sampled_from([row.name for row in TABLE]), tallies),
+        names=st.dictionaries(words, words, max_size=9),
     )
 
 
@@ -341,7 +352,7 @@ audit_entries: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
         "number": st.integers(1, 10**9),
         "at": st.just("2026-03-01T12:00:00.000000+00:00"),
         "operation_id": st.sampled_from(["0f" * 16, "refused-1772366400.000000-U0ALICE"]),
-        "outcome": st.sampled_from([*audit_history.OUTCOMES, "<!channel>"]),
+        "outcome": st.sampled_from([*audit_history.SIGNS, "<!channel>"]),
     },
     optional={
         "action": st.sampled_from([*BY_NAME, "reload", "<!channel>`"]),

@@ -19,6 +19,7 @@ name = "soc"
 channel = "C0SOC"
 tasks = true
 mention = ["S0SOC"]
+group = "none"
 
 [[routes]]
 name = "oncall"
@@ -33,7 +34,7 @@ async def first_poll_finished(environment: BotEnvironment) -> None:
     What is there by then is summed up in one message for each channel; that it is one, and what
     it says, is a story of its own.
     """
-    environment.ignore_messages("👋 I watch SecMaster from now on.")
+    environment.ignore_messages("👋 Now watching SecMaster.")
     statuses = environment.app.services.store.poll_statuses
     await environment.secmaster.until(
         lambda: bool((status := statuses.get("main")) and status.last_success_at)

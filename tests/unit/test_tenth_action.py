@@ -76,8 +76,17 @@ WORDS: dict[str, dict[str, Any]] = {
             "{actor} deferred {done} of {count} task.",
             "{actor} deferred {done} of {count} tasks.",
         ),
+        "batch_title": ("Defer {count} task", "Defer {count} tasks"),
+        "batch_progress": (
+            "{actor} is deferring {count} task: {done} done.",
+            "{actor} is deferring {count} tasks: {done} done.",
+        ),
         "noun": "deferral",
         "doing": "deferring",
+        "request_ended": "This cancelled the request to defer, which {names} had agreed to.",
+        "denied": "{actor} was not allowed to defer {object}.",
+        "decline_denied": "{actor} was not allowed to decline the request to defer {object}.",
+        "counted": "{actor} agreed to defer {object}; more are needed.",
     },
     "task.cite": {
         "button": "Cite",
@@ -105,6 +114,10 @@ WORDS: dict[str, dict[str, Any]] = {
         "past": "{actor} cited {object}.",
         "noun": "citation",
         "doing": "citing",
+        "request_ended": "This cancelled the request to cite, which {names} had agreed to.",
+        "denied": "{actor} was not allowed to cite {object}.",
+        "decline_denied": "{actor} was not allowed to decline the request to cite {object}.",
+        "counted": "{actor} agreed to cite {object}; more are needed.",
     },
     "instance.rerun": {
         "button": "Rerun",
@@ -131,8 +144,18 @@ WORDS: dict[str, dict[str, Any]] = {
         "expired": "The request to rerun expired.",
         "past": "{actor} reran {object}.",
         "batch": ("{actor} reran {done} of {count} run.", "{actor} reran {done} of {count} runs."),
+        "batch_title": ("Rerun {count} run", "Rerun {count} runs"),
+        "batch_progress": (
+            "{actor} is rerunning {count} run: {done} done.",
+            "{actor} is rerunning {count} runs: {done} done.",
+        ),
         "noun": "immediate rerun",
         "doing": "rerunning",
+        "request_ended": "This cancelled the request to rerun, which {names} had agreed to.",
+        "failed_again": "Failed again after the rerun by {actor}, {when}.",
+        "denied": "{actor} was not allowed to rerun {object}.",
+        "decline_denied": "{actor} was not allowed to decline the request to rerun {object}.",
+        "counted": "{actor} agreed to rerun {object}; more are needed.",
     },
 }
 OTHER_DECISIONS = re.compile("approv|terminat", re.IGNORECASE)
@@ -238,13 +261,13 @@ def test_its_form_asks_for_what_it_needs(code: Code) -> None:
     modals, samples = code("bot.messages.modals"), code("tests.support.samples")
     location = code("bot.domain.slack").SlackLocation(channel="C0SOC")
     state = modals.FormState(action="task.defer", ref=samples.TASK, location=location)
-    form = modals.form(samples.ENGLISH, state, ("Isolate host", "soc-east"), "required", {})
-    assert form["title"]["text"] == "Defer task"
+    content = modals.FormContent("Isolate host", "soc-east")
+    form = modals.form(samples.ENGLISH, state, content, "required")
+    assert form["title"]["text"] == "Defer this task?"
     assert [block["block_id"] for block in form["blocks"] if block["type"] == "input"] == ["reason"]
     citation = state.model_copy(update={"action": "task.cite"})
-    form = modals.form(
-        samples.ENGLISH, citation, ("Isolate host", "soc-east"), "none", {"comment": "said"}
-    )
+    content = modals.FormContent("Isolate host", "soc-east", {"comment": "said"})
+    form = modals.form(samples.ENGLISH, citation, content, "none")
     assert form["blocks"][-1]["element"]["initial_value"] == "said"
 
 
@@ -273,13 +296,17 @@ def test_the_policy_takes_its_name_and_decides_about_it(code: Code) -> None:
     )
     assert isinstance(decision, policy.Allowed)
     assert decision.approvals == 2
-    why = code("bot.messages").permissions.why(
-        samples.ENGLISH, samples.TASK, [(defer, decision, False)], {}
+    permissions, whoami = code("bot.messages").permissions, code("bot.messages").whoami
+    explained = permissions.Explained(samples.TASK, samples.WAITING, (), "U0ALICE")
+    forecast = permissions.ActionForecast(
+        defer, decision, accepted=True, terms=code("bot.domain.operations").PolicyTerms()
     )
-    assert "`task.defer` rule 1: 2 people" in read(code, why)
-    whoami = code("bot.messages").command_help.whoami(samples.ENGLISH, alice, "Alice", config).text
-    assert "✅ `task.defer` yes with a reason and 2 people by rule 1" in whoami
-    assert "▫️ `task.cite` no: no rule allows it" in whoami
+    why = permissions.why(samples.ENGLISH, explained, decision, [forecast], {})
+    assert "✅ *Defer*" in read(code, why)
+    assert "Needs 2 approvals within 1 hr." in read(code, why)
+    text = whoami.whoami(samples.ENGLISH, whoami.Person(alice, "Alice"), config).text
+    assert "✅ *Defer tasks*: yes · 2 approvals · with a reason" in text
+    assert "▫️ *Cite tasks*: no, no rule allows it to anybody" in text
     with pytest.raises(code("bot.policy.config").ConfigError, match=r"can't share task\.cite"):
         code("bot.policy.config").parse(POLICY.replace('"task.defer"', '"task.cite"'))
 
@@ -312,8 +339,8 @@ def test_a_third_decision_is_named_by_its_own_word_on_the_card(code: Code) -> No
     standing = samples.standing_operation("task.defer")
     card = code("bot.messages").card(context(code, samples.TASK), ended, standing)
     text = read(code, card)
-    assert "Deferred by <@U0ALICE> from Slack" in text
-    assert not OTHER_DECISIONS.search(text.replace("An approval in a playbook", ""))
+    assert "Deferred by <@U0ALICE>, <!date" in text
+    assert not OTHER_DECISIONS.search(text.replace("playbook approval", ""))
 
 
 def test_a_third_decision_is_named_by_its_own_word_in_the_thread(code: Code) -> None:
@@ -329,27 +356,27 @@ def test_a_third_decision_is_named_by_its_own_word_in_the_thread(code: Code) -> 
     pending = samples.standing_operation("task.defer", state=operations.OperationState.PENDING)
     by_bob = samples.operation("task.defer", user="U0BOB")
     texts = {
-        messages.outcome(samples.ENGLISH, defer, done).text: "*Deferred* by <@U0ALICE>",
+        messages.outcome(samples.ENGLISH, defer, done).text: "*Deferred by <@U0ALICE>.*",
         messages.outcome(
             samples.ENGLISH, by_bob, closed, standing
-        ).text: "⛔ Canceled, deferred by <@U0ALICE>",
-        messages.lost(samples.ENGLISH, by_bob, standing).text: "Already deferred by <@U0ALICE>",
+        ).text: "⛔ Canceled. Deferred already by <@U0ALICE>",
+        messages.lost(samples.ENGLISH, by_bob, standing).text: "Deferred already by <@U0ALICE>",
         messages.lost(
             samples.ENGLISH, by_bob, pending
         ).text: "<@U0ALICE> is deferring this task right now",
         messages.still_trying(
             samples.ENGLISH, defer, done, None, 60
-        ).text: "The deferral by <@U0ALICE> waits",
+        ).text: "The deferral by <@U0ALICE> has not been sent yet.",
         messages.break_glass_used(
-            samples.ENGLISH, defer, done, "soc", ""
-        ).text: "for the deferral of task",
+            samples.ENGLISH, defer, done, ("Isolate host", "soc"), ""
+        ).text: "Deferred by <@U0ALICE>.",
     }
     for text, sentence in texts.items():
         assert sentence in text
         assert not OTHER_DECISIONS.search(text)
 
 
-def test_what_is_not_for_an_instance_now_is_named_with_the_right_article(code: Code) -> None:
+def test_what_is_not_for_a_run_now_is_named_by_its_own_word(code: Code) -> None:
     samples, operations = code("tests.support.samples"), code("bot.domain.operations")
     closed = operations.Outcome(
         state=operations.OperationState.FAILED,
@@ -361,13 +388,8 @@ def test_what_is_not_for_an_instance_now_is_named_with_the_right_article(code: C
         .outcome(samples.ENGLISH, samples.operation("instance.rerun"), closed)
         .text
     )
-    retry = (
-        code("bot.messages")
-        .outcome(samples.ENGLISH, samples.operation("instance.retry"), closed)
-        .text
-    )
-    assert "An immediate rerun is for an instance that is failed" in rerun
-    assert "A retry is for an instance that is failed" in retry
+    assert "The run is now 🔵 Running. This is possible only while it is 🔴 Failed." in rerun
+    assert "The immediate rerun was not sent." in rerun
 
 
 def test_a_third_decision_is_named_by_its_own_word_in_a_batch(code: Code) -> None:
@@ -383,7 +405,7 @@ def test_a_third_decision_is_named_by_its_own_word_in_a_batch(code: Code) -> Non
     holder = samples.standing_operation("task.defer")
     assert results.result(samples.ENGLISH, results.BatchItemResult(item, done)) == "Deferred"
     assert results.result(samples.ENGLISH, results.BatchItemResult(item, lost, holder)) == (
-        "Already deferred by U0ALICE"
+        "Deferred by U0ALICE."
     )
 
 
@@ -403,10 +425,10 @@ def test_a_third_decision_is_named_by_its_own_word_where_several_people_are_aske
         context(code, samples.TASK), samples.WAITING, request
     )
     text = json.dumps([block.to_dict() for block in blocks])
-    assert "*Deferral: 1 of 2 said yes*" in text
-    assert "Refuse the deferral?" in text
+    assert "*Approvals to defer: 1 of 2*" in text
+    assert "Decline this request?" in text
     assert "task.defer|" in text
-    assert not OTHER_DECISIONS.search(text)
+    assert not re.search("to approve|terminat", text, re.IGNORECASE)
 
 
 def test_a_third_decision_is_named_by_its_own_word_in_the_audit_on_home_and_in_the_digest(
@@ -437,14 +459,17 @@ def test_a_third_decision_is_named_by_its_own_word_in_the_audit_on_home_and_in_t
         until=samples.NOW,
         deciders=code("bot.notifications.digests").count_deciders([audited]),
     )
-    history = code("bot.messages.audit_history").history(samples.ENGLISH, samples.TASK, [entry])
-    assert "✅ done: deferral by <@U0ALICE>" in read(code, history)
+    audit_history = code("bot.messages.audit_history")
+    audited = audit_history.AuditedRecord({**entry, "object_name": "Isolate host"})
+    history = audit_history.history(samples.ENGLISH, "Audit", [audited])
+    assert "<@U0ALICE> deferred *Isolate host*." in read(code, history)
     assert "Deferred: *Isolate host*" in read(code, view)
     assert (
         "1 task was decided here: Alice deferred 1."
         in code("bot.messages.digest").digest(samples.ENGLISH, summary).text
     )
-    for rendered in (history, view):
+    # The last row of Home is the menu of how one is called for approvals, whatever is approved.
+    for rendered in (history, {"blocks": view["blocks"][:-2]}):
         assert not OTHER_DECISIONS.search(read(code, rendered))
 
 

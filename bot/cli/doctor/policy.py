@@ -27,9 +27,7 @@ async def check_policy(subject: Subject) -> list[Result]:
     if not config.rules:
         raise CheckFailed(f"{file} has no rules, so nobody may do anything")
     if unread := nobody_reads(Catalogue.english(), config):
-        raise CheckFailed(
-            f"{unread}; add to {file}:\n{missing_read_rules(Catalogue.english(), config)}"
-        )
+        raise CheckFailed(f"{unread} Add to {file}:\n{missing_read_rules(config)}")
     return [ok(f"{len(config.roles)} roles, {len(config.rules)} rules")]
 
 

@@ -73,7 +73,7 @@ def refusal(code: str) -> str:
     """Return what is wrong where Slack refuses a call with this code, "" for none."""
     kind = kind_of(code)
     if kind is SlackErrorKind.TOKEN_REFUSED:
-        return f"SLACK_BOT_TOKEN is refused: {code}; {token_advice(code)}"
+        return f"SLACK_BOT_TOKEN is refused: {code}. {token_advice(code)}"
     if kind is SlackErrorKind.PASSES:
         return f"Slack is in trouble ({code_text(code)}): try again later"
     return f"Slack refuses what it is asked: {code}"

@@ -6,7 +6,6 @@ import io
 import json
 import os
 import pty
-import re
 import subprocess
 import sys
 import threading
@@ -20,13 +19,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.cli import audit_report
-from bot.cli.audit_formats import COLUMNS, write_csv, write_markdown
-from bot.cli.audit_report import AuditUnavailable, parse_since
+from bot.cli.audit_formats import COLUMNS, write_csv
+from bot.cli.audit_report import AuditUnavailable, Selection
+from bot.domain.audit import read_edge
 from bot.store import audit_log, connect
 from tests.support.audit import do, entry, open_audit, write
 from tests.support.command_line import BOT, CommandResult, process_environment, run_command
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+ZONE = timezone(timedelta(hours=8))
 any_text = st.text(st.characters(exclude_categories=()))
 
 
@@ -217,55 +218,99 @@ def test_a_copy_can_be_verified_without_the_bot(engine: sa.Engine, tmp_path: Pat
     assert before == audit_log.verify(engine).head
 
 
-def test_a_spreadsheet_gets_columns_and_no_formula(engine: sa.Engine, tmp_path: Path) -> None:
-    odd = {"reason": '=HYPERLINK("http://x")', "rule": 'a,\r\n"b"', "votes": [1], "status": 7}
+def rows_of(sheet: str) -> list[dict[str, str]]:
+    """Return the rows of a CSV file, by its heading."""
+    return list(csv.DictReader(io.StringIO(sheet, newline="")))
+
+
+def test_a_spreadsheet_gets_plain_columns_and_no_formula(engine: sa.Engine, tmp_path: Path) -> None:
+    odd = {"reason": '=HYPERLINK("http://x")', "rule": 'a,\r\n"b"', "status": 7}
+    approvals = [{"actor": {"id": "U0BOB", "name": "Bob"}, "reason": "误报"}]
     with engine.begin() as connection:
         audit_log.append(
-            connection, entry(4, actor={"id": "U1", "name": "@all", "team": "T1"}, **odd)
+            connection,
+            entry(4, actor={"id": "U1", "name": "@all"}, co_approvers=approvals, **odd),
         )
     result = audit("export", "--format", "csv", folder=tmp_path)
     assert result.exit_code == 0
-    heading, *rows = csv.reader(io.StringIO(result.stdout, newline=""))
-    assert tuple(heading) == COLUMNS
-    last = dict(zip(heading, rows[-1], strict=True))
-    assert (last["number"], last["at"]) == ("4", "2026-11-01T14:00:00.000000+00:00")
+    assert result.stdout.startswith("\ufeffnumber,time,outcome,")
+    last = rows_of(result.stdout.removeprefix("\ufeff"))[-1]
+    assert tuple(last) == tuple(COLUMNS)
+    assert (last["number"], last["time"]) == ("4", "2026-11-01T14:00:00.000000+00:00")
     assert last["reason"] == '\'=HYPERLINK("http://x")'
-    assert last["actor.name"] == "'@all"
+    assert last["person_name"] == "'@all"
     assert last["rule"] == 'a,\r\n"b"'
-    assert last["params"] == '{"action": "isolate"}'
-    assert last["more"] == '{"actor.team":"T1","votes":[1]}'
-    assert (last["status"], last["detail"]) == ("7", "")
+    assert last["parameters"] == "action=isolate"
+    assert last["other_approvers"] == "Bob (U0BOB): 误报"
+    assert (last["object_kind"], last["object_id"], last["workspace"]) == ("task", "t0", "main")
+    assert (last["http_status"], last["why"]) == ("7", "")
     assert last["hash"] == audit_log.verify(engine).head
-
-
-def test_a_page_gets_a_table_that_nothing_in_it_breaks(engine: sa.Engine, tmp_path: Path) -> None:
-    odd = "a|b `c` <b>&\r\nd [e](http://x) \\"
-    with engine.begin() as connection:
-        audit_log.append(connection, entry(4, reason=odd))
-    result = audit("export", "--format", "md", folder=tmp_path)
-    assert result.exit_code == 0
-    assert len(result.stdout.splitlines()) == 2 + 4
-    assert result.stdout.startswith("| number | at | ")
-    escaped = r"a\|b \`c\` &lt;b&gt;&amp;<br>d \[e\](http://x) \\"
-    assert f" | {escaped} | " in result.stdout.splitlines()[-1]
+    assert not [cell for cell in last.values() if cell.startswith(("{", "["))]
+    plain = audit("export", "--format", "csv", "--no-bom", folder=tmp_path)
+    assert f"\ufeff{plain.stdout}" == result.stdout
 
 
 @given(texts=st.lists(any_text, min_size=3, max_size=3))
 def test_no_text_leaves_its_cell(texts: list[str]) -> None:
     record = {"number": 1, "reason": texts[0], "actor": {"id": texts[1]}, "hash": texts[2]}
-    table = io.StringIO()
-    write_markdown([record], table)
-    [_, _, line] = table.getvalue().splitlines()
-    assert len(re.findall(r"(?<!\\)(?:\\\\)*\|", line)) == len(COLUMNS) + 1
-    assert not re.search(r"<(?!br>)|>(?<!<br>)", line)
     sheet = io.StringIO(newline="")
-    write_csv([record], sheet)
+    write_csv([record], sheet, with_bom=False)
     sheet.seek(0)
     _, row = csv.reader(sheet)
     cells = dict(zip(COLUMNS, row, strict=True))
-    for name, text in zip(("reason", "actor.id", "hash"), texts, strict=True):
+    for name, text in zip(("reason", "person_id", "hash"), texts, strict=True):
         assert cells[name] in (text, f"'{text}")
         assert cells[name][:1] not in tuple("=+-@\t\r")
+
+
+def test_chinese_stays_chinese_in_a_line_of_json(engine: sa.Engine, tmp_path: Path) -> None:
+    with engine.begin() as connection:
+        audit_log.append(connection, entry(4, reason="误报", actor={"id": "U1", "name": "张伟"}))
+    line = audit("export", folder=tmp_path).stdout.splitlines()[-1]
+    assert '"reason":"误报"' in line
+    assert '"name":"张伟"' in line
+
+
+@pytest.mark.parametrize(
+    ("options", "numbers"),
+    [
+        ((), "1234"),
+        (("--person", "U0ALICE"), "123"),
+        (("--person", "@alice"), "123"),
+        (("--person", "carol@example.com"), "4"),
+        (("--person", "carol"), "4"),
+        (("--person", "U0DAVE"), "4"),  # whose right was used
+        (("--object", "t1"), "13"),
+        (("--object", "203.0.113"), "4"),
+        (("--object", "https://console.example.com/x?id=t0"), "24"),
+        (("--action", "terminate"), "4"),
+        (("--action", "task.approve", "--object", "t1"), "13"),
+        (("--outcome", "declined"), "4"),
+        (("--from", "2026-11-01T12:00", "--until", "2026-11-01T14:00"), "23"),
+        (("--since", "2026-11-01", "--until", "2026-11-01"), "1234"),
+        (("--from", "2026-11-01T20:00", "--zone", "Asia/Shanghai"), "234"),
+        (("--until", "2026-10-31"), ""),
+    ],
+)
+def test_records_are_selected_by_who_what_and_when(
+    engine: sa.Engine, tmp_path: Path, options: tuple[str, ...], numbers: str
+) -> None:
+    with engine.begin() as connection:
+        audit_log.append(
+            connection,
+            entry(
+                4,
+                action="task.terminate",
+                outcome="refuse",
+                object_name="Block 203.0.113.77",
+                actor={"id": "U0CAROL", "name": "Carol Ng"},
+                terms={"identity": "carol@example.com", "delegator": "U0DAVE"},
+            ),
+        )
+    result = audit("export", *options, folder=tmp_path)
+    assert (result.exit_code, result.stderr) == (0, "")
+    found = [str(json.loads(line)["number"]) for line in result.stdout.splitlines()]
+    assert "".join(found) == numbers
 
 
 def test_a_record_that_is_json_no_longer_is_copied_as_it_is(
@@ -353,28 +398,34 @@ def test_a_terminal_is_shown_how_far_it_is(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("engine")
 def test_what_cannot_be_asked_is_refused(tmp_path: Path) -> None:
-    assert "--since can't be read" in refusal("export", "--since", "yesterday", folder=tmp_path)
-    assert "jsonl, csv, md" in refusal("export", "--format", "xml", folder=tmp_path)
+    assert "--from can't be read" in refusal("export", "--from", "someday", folder=tmp_path)
+    assert "--until can't be read" in refusal("export", "--until", "8 pm", folder=tmp_path)
+    assert "--zone is not" in refusal("export", "--zone", "Mars/Olympus", folder=tmp_path)
+    assert "--outcome is one of done," in refusal("export", "--outcome", "ok", folder=tmp_path)
+    assert "--action is one of" in refusal("export", "--action", "delete", folder=tmp_path)
+    assert "jsonl, csv, report, html" in refusal("export", "--format", "md", folder=tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("text", "at"),
+    ("text", "is_end", "at"),
     [
-        ("2026-11-01", datetime(2026, 11, 1, tzinfo=UTC)),
-        ("2026-11-01T10:00", datetime(2026, 11, 1, 10, tzinfo=UTC)),
-        ("2026-11-01T10:00Z", datetime(2026, 11, 1, 10, tzinfo=UTC)),
-        ("2026-11-01T10:00+08:00", datetime(2026, 11, 1, 10, tzinfo=timezone(timedelta(hours=8)))),
-        ("7d", NOW - timedelta(days=7)),
-        ("12h", NOW - timedelta(hours=12)),
+        ("2026-11-01", False, datetime(2026, 11, 1, tzinfo=ZONE)),
+        ("2026-11-01", True, datetime(2026, 11, 2, tzinfo=ZONE)),
+        ("today", False, datetime(2026, 11, 20, tzinfo=ZONE)),
+        ("Yesterday", True, datetime(2026, 11, 20, tzinfo=ZONE)),
+        ("2026-11-01T10:00", True, datetime(2026, 11, 1, 10, tzinfo=ZONE)),
+        ("2026-11-01 10:00", False, datetime(2026, 11, 1, 10, tzinfo=ZONE)),
+        ("2026-11-01T10:00Z", False, datetime(2026, 11, 1, 10, tzinfo=UTC)),
+        ("2026-11-01T10:00+08:00", False, datetime(2026, 11, 1, 10, tzinfo=ZONE)),
+        ("7d", False, NOW - timedelta(days=7)),
+        ("12h", False, NOW - timedelta(hours=12)),
     ],
 )
-def test_a_time_may_be_given_in_many_ways(text: str, at: datetime) -> None:
-    assert parse_since(text, NOW) == at
+def test_a_time_may_be_given_in_many_ways(text: str, is_end: bool, at: datetime) -> None:
+    assert read_edge(text, NOW, ZONE, is_end=is_end) == at
 
 
-@pytest.mark.parametrize(
-    "text", ["", "d", "7", "7 days", "-7d", "9999999d", "9" * 5000 + "h", "0001-01-01T00:00+14:00"]
-)
+@pytest.mark.parametrize("text", ["d", "7", "7 days", "-7d", "9" * 5000 + "h", "2026-13-01"])
 def test_what_is_no_time_is_refused(text: str) -> None:
     with pytest.raises(AuditUnavailable, match="2026-11-01T10:00"):
-        parse_since(text, NOW)
+        Selection(since=text).query(NOW)

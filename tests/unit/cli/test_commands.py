@@ -25,10 +25,10 @@ from tests.support.command_line import (
 )
 
 STORY = (
-    "*Approved* by @Alice",
+    "*Approved by @Alice",
     "@Alice is approving this task right now. Your termination was not sent",
-    "*Comment added* by @Carol",
-    "*Retry started* by @Carol",
+    "*Comment added by @Carol",
+    "*Retry started by @Carol",
     "*Status* ✅ Finished",
 )
 

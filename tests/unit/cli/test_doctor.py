@@ -130,7 +130,7 @@ async def test_each_right_to_read_is_used_and_what_is_lost_without_it_is_said(
 @pytest.mark.parametrize(
     ("setting", "sentence"),
     [
-        ({"SLACK_BOT_TOKEN": "xoxb-wrong"}, "SLACK_BOT_TOKEN is refused: invalid_auth; reinstall"),
+        ({"SLACK_BOT_TOKEN": "xoxb-wrong"}, "SLACK_BOT_TOKEN is refused: invalid_auth. Reinstall"),
         ({"SLACK_APP_TOKEN": "xapp-wrong"}, "SLACK_APP_TOKEN is refused"),
         (
             {"HUAWEICLOUD_SDK_SK": "wrong-secret"},
@@ -191,7 +191,7 @@ async def test_the_doctor_names_the_lines_without_which_nobody_reads(
     file.write_text(file.read_text().replace('"task.read", "instance.read"', '"task.read"'))
     result = await run_beside("doctor", folder=installed, **installation(slack, secmaster))
     assert result.exit_code == 1
-    assert "no rule lets anybody read instances" in result.stdout
+    assert "No rule lets anybody read runs" in result.stdout
     added = '[[rules]]\nactions = ["instance.read"]\nroles = ["approver", "oncall"]\n'
     assert added in result.stdout
     file.write_text(f"{file.read_text()}\n{added}")

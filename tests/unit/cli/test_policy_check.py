@@ -137,75 +137,75 @@ GLASS = "break_glass = true"
     [
         (
             case("U0ALICE", "task.approve", ISOLATE, ALLOWED, "rule = 'isolation'"),
-            "U0ALICE task.approve isolate: allowed, rule 1 (isolation): 2 people within 1 hr",
+            "task.approve isolate: Allowed (rule 1, isolation). Needs 2 approvals within 1 hr.",
         ),
         (
             case("U0BOB", "task.approve", ISOLATE, REFUSED, "why = 'self'"),
-            "U0BOB task.approve isolate: refused, rule 1 (isolation) ",
+            "U0BOB task.approve isolate: Refused. Whoever created the task can't decide it",
         ),
         (
             case("U0ERIN", "task.approve", ISOLATE, REFUSED, "why = 'unmapped'"),
-            "U0ERIN task.approve isolate: refused, rule 1 (isolation) ",
+            "U0ERIN task.approve isolate: Refused. Whoever created the task can't decide it",
         ),
         (
             case("U0ALICE", "task.approve", "task = 'anonymous'", REFUSED, "why = 'unstated'"),
-            "refused, rule 1 (isolation) ",
+            "Refused. The rule needs data SecMaster did not return",
         ),
         (
             case("U0ALICE", "task.approve", "task = 'nameless'", REFUSED, "why = 'unstated'"),
-            "refused, rule 1 (isolation) ",
+            "Refused. The rule needs data SecMaster did not return",
         ),
         (
             case("U0EVE", "task.approve", ISOLATE, REFUSED, "why = 'rule'", "rule = 'rule 1'"),
-            "rule 1 (isolation) leaves it to approver",
+            "Only approver can do this (rule 1, isolation).",
         ),
         (
             case("U0GUEST", "task.comment", REFUSED, "why = 'guest'"),
-            "U0GUEST task.comment: refused, guests ",
+            "U0GUEST task.comment: Refused. Guests ",
         ),
         (
             case("U0OUT", "task.comment", REFUSED, "why = 'outsider'"),
-            "U0OUT task.comment: refused, people of other ",
+            "U0OUT task.comment: Refused. People of other ",
         ),
         (
             case("U0FRANK", "task.approve", ISOLATE, GLASS, REFUSED, "why = 'unmapped'"),
-            "U0FRANK task.approve isolate breaking the glass: refused, ",
+            "U0FRANK task.approve isolate breaking the glass: Refused. ",
         ),
         (
             case("U0ALICE", "task.approve", ISOLATE, GLASS, REFUSED, "why = 'glass'"),
-            "leaves breaking the glass to chief",
+            "Only chief can use the emergency override (rule 1, isolation).",
         ),
         (
             case("U0ALICE", "task.comment", GLASS, REFUSED, "why = 'no-glass'"),
-            "rule 3 has no glass to break",
+            "There is no emergency override for this (rule 3).",
         ),
         (
             case("U0DAVE", "task.comment", ALLOWED, "rule = 'rule 3'", "approvals = 1"),
-            "U0DAVE task.comment: allowed, rule 3: by a lent right",
+            "U0DAVE task.comment: Allowed (rule 3). On behalf of U0ALICE.",
         ),
         (
             case("U0FRANK", "task.terminate", ISOLATE, ALLOWED, "rule = 'rule 2'"),
-            "U0FRANK task.terminate isolate: allowed, rule 2",
+            "U0FRANK task.terminate isolate: Allowed (rule 2).",
         ),
         (
             case("U0FRANK", "task.terminate", "task = 'anonymous'", REFUSED, "rule = 'rule 3'"),
-            "rule 3 leaves it to approver",
+            "Only approver can do this (rule 3).",
         ),
         (
             case("U0FRANK", "instance.retry", REFUSED, "why = 'no-rule'"),
-            "U0FRANK instance.retry: refused, no rule allows it to anybody",
+            "U0FRANK instance.retry: Refused. No rule allows this to anybody.",
         ),
         (
             case("U0FRANK", "instance.retry", "workspace = 'soc'", ALLOWED),
-            "U0FRANK instance.retry in soc: allowed, rule 4",
+            "U0FRANK instance.retry in soc: Allowed (rule 4).",
         ),
         (
             case("U0FRANK", "instance.retry", "workspace = ['main', 'soc']", ALLOWED),
-            "U0FRANK instance.retry in main: allowed, rule 4",
+            "U0FRANK instance.retry in main: Allowed (rule 4).",
         ),
         (
             case("U0FRANK", "instance.debug", "instance = 'nightly'", ALLOWED),
-            "U0FRANK instance.debug nightly: allowed, rule 5",
+            "U0FRANK instance.debug nightly: Allowed (rule 5).",
         ),
     ],
 )
@@ -234,8 +234,8 @@ def test_a_case_that_is_answered_otherwise_is_said_and_fails(
     differing = case("U0ALICE", "task.approve", ISOLATE, expectation)
     exit_code, output = check(folder, FACTS + met + differing)
     _, first, second, last = output.splitlines()
-    assert first.startswith("✓ 1. U0EVE task.comment: refused, ")
-    assert second.startswith("✗ 2. U0ALICE task.approve isolate: allowed, ")
+    assert first.startswith("✓ 1. U0EVE task.comment: Refused. ")
+    assert second.startswith("✗ 2. U0ALICE task.approve isolate: Allowed ")
     assert second.endswith(f"; {expected}")
     assert last == "Cases: 2, answered otherwise: 1."
     assert exit_code == 1
@@ -246,7 +246,10 @@ def test_a_case_that_is_answered_otherwise_is_said_and_fails(
 )
 def test_a_refusal_that_is_not_the_expected_one_fails(folder: Path, expectation: str) -> None:
     exit_code, output = check(folder, FACTS + case("U0EVE", "task.approve", ISOLATE, expectation))
-    assert "✗ 1. U0EVE task.approve isolate: refused, rule 1 (isolation) leaves it to" in output
+    assert (
+        "✗ 1. U0EVE task.approve isolate: Refused. Only approver can do this (rule 1, isolation)."
+        in output
+    )
     assert exit_code == 1
 
 
@@ -284,7 +287,7 @@ def test_an_older_policy_is_told_the_lines_that_let_somebody_read(folder: Path) 
     refusal = case("U0ALICE", "task.read", REFUSED, "why = 'no-rule'")
     (folder / "policy.toml").write_text(OLD_POLICY)
     exit_code, output = check(folder, FACTS + refusal)
-    assert "Note: no rule lets anybody read tasks and instances" in output
+    assert "Note: No rule lets anybody read tasks or runs" in output
     lines = [line.strip() for line in output.splitlines()]
     first = lines.index("[[rules]]")
     (folder / "policy.toml").write_text("\n".join([OLD_POLICY, *lines[first : first + 3]]))
@@ -371,18 +374,18 @@ def test_a_rule_that_a_deny_leaves_nothing_to_allow_is_noted(
         (
             "actions = ['task.comment']",
             case("U0ALICE", "task.comment", REFUSED, "why = 'denied'", f"rule = '{ADDED}'"),
-            f"refused, {ADDED} denies it, whatever else allows it",
+            f"Refused. The policy denies this, whatever other rules allow ({ADDED}).",
         ),
         (
             "actions = ['task.approve']\nwhen = { name = 'x' }",
             case("U0ALICE", "task.approve", "task = 'nameless'", REFUSED, "why = 'denied-unread'"),
-            f"refused, {ADDED} denies it, as what that rule asks for could not be read",
+            "Refused. The policy denies this for some objects",
         ),
         (
             "actions = ['task.detach']",
             "[tasks.odd]\nname = 'Isоlate'\n"
             + case("U0ALICE", "task.approve", "task = 'odd'", REFUSED, "why = 'look-alike'"),
-            "letters that look like others (о is Cyrillic small letter o): rename it",
+            "letters that look like others: о is Cyrillic small letter o. Rename it",
         ),
     ],
 )
@@ -609,10 +612,13 @@ def test_a_yes_says_by_which_rule_and_who_else_could(folder: Path) -> None:
     exit_code, output = explain(folder, "--user U0ALICE --action task.approve --task isolate")
     assert exit_code == 0
     assert output.splitlines() == [
-        "✓ U0ALICE task.approve isolate: allowed, rule 1 (isolation): 2 people within 1 hr",
+        (
+            "✓ U0ALICE task.approve isolate: Allowed (rule 1, isolation). Needs 2 approvals "
+            "within 1 hr."
+        ),
         "  roles of U0ALICE: approver",
         "  in SecMaster: alice@example.com",
-        "  left to: approver",
+        "  allowed to: approver",
         "  could: U0ALICE, U0DAVE",
     ]
 
@@ -621,10 +627,10 @@ def test_a_no_says_why_and_who_could(folder: Path) -> None:
     exit_code, output = explain(folder, "--user U0EVE --action task.comment")
     assert exit_code == 1
     assert output.splitlines() == [
-        "✗ U0EVE task.comment: refused, rule 3 leaves it to approver",
+        "✗ U0EVE task.comment: Refused. Only approver can do this (rule 3).",
         "  roles of U0EVE: none",
         "  in SecMaster: not known",
-        "  left to: approver",
+        "  allowed to: approver",
         "  could: U0ALICE, U0BOB, U0DAVE, U0ERIN",
     ]
 
@@ -633,7 +639,7 @@ def test_lent_rights_are_named_with_whose_they_are(folder: Path) -> None:
     exit_code, output = explain(folder, "--user U0DAVE --action task.comment")
     assert exit_code == 0
     assert "  roles of U0DAVE: none\n" in output
-    assert "  lent by U0ALICE: approver\n" in output
+    assert "  delegated by U0ALICE: approver\n" in output
 
 
 def test_breaking_the_glass_is_another_question(folder: Path) -> None:
@@ -642,7 +648,8 @@ def test_breaking_the_glass_is_another_question(folder: Path) -> None:
     assert explain(folder, question, FACTS + frank)[0] == 1
     exit_code, output = explain(folder, f"{question} --break-glass", FACTS + frank)
     assert exit_code == 0
-    assert "breaking the glass: allowed, rule 1 (isolation): a reason, announced" in output
+    assert "breaking the glass: Allowed (rule 1, isolation). A reason is required. " in output
+    assert "The emergency override is announced." in output
     assert "  could: U0FRANK\n" in output
 
 
@@ -697,7 +704,7 @@ async def test_it_runs_where_there_is_neither_slack_nor_secmaster_nor_any_settin
     (folder / "cases.toml").write_text(FACTS + case("U0ALICE", "task.comment", ALLOWED))
     result = await run_process("policy", "check", "cases.toml", folder=folder)
     assert (result.exit_code, result.stderr) == (0, "")
-    assert "\n✓ 1. U0ALICE task.comment: allowed, rule 3" in result.stdout
+    assert "\n✓ 1. U0ALICE task.comment: Allowed (rule 3)." in result.stdout
     assert file_names(folder) == ["cases.toml", "policy.toml", "secmaster-bot.toml"]
 
 
@@ -707,4 +714,4 @@ def test_brackets_and_line_breaks_of_a_file_are_shown_as_they_are(folder: Path) 
     )
     exit_code, output = check(folder, text)
     assert exit_code == 0
-    assert "U0ALICE task.comment [red]x y[/red]: allowed" in output
+    assert "U0ALICE task.comment [red]x y[/red]: Allowed" in output

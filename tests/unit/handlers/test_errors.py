@@ -34,7 +34,7 @@ def test_a_user_error_is_its_own_message() -> None:
 def test_a_closed_channel_is_told_apart_from_slack_in_trouble() -> None:
     closed = error_message(CannotPost("not_in_channel"), APP)
     assert closed == denials.cannot_post(ENGLISH, "not_in_channel")
-    assert "Slack is in trouble" in error_message(SlackFailed("timeout"), APP).text
+    assert "Slack has a problem" in error_message(SlackFailed("timeout"), APP).text
 
 
 def test_a_person_who_cannot_be_looked_up_is_told_to_try_again() -> None:
@@ -42,7 +42,7 @@ def test_a_person_who_cannot_be_looked_up_is_told_to_try_again() -> None:
 
 
 async def test_who_is_late_is_told_whether_anything_is_being_recorded() -> None:
-    assert "nothing was done" in error_message(NotInTime(), APP).text
+    assert "not recorded and not done" in error_message(NotInTime(), APP).text
     task = asyncio.create_task(asyncio.sleep(0))
     assert "not recorded yet" in error_message(StillRecording(task), APP).text
     await task

@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 
 from bot.domain.actions import BY_NAME, MAX_REASON, TABLE, Action, Param
 from bot.domain.approvals import ApprovalIntent
-from bot.domain.objects import ListQuery, Ref
+from bot.domain.objects import ListQuery, ObjectKind, Ref
 from bot.messages import command_problems
 from bot.messages.blocks import Message
 from bot.messages.command_help import HelpSection
 from bot.messages.command_problems import problem_text
 from bot.sandbox.slack.blocks import check_blocks
 from handlers import command_table
+from handlers.audit import ShowAudit
 from handlers.command_row import RecordsOperation
 from handlers.command_table import ShowHelp
 from handlers.either_kind import SendToEither, ShowEither
@@ -29,7 +30,6 @@ from handlers.permissions import (
     ListDelegations,
     ReloadPolicy,
     RevokeDelegation,
-    ShowAudit,
     Whoami,
 )
 from handlers.requests import ActionRequest, ChangeApproval, ShowCard
@@ -926,40 +926,68 @@ def test_whatever_is_typed_into_a_form_is_taken_or_refused(text: str, param: Par
 # Rights.
 
 
+def about(word: str, id_: str, kinds: tuple[ObjectKind, ...]) -> ShowAudit | ExplainPolicy:
+    """What ``why`` or ``audit`` asks for about one object."""
+    is_audit = word.lower() == "audit"
+    return ShowAudit(kinds=kinds, object=id_) if is_audit else ExplainPolicy(id_, kinds)
+
+
 @pytest.mark.parametrize("word", ["why", "WHY", "audit"])
 @pytest.mark.parametrize(
     "words",
     [ID, f"`{ID}`", f"<{CONSOLE}>", f"<{CONSOLE}|the task>", f" {ID.upper()} ", f"“{ID}”"],
 )
 def test_why_and_audit_take_an_id_of_either_noun(word: str, words: str) -> None:
-    kind = ShowAudit if word == "audit" else ExplainPolicy
-    assert parse(f"{word} {words}") == kind(ID, ("task", "instance"))
+    assert parse(f"{word} {words}") == about(word, ID, ("task", "instance"))
 
 
 @pytest.mark.parametrize("noun", ["task", "instance"])
-@pytest.mark.parametrize(("word", "kind"), [("why", ExplainPolicy), ("audit", ShowAudit)])
-def test_why_and_audit_take_a_noun_before_the_id(word: str, kind: Any, noun: Any) -> None:
-    assert parse(f"{word} {noun} {ID}") == kind(ID, (noun,))
-    assert parse(f"{word} {noun.upper()} {ID}") == kind(ID, (noun,))
+@pytest.mark.parametrize("word", ["why", "audit"])
+def test_why_and_audit_take_a_noun_before_the_id(word: str, noun: Any) -> None:
+    assert parse(f"{word} {noun} {ID}") == about(word, ID, (noun,))
+    assert parse(f"{word} {noun.upper()} {ID}") == about(word, ID, (noun,))
 
 
 @pytest.mark.parametrize("ref", [TASK, RUN])
-@pytest.mark.parametrize(("word", "kind"), [("why", ExplainPolicy), ("audit", ShowAudit)])
-def test_in_a_thread_why_and_audit_are_about_its_object_or_the_one_that_is_named(
-    word: str, kind: Any, ref: Ref
-) -> None:
-    assert parse(word, ref) == kind(ID, (ref.kind,))
-    assert parse(f"{word} {OTHER}", ref) == kind(OTHER, ("task", "instance"))
-
-
 @pytest.mark.parametrize("word", ["why", "audit"])
-@pytest.mark.parametrize("words", ["", "task", "instance", "not an id", f"{ID} and more", "<>"])
-def test_why_and_audit_without_one_id_are_refused_with_how_they_are_written(
-    word: str, words: str
+def test_in_a_thread_why_and_audit_are_about_its_object_or_the_one_that_is_named(
+    word: str, ref: Ref
 ) -> None:
+    assert parse(word, ref) == about(word, ID, (ref.kind,))
+    assert parse(f"{word} {OTHER}", ref) == about(word, OTHER, ("task", "instance"))
+
+
+@pytest.mark.parametrize("words", ["", "task", "instance", "not an id", f"{ID} and more", "<>"])
+def test_why_without_one_id_is_refused_with_how_it_is_written(words: str) -> None:
     with pytest.raises(ParseError) as refused:
-        parse(f"{word} {words}")
-    assert refused.value.usage == f"{word} <id>"
+        parse(f"why {words}")
+    assert refused.value.usage == "why <id>"
+
+
+@pytest.mark.parametrize(
+    ("words", "request_"),
+    [
+        ("", ShowAudit()),
+        ("<@U0BOB>", ShowAudit(person="U0BOB")),
+        ("by <@U0BOB|bob> approve", ShowAudit(person="U0BOB", action="approve")),
+        ("@bob declined", ShowAudit(person="bob", outcome="declined")),
+        (
+            "from 2026-03-01 until 2026-03-02 18:00",
+            ShowAudit(edges={"since": "2026-03-01", "until": "2026-03-02 18:00"}),
+        ),
+        ("since 7d delegate", ShowAudit(edges={"since": "7d"}, action="delegate")),
+        ("Block “203.0.113.77”", ShowAudit(object="Block 203.0.113.77")),
+        ("task 封禁 refused", ShowAudit(("task",), object="封禁", outcome="refused")),
+        (f"{ID} terminate", ShowAudit(object=ID, action="terminate")),
+    ],
+)
+def test_audit_takes_filters_in_any_order(words: str, request_: ShowAudit) -> None:
+    assert parse(f"audit {words}") == request_
+
+
+def test_audit_asks_for_the_date_that_a_word_announces() -> None:
+    with pytest.raises(ParseError, match="Expected a date after “until”"):
+        parse("audit @bob until")
 
 
 @pytest.mark.parametrize(

@@ -41,9 +41,10 @@ def app_with(**services: object) -> AppContext:
     """Return a context that has these services, and None for every other."""
     names = (
         *("workspaces", "slack", "cards", "directory", "store", "policy", "clock", "timeouts"),
-        *("background", "process_id", "catalogue"),
+        *("background", "process_id"),
     )
-    bundle: Any = Services(**cast("Any", dict.fromkeys(names) | services))
+    others = dict.fromkeys(names) | services
+    bundle: Any = Services(**cast("Any", {"catalogue": ENGLISH} | others))
     return AppContext(bundle)
 
 

@@ -1,26 +1,212 @@
-"""What the audit log holds of one object."""
+"""What the audit log holds, told to people."""
 
+import re
+from datetime import UTC
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
+from bot.domain.actions import TABLE
+from bot.domain.approvals import ApprovalIntent
 from bot.domain.audit import AuditOutcome
-from bot.domain.objects import Ref
+from bot.domain.reasons import OutcomeReason, RefusalReason
 from bot.messages import audit_history
-from tests.support.samples import ENGLISH
+from bot.messages.audit_history import AuditedRecord, story
+from bot.messages.markup import HtmlMarkup, MarkdownMarkup, SlackMarkup, zoned
+from tests.support.samples import ENGLISH, FAILED, NOW, WAITING
 from tests.support.slack_limits import assert_slack_takes
-from tests.support.strategies import SOME, audit_entries, ids, several
+from tests.support.strategies import SOME, audit_entries, several, words
 
 # A failing example may be megabytes long; saying so must not hide what failed.
 pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
 
+SLACK = SlackMarkup()
+
+
+def record(outcome: str, action: str = "task.approve", **fields: Any) -> dict[str, Any]:
+    return {
+        "number": 7,
+        "at": NOW.isoformat(),
+        "operation_id": "abc123ffff",
+        "outcome": outcome,
+        "action": action,
+        "target": "1:task:main:t-1",
+        "object_name": "Block IP",
+        "actor": {"id": "U0BOB", "name": "Bob"},
+        **fields,
+    }
+
+
+def headline(outcome: str, action: str = "task.approve", **fields: Any) -> str:
+    return story(ENGLISH, SLACK, AuditedRecord(record(outcome, action, **fields))).headline
+
+
+REQUEST = {
+    "approvals": [{"actor": {"id": "U0ALICE", "name": "Alice"}, "at": NOW.isoformat()}],
+    "needed": 2,
+}
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentences"),
+    [
+        ({"outcome": "done"}, "<@U0BOB> approved *Block IP*."),
+        (
+            {"outcome": "done", "terms": {"break_glass_channel": "C0SOC", "delegator": ""}},
+            "<@U0BOB> approved *Block IP*. Emergency override: <@U0BOB> approved alone.",
+        ),
+        (
+            {"outcome": "done", "terms": {"delegator": "U0ALICE"}},
+            "<@U0BOB> approved *Block IP*. <@U0BOB> acted on behalf of <@U0ALICE>.",
+        ),
+        (
+            {"outcome": "refused", "detail": "rule", "rule": "rule 4", "allowed_roles": ["lead"]},
+            "<@U0BOB> was not allowed to approve *Block IP*. Only lead can do this (rule 4).",
+        ),
+        (
+            {
+                "outcome": "refused",
+                "detail": "rule",
+                "rule": "rule 4",
+                "intent": ApprovalIntent.DECLINE,
+            },
+            (
+                "<@U0BOB> was not allowed to decline the request to approve *Block IP*. Only "
+                "other roles can do this (rule 4)."
+            ),
+        ),
+        (
+            {"outcome": "counted", "request": REQUEST},
+            (
+                "<@U0BOB> approved *Block IP*; more approvals are needed. Approvals to approve: 1 "
+                "of 2."
+            ),
+        ),
+        (
+            {"outcome": "counted", "action": "task.terminate", "request": REQUEST},
+            (
+                "<@U0BOB> agreed to terminate *Block IP*; more approvals are needed. Approvals to "
+                "terminate: 1 of 2."
+            ),
+        ),
+        (
+            {"outcome": "refuse", "intent": "refuse", "ended_request": REQUEST},
+            (
+                "<@U0BOB> declined the request to approve this task. This cancelled all approvals "
+                "given so far."
+            ),
+        ),
+        (
+            {"outcome": "withdraw", "intent": "withdraw", "ended_request": REQUEST},
+            "<@U0BOB> withdrew their approval of this task. No approval is left.",
+        ),
+        (
+            {"outcome": "lapsed", "ended_request": REQUEST},
+            "The request to approve this task expired. Approvals to approve: 1 of 2.",
+        ),
+        (
+            {"outcome": "lost", "detail": "to U0ALICE"},
+            "The approval was not sent. <@U0ALICE> came first.",
+        ),
+        (
+            {"outcome": "failed", "reason_code": "Conflict"},
+            "SecMaster refused the approval by <@U0BOB>. SecMaster reported a conflict.",
+        ),
+        (
+            {"outcome": "failed", "reason_code": "same_right"},
+            "The approval was not sent. The same person's right had been used already.",
+        ),
+        (
+            {"outcome": "failed", "intent": "withdraw", "reason_code": "no_ballot"},
+            "<@U0BOB> could not withdraw an approval. There was no open request for approvals.",
+        ),
+        (
+            {"outcome": "failed", "intent": "refuse", "reason_code": "no_ballot"},
+            (
+                "<@U0BOB> could not decline the request for approvals. There was no open request "
+                "for approvals."
+            ),
+        ),
+        (
+            {"outcome": "done", "action": "revoke", "target": "U0DAVE"},
+            "<@U0BOB> revoked their delegation to <@U0DAVE>.",
+        ),
+        ({"outcome": "done", "action": "tomorrow"}, "<@U0BOB>: `tomorrow`, `done`."),
+    ],
+)
+def test_a_record_is_told_in_whole_sentences_without_codes(
+    fields: dict[str, Any], sentences: str
+) -> None:
+    assert headline(**fields) == sentences
+
+
+@pytest.mark.parametrize(
+    ("due_handle", "status", "sentence"),
+    [
+        ("CONTINUE", "finished", "The task continued at its due date, nobody approved."),
+        ("INTERRUPT", "canceled", "The task was cancelled at its due date."),
+        ("CONTINUE", "waiting", ""),  # its due date may have moved
+        (None, "finished", ""),
+    ],
+)
+def test_what_secmaster_did_at_the_due_date_is_told_where_it_is_known(
+    due_handle: str | None, status: str, sentence: str
+) -> None:
+    lapsed = record("lapsed", ended_request={**REQUEST, "due_handle": due_handle})
+    current = WAITING.model_copy(update={"status": status})
+    told = story(ENGLISH, SLACK, AuditedRecord(lapsed, current=current)).headline
+    expired = "The request to approve this task expired. Approvals to approve: 1 of 2."
+    assert told == f"{expired} {sentence}".strip()
+
+
+def test_every_outcome_reason_and_refusal_has_its_words() -> None:
+    assert audit_history.SIGNS.keys() == set(AuditOutcome)
+    assert audit_history.REASONS.keys() == set(OutcomeReason)
+    for action in TABLE:
+        for outcome in AuditOutcome:
+            for intent in ApprovalIntent:
+                for detail in (*RefusalReason, *OutcomeReason):
+                    told = headline(outcome, action.name, intent=intent, detail=detail)
+                    assert "{" not in told
+
+
+def test_what_the_card_showed_is_told_or_that_it_is_gone() -> None:
+    fields = dict(audit_history.card_fields(ENGLISH, MarkdownMarkup(UTC), WAITING))
+    assert fields["Name"] == "Isolate host 10.0.0.7"
+    assert fields["Due"] == "2026-03-01 15:00:00 UTC"
+    assert dict(audit_history.card_fields(ENGLISH, SLACK, FAILED))["Failed at"] == "Block sender"
+    seen = record("done", decision_fingerprint="0" * 32)
+    assert not story(ENGLISH, SLACK, AuditedRecord(seen, WAITING)).card_note
+    gone = story(ENGLISH, SLACK, AuditedRecord(seen))
+    assert gone.card_note == "What the card showed is no longer kept."
+    assert not story(ENGLISH, SLACK, AuditedRecord(record("done"))).card_note
+
+
+def test_times_have_their_zone() -> None:
+    assert zoned(NOW, UTC) == "2026-03-01 12:00:00 UTC"
+    assert zoned(NOW, ZoneInfo("Asia/Shanghai")) == "2026-03-01 20:00:00 CST (UTC+08:00)"
+    assert zoned(NOW, ZoneInfo("Asia/Kolkata")) == "2026-03-01 17:30:00 IST (UTC+05:30)"
+
 
 @SOME
-@given(ids, several(audit_entries))
-def test_any_story_can_be_told(id_: str, entries: list[dict[str, Any]]) -> None:
-    assert_slack_takes(audit_history.history(ENGLISH, Ref(kind="task", id=id_), entries))
+@given(several(audit_entries), words, st.sampled_from(["", "{}"]))
+def test_any_story_can_be_told(entries: list[dict[str, Any]], name: str, older: str) -> None:
+    records = [
+        AuditedRecord({**entry, "object_name": name}, WAITING.model_copy(update={"name": name}))
+        for entry in entries[: audit_history.PAGE]
+    ]
+    assert_slack_takes(audit_history.history(ENGLISH, "Audit records", records, older))
 
 
-def test_each_outcome_has_its_words() -> None:
-    assert audit_history.OUTCOMES.keys() == {outcome.value for outcome in AuditOutcome}
+@SOME
+@given(st.text(st.characters(exclude_categories=())))
+def test_no_text_becomes_markup(text: str) -> None:
+    written = HtmlMarkup(UTC).text(text)
+    assert not re.search(r"[<>\"']|&(?!(amp|lt|gt|quot|#x27);)", written)
+    line = MarkdownMarkup(UTC).text(text)
+    assert "\n" not in line
+    assert not re.search(r"(?<!\\)(?:\\\\)*[`*_\[\]~|#!@<>]", line)
+    assert not re.search(r"&(?!(amp|lt|gt);)", line)

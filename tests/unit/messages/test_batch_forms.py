@@ -56,7 +56,7 @@ def test_what_can_be_done_to_many_is_what_the_table_says() -> None:
     ],
 )
 def test_a_button_is_read_back_as_it_was_made(query: BatchQuery) -> None:
-    button = batch_forms.batch_button(query).to_dict()
+    button = batch_forms.batch_button(ENGLISH, query).to_dict()
     assert button["action_id"] == "several"
     assert BatchQuery.parse(button["value"]) == query
 
@@ -77,7 +77,7 @@ def test_what_is_due_or_began_stands_below_each_name() -> None:
     [objects] = [block for block in view["blocks"] if block.get("block_id") == "objects"]
     [option] = objects["element"]["options"]
     assert option["text"]["text"] == "Isolate"
-    assert option["description"]["text"] == "due in 3 hr · Alert"
+    assert option["description"]["text"] == "Due Mar 1 15:00 · Alert"
     assert objects["element"]["max_selected_items"] == 20
 
 

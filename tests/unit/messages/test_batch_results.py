@@ -58,17 +58,17 @@ def failure(reason: str, **fields: Any) -> Outcome:
         (result_of(Outcome(state=OperationState.DONE)), "Approved"),
         (
             result_of(Outcome(state=OperationState.UNKNOWN, reason_code="untold")),
-            "Unknown: look in SecMaster",
+            "Unknown: check it in SecMaster",
         ),
         (result_of(None), "Not known yet: see the thread"),
-        (result_of(failure("changed")), "Changed since you looked"),
-        (result_of(failure("Unavailable", code="APIG.0101")), "Given up: SecMaster did not answer"),
-        (result_of(failure("Refused", code="SecMaster.9")), "SecMaster refused (SecMaster.9)"),
+        (result_of(failure("changed")), "Not sent: changed since you looked"),
+        (result_of(failure("Unavailable", code="APIG.0101")), "Not sent: SecMaster did not answer"),
+        (result_of(failure("Refused", code="SecMaster.9")), "SecMaster refused: SecMaster.9"),
         (
             result_of(failure("not_now", blocking_status="finished", decided_by="Lin Yue")),
-            "Already decided by Lin Yue: finished",
+            "Already decided by Lin Yue: ✅ Finished",
         ),
-        (result_of(failure("not_now", blocking_status="canceled")), "Already decided: canceled"),
+        (result_of(failure("not_now", blocking_status="canceled")), "Already decided: ⛔ Canceled"),
     ],
 )
 def test_a_row_says_in_a_few_words_how_one_ended(
@@ -80,8 +80,8 @@ def test_a_row_says_in_a_few_words_how_one_ended(
 @pytest.mark.parametrize(
     ("state", "expected"),
     [
-        (OperationState.DONE, "Already terminated by Bob"),
-        (OperationState.PENDING, "Bob is terminating it right now"),
+        (OperationState.DONE, "Terminated by Bob."),
+        (OperationState.PENDING, "Bob is terminating this task right now."),
     ],
 )
 def test_a_row_names_who_came_first(state: OperationState, expected: str) -> None:
@@ -98,11 +98,11 @@ def test_a_row_says_that_nobody_carries_on_what_came_first() -> None:
         runner=Runner.ABSENT,
     )
     text = batch_results.result(ENGLISH, result_of(failure("lost"), earlier))
-    assert text == "The termination by Bob was interrupted"
+    assert text == "The termination by Bob was interrupted."
 
 
 @pytest.mark.parametrize(
-    ("needed", "expected"), [(2, "Waits for a second person"), (4, "Waits for 3 more people")]
+    ("needed", "expected"), [(2, "1 more approval needed"), (4, "3 more approvals needed")]
 )
 def test_a_row_says_for_how_many_people_one_waits(needed: int, expected: str) -> None:
     approval = Approval(operation_id="abc123def", actor=BOB, at=NOW)
@@ -122,7 +122,7 @@ def test_a_run_that_is_no_longer_open_is_called_by_its_state() -> None:
     closed = BatchItemResult(
         BatchItem(operation=run, name="x"), failure("not_now", blocking_status="RUNNING")
     )
-    assert batch_results.result(ENGLISH, closed) == "Not now: it is running"
+    assert batch_results.result(ENGLISH, closed) == "The run is now 🔵 Running"
 
 
 def test_the_table_counts_what_is_done_and_tells_what_was_left_out() -> None:
@@ -132,13 +132,12 @@ def test_the_table_counts_what_is_done_and_tells_what_was_left_out() -> None:
     )
     table = batch_results.results(ENGLISH, batch, [result_of(Outcome(state=OperationState.DONE))])
     assert table.text.splitlines() == [
-        "⚠️ *Approved: 1 of 2 tasks* for <@U0BOB>",
+        "⚠️ *<@U0BOB> approved 1 of 2 tasks.*",
         "Isolate host: Approved (abc123)",
-        "Grave: Left out: asks for several people (—)",
+        "Grave: Left out: requires several people (—)",
     ]
     assert (
-        batch_results.progress(ENGLISH, batch, 0).text
-        == "⏳ Approving 1 task for <@U0BOB>: 0 of 1 done"
+        batch_results.progress(ENGLISH, batch, 0).text == "⏳ <@U0BOB> is approving 1 task: 0 done."
     )
 
 

@@ -7,12 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.actions import BY_NAME, TABLE
+from bot.domain.approvals import Approval, ApprovalIntent, ApprovalRequest, RequestNews
 from bot.domain.cards import ButtonValue
 from bot.domain.objects import ObjectKind
 from bot.domain.operations import StandingOperation
+from bot.domain.slack import Actor
 from bot.domain.snapshots import Snapshot, decision_fingerprint
-from bot.messages import RenderContext, card, modals, vanished_card
-from bot.messages.labels import labels
+from bot.messages import RenderContext, card, details, vanished_card
+from bot.messages.blocks import Tally, Viewer
+from bot.messages.cards import error_text
+from bot.messages.labels import consequence
 from bot.secmaster import Instance, Task
 from tests.support.rendered import blocks_of, button_ids, elements, menu_values, read
 from tests.support.samples import ENGLISH, FAILED, NOW, RUN, TASK, WAITING, standing_operation
@@ -41,12 +45,12 @@ def test_a_waiting_task_shows_what_is_to_be_decided() -> None:
     for part in (
         "Isolate host 10.0.0.7",
         "Waiting for a decision",
-        "An approval in a playbook",
+        "playbook approval",
         "Ransomware",
         "Robot",
-        "in 3 h",
-        "goes on by itself",
-        "soc-east · task `t-1`",
+        "^{ago}|",
+        "⚠️ *auto-approves* at <!date",
+        "task `t-1`",
     ):
         assert part in text
 
@@ -69,6 +73,163 @@ def test_who_snoozed_it_and_until_when_stands_on_the_card_and_can_be_ended() -> 
     )
     assert "😴 Snoozed by <@U0BOB> until" in read(message)
     assert menu_values(message)[-1] == "snooze.0h|1:task:main:t-1"
+
+
+TWO_NEEDED = {"task.approve": Tally(0, 2, ("approver",), ("S0SOC", "U0BOB"))}
+ALICES = Approval(operation_id="x", actor=Actor(id="U0ALICE"), at=NOW)
+REQUEST = ApprovalRequest(
+    id="x",
+    action="task.approve",
+    approvals=(ALICES,),
+    needed=2,
+    expires_at=NOW + timedelta(hours=1),
+    break_glass_allowed=True,
+)
+
+
+def test_that_several_must_approve_stands_on_the_card_before_anybody_has() -> None:
+    context = RenderContext(TASK, NOW, ENGLISH, "soc-east", tallies=TWO_NEEDED)
+    message = card(context, WAITING, None)
+    assert "👥 *Approvals to approve: 0 of 2*\nNeeded from *approver*." in read(message)
+    assert "S0SOC" not in read(message)  # a mention would ring with every card
+    question = elements(message)[0]["confirm"]["text"]["text"]
+    assert "You will be 1 of 2. Nothing is sent until 2 people have approved." in question
+    assert "Approvals to" not in read(card(RenderContext(TASK, NOW, ENGLISH), WAITING, None))
+
+
+def test_who_may_give_the_missing_approval_stands_in_the_request() -> None:
+    tallies = {"task.approve": Tally(1, 2, ("approver",), ("S0SOC", "U0ALICE", "U0BOB"))}
+    context = RenderContext(TASK, NOW, ENGLISH, tallies=tallies)
+    message = card(context, WAITING, None, (REQUEST,))
+    assert "🗳️ *Approvals to approve: 1 of 2*\n✅ <@U0ALICE>, <!date" in read(message)
+    assert "1 more approval needed: <!subteam^S0SOC>, <@U0BOB>\nThe request expires" in read(
+        message
+    )
+    assert "You will be" not in read(message)  # the next one is the last
+
+
+def test_a_shared_card_offers_no_override_and_a_private_one_what_its_reader_may() -> None:
+    def buttons(viewer: Viewer | None) -> list[str]:
+        context = RenderContext(TASK, NOW, ENGLISH, viewer=viewer)
+        return button_ids(card(context, WAITING, None, (REQUEST,)))
+
+    decisions = ["task.approve", "task.terminate", "task.comment"]
+    assert buttons(None) == ["withdraw", "refuse", *decisions]
+    assert buttons(Viewer()) == ["refuse", *decisions]
+    approve = frozenset({"task.approve"})
+    assert buttons(Viewer(may_override=approve)) == ["refuse", "break-glass", *decisions]
+    assert buttons(Viewer(has_approved=approve)) == ["withdraw", "refuse", *decisions[1:]]
+
+
+NEWS = RequestNews(
+    action="task.approve",
+    intent=ApprovalIntent.DECLINE,
+    actor=Actor(id="U0BOB"),
+    at=NOW,
+    needed=2,
+    reason="false <!channel>",
+)
+
+
+def test_a_declined_request_stands_on_the_card_until_something_newer_happens() -> None:
+    context = RenderContext(TASK, NOW, ENGLISH)
+    text = read(card(context, WAITING, None, (), NEWS))
+    assert "🛑 *<@U0BOB> declined the request to approve this task.* <!date" in text
+    assert "> false &lt;!channel&gt;" in text
+    ended = WAITING.model_copy(update={"status": "finished"})
+    later = standing_operation("task.approve")
+    assert "declined" not in read(card(context, ended, later, (), NEWS))
+    withdrawn = NEWS.model_copy(update={"intent": ApprovalIntent.WITHDRAW, "given": 1, "needed": 3})
+    text = read(card(context, WAITING, None, (), withdrawn))
+    assert "↩️ <@U0BOB> withdrew their approval. 1 of 3." in text
+
+
+def test_a_run_that_failed_again_says_so_in_one_block_with_its_snooze() -> None:
+    context = RenderContext(
+        RUN, NOW, ENGLISH, snoozed_until=NOW + timedelta(hours=1), snoozed_by="U0BOB"
+    )
+    retried = standing_operation("instance.retry", user="U0CAROL")
+
+    def state(retries_before: int) -> str:
+        standing = retried.model_copy(update={"retries_before": retries_before})
+        [text] = [
+            block["text"]["text"]
+            for block in blocks_of(card(context, FAILED, standing))
+            if "U0CAROL" in str(block)
+        ]
+        return str(text)
+
+    assert state(1).startswith("🔴 *Failed again after the retry by <@U0CAROL>, <!date")
+    assert "\n😴 Snoozed by <@U0BOB> until <!date" in state(1)
+    assert "Retry started" not in state(1)
+    assert state(2).startswith("Retry started by <@U0CAROL>, <!date")  # not counted yet
+
+
+@pytest.mark.parametrize(
+    ("error", "shown"),
+    [
+        ("timed out", "timed out"),
+        ("Traceback:\n  File x\nKeyError: 'ip'\n\nINFO bye", "KeyError: 'ip'\n\nTraceback:"),
+        ("one\ntwo\n", "two\n\none\ntwo"),
+        ("x" * 900, f"{'x' * 300}\n…\n{'x' * 300}"),
+        ("log\n" * 900 + "ValueError: no ip", "ValueError: no ip\n\nlog\nlog"),
+    ],
+    ids=["one line", "a traceback", "two lines", "a long line", "a long traceback"],
+)
+def test_what_went_wrong_comes_first_of_an_error(error: str, shown: str) -> None:
+    text = error_text(error, 600)
+    assert text.startswith(shown)
+    assert len(text) <= 605
+
+
+def test_files_and_runs_are_named_where_the_bot_knows_their_names() -> None:
+    task = WAITING.model_copy(
+        update={"attachment_id_list": ("a-1", "a-2"), "action_instance_id": "i-7"}
+    )
+    names = {"a-1": "evidence.txt", "i-7": "Block 203.0.113.77"}
+    console = "https://console.example/x"
+    context = RenderContext(TASK, NOW, ENGLISH, console_url=console, names=names)
+    for text in (read(card(context, task, None)), read(details.details(context, task))):
+        assert "📎 evidence.txt (`a-1`)" in text
+        assert "📎 `a-2`" in text
+        assert f"*Waiting run*\n<{console}|“Block 203.0.113.77”> (`i-7`)" in text
+    unknown = read(card(RenderContext(TASK, NOW, ENGLISH), task, None))
+    assert "*Waiting run*\n`i-7`" in unknown
+
+
+def test_an_overdue_task_that_waits_claims_no_end() -> None:
+    for due_handle in ("CONTINUE", "INTERRUPT", ""):
+        update = {"due_date": NOW - timedelta(hours=3), "due_handle": due_handle}
+        text = read(
+            card(RenderContext(TASK, NOW, ENGLISH), WAITING.model_copy(update=update), None)
+        )
+        assert "⏰ *Overdue* since <!date" in text
+        assert "automatically" not in text
+        assert "auto-approves" not in text
+
+
+@pytest.mark.parametrize(
+    ("status", "due_handle", "sentence"),
+    [
+        ("canceled", "INTERRUPT", "⌛ Expired: cancelled automatically by SecMaster, <!date"),
+        ("finished", "CONTINUE", "⌛ Nobody decided: approved automatically by SecMaster, <!date"),
+        ("finished", "INTERRUPT", "Decided outside Slack by system, <!date"),
+    ],
+)
+def test_a_task_that_ran_out_says_so(status: str, due_handle: str, sentence: str) -> None:
+    update = {
+        "status": status,
+        "due_handle": due_handle,
+        "due_date": NOW,
+        "update_time": NOW,
+        "modifier_name": "system",
+    }
+    ended = WAITING.model_copy(update=update)
+    assert sentence in read(card(RenderContext(TASK, NOW, ENGLISH), ended, None))
+    by_lin = ended.model_copy(update={"modifier_name": "Lin"})
+    assert "Decided outside Slack by Lin" in read(
+        card(RenderContext(TASK, NOW, ENGLISH), by_lin, None)
+    )
 
 
 def test_whom_a_card_calls_stands_at_its_top() -> None:
@@ -102,10 +263,9 @@ def test_a_confirmation_is_our_own_words_first_and_then_the_name_on_one_line(
 ) -> None:
     snapshot = (WAITING if kind == "task" else FAILED).model_copy(update={"name": name})
     first, second, *failure, last = confirmation(snapshot).splitlines()
-    assert (
-        first == labels(BY_NAME["task.approve" if kind == "task" else "instance.retry"]).consequence
-    )
-    assert second == f"Workspace soc-east, {kind[0]}-1:"
+    action = BY_NAME["task.approve" if kind == "task" else "instance.retry"]
+    assert first == consequence(ENGLISH, action, snapshot)
+    assert second == f"Workspace soc-east, ID …{kind[0]}-1:"
     assert last.startswith("“")
     assert last.endswith("”")
     assert failure == ([] if kind == "task" else ["Failed at Block sender: timed out"])
@@ -123,7 +283,7 @@ def test_a_decided_task_has_no_buttons(status: str) -> None:
         RenderContext(TASK, NOW, ENGLISH), WAITING.model_copy(update={"status": status}), None
     )
     assert elements(message) == []
-    assert "goes on by itself" not in read(message)
+    assert "auto-approves" not in read(message)
 
 
 def test_a_task_decided_here_says_by_whom_and_why() -> None:
@@ -135,7 +295,7 @@ def test_a_task_decided_here_says_by_whom_and_why() -> None:
             standing_operation("task.approve", reason="known\n<!channel>"),
         )
     )
-    assert "Approved by <@U0ALICE> from Slack" in text
+    assert "Approved by <@U0ALICE>, <!date" in text
     assert "> known\n> &lt;!channel&gt;" in text
 
 
@@ -153,10 +313,10 @@ def test_the_latest_comments_and_files_are_shown_and_the_others_counted() -> Non
         update={"comments": Task(comments=comments).comments, "attachment_id_list": tuple(files)}
     )
     text = read(card(RenderContext(TASK, NOW, ENGLISH), task, None))
-    assert "2 earlier under Details" in text
+    assert "2 earlier comments are in *Details*." in text
     assert "Bob: word 4" in text
     assert "word 1" not in text
-    assert "`a-4` and 2 more" in text
+    assert "📎 `a-4`\n📎 2 more files are in *Details*." in text
 
 
 def test_parameters_are_laid_out_for_reading_and_empty_ones_left_out() -> None:
@@ -174,9 +334,9 @@ def test_parameters_are_laid_out_for_reading_and_empty_ones_left_out() -> None:
 
 def test_an_interrupted_due_date_and_none_are_told_apart() -> None:
     interrupt = WAITING.model_copy(update={"due_handle": "INTERRUPT"})
-    assert "then it is interrupted" in read(
-        card(RenderContext(TASK, NOW, ENGLISH), interrupt, None)
-    )
+    text = read(card(RenderContext(TASK, NOW, ENGLISH), interrupt, None))
+    assert "then cancelled automatically" in text
+    assert "auto-approves" not in text
     none = WAITING.model_copy(update={"due_date": None})
     assert "*Due*\n—" in read(card(RenderContext(TASK, NOW, ENGLISH), none, None))
 
@@ -288,7 +448,7 @@ def test_one_odd_field_does_not_hide_a_task_from_those_who_decide(field: str, od
     render_context = RenderContext(TASK, NOW, ENGLISH)
     task = Task(**{"id": "t-1", "name": "n", "status": "waiting"} | {field: odd})
     assert_slack_takes(card(render_context, task, None))
-    assert_slack_opens(modals.details(render_context, task))
+    assert_slack_opens(details.details(render_context, task))
 
 
 @pytest.mark.parametrize("zone", [14, 8, 0, -12])

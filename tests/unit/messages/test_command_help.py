@@ -1,4 +1,4 @@
-"""Help, usage and whoami."""
+"""Help and usage."""
 
 import pytest
 from hypothesis import given
@@ -27,46 +27,6 @@ roots = st.sampled_from(["/secmaster", "@bot", "/" + "a" * 31])
 def help_message(root: str, short_commands: dict[ObjectKind, str]) -> Message:
     sections = {name: help_lines(name) for name in HelpSection}
     return command_help.help_message(ENGLISH, root, short_commands, sections)
-
-
-def test_whoami_tells_what_each_role_allows() -> None:
-    config = parse(
-        "[roles.approver]\n[roles.oncall]\n"
-        "[[rules]]\nactions = ['task.approve']\nroles = ['approver']\nwhen = { name = 'x' }\n"
-        "[[rules]]\nactions = ['task.*']\nroles = ['approver']\nreason = 'required'\n"
-        "[[rules]]\nactions = ['instance.retry']\nroles = ['oncall']\n"
-    )
-    text = command_help.whoami(
-        ENGLISH, Principal("U0ALICE", frozenset({"approver"})), "Alice", config
-    ).text
-    assert "roles: *approver*" in text
-    assert (
-        "✅ `task.approve` yes by rule 1 where its conditions fit, "
-        "otherwise yes with a reason by rule 2"
-    ) in text.splitlines()
-    assert "▫️ `instance.retry` no by rule 3" in text
-    assert "▫️ `instance.debug` no: no rule allows it" in text
-    guest = command_help.whoami(ENGLISH, Principal("U0GUEST", guest=True), "Guest", config).text
-    assert "A guest may not read or change anything." in guest
-    assert "✅" not in guest
-
-
-def test_whoami_names_first_what_is_denied() -> None:
-    config = parse(
-        "[roles.approver]\n[roles.oncall]\n"
-        "[[rules]]\nactions = ['*']\nroles = ['approver']\n"
-        "[[rules]]\neffect = 'deny'\nactions = ['task.terminate', 'instance.debug']\n"
-        "[[rules]]\neffect = 'deny'\nactions = ['task.approve']\nwhen = { name = 'x' }\n"
-        "[[rules]]\neffect = 'deny'\nactions = ['task.comment']\nroles = ['oncall']\n"
-    )
-    lines = command_help.whoami(
-        ENGLISH, Principal("U0ALICE", frozenset({"approver"})), "Alice", config
-    ).text.splitlines()
-    assert "▫️ `task.terminate` no by rule 2" in lines
-    assert (
-        "✅ `task.approve` no by rule 3 where its conditions fit, otherwise yes by rule 1" in lines
-    )
-    assert "✅ `task.comment` yes by rule 1" in lines
 
 
 def test_help_lists_every_command_with_its_aliases() -> None:
@@ -162,15 +122,6 @@ def test_the_short_help_is_true_for_whoever_reads_it() -> None:
     unknown = short_help(None)
     assert "You may" not in unknown
     assert "`/soc approve &lt;id&gt;`" in unknown
-
-
-@FEW
-@given(principals, words, st.lists(rules, max_size=5) | st.builds(lambda rule: [rule] * 200, rules))
-def test_anybody_can_be_told_who_they_are(
-    principal: Principal, name: str, policy_rules: list[Rule]
-) -> None:
-    config = parse("").model_copy(update={"rules": tuple(policy_rules)})
-    assert_slack_takes(command_help.whoami(ENGLISH, principal, name, config))
 
 
 def test_of_many_files_three_are_named_and_the_others_counted() -> None:

@@ -38,7 +38,7 @@ def test_a_card_of_several_shows_who_is_waited_for_beside_the_run_it_is_about() 
     texts = [id_.get("text", {}).get("text", "") for id_ in message.payload["blocks"]]
     [first] = [index for index, text in enumerate(texts) if text.startswith("*Run r1*")]
     [second] = [index for index, text in enumerate(texts) if text.startswith("*Run r2*")]
-    [approval] = [index for index, text in enumerate(texts) if "1 of 2 said yes" in text]
+    [approval] = [index for index, text in enumerate(texts) if "Approvals to retry: 1 of 2" in text]
     assert first < second < approval
 
 

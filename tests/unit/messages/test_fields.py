@@ -9,7 +9,7 @@ from bot.domain import snapshots
 from bot.domain.fields import INSTANCE_FIELDS, TASK_FIELDS
 from bot.domain.operations import OperationState, Outcome
 from bot.domain.snapshots import Snapshot
-from bot.messages import RenderContext, card, modals
+from bot.messages import RenderContext, card, details
 from bot.messages.changes import differences
 from bot.messages.fields import INSTANCE_WORDS, TASK_WORDS
 from bot.secmaster import Named, Node, WorkflowRef
@@ -34,7 +34,7 @@ TASK_CASES: list[tuple[str, dict[str, Any], set[str], str]] = [
     ("approver", {"approver": MARK}, {DECISIVE}, MARK),
     ("view_parameters", {"view_parameters": MARK}, EVERYWHERE, MARK),
     ("handle_parameters", {"handle_parameters": MARK}, EVERYWHERE, MARK),
-    ("notes", {"notes": MARK}, {DECISIVE, CARD}, MARK),
+    ("notes", {"notes": MARK}, EVERYWHERE, MARK),
     ("attachments", {"attachment_id_list": (MARK,)}, EVERYWHERE, MARK),
     ("review_comments", {"review_comments": MARK}, {DETAILS}, MARK),
     ("creator_name", {"creator_name": MARK}, EVERYWHERE, MARK),
@@ -44,7 +44,7 @@ INSTANCE_CASES: list[tuple[str, dict[str, Any], set[str], str]] = [
     ("status", {"status": MARK}, EVERYWHERE, MARK),
     ("name", {"name": MARK}, EVERYWHERE, MARK),
     ("workflow", {"workflow": WorkflowRef(name=MARK)}, EVERYWHERE, MARK),
-    ("retry_count", {"retry_count": 7531}, EVERYWHERE, "7531"),
+    ("retry_count", {"retry_count": 753}, EVERYWHERE, "753"),
     ("failed_node", {"nodes": (Node(action_name=MARK, status="FAILED"),)}, EVERYWHERE, MARK),
     ("error_msg", {"nodes": (Node(error_msg=MARK, status="FAILED"),)}, EVERYWHERE, MARK),
     ("playbook", {"playbook": Named(name=MARK)}, EVERYWHERE, MARK),
@@ -79,7 +79,7 @@ def test_a_field_stands_where_its_rows_say(
     ref, all_words = (TASK, TASK_WORDS) if snapshot is WAITING else (RUN, INSTANCE_WORDS)
     context = RenderContext(ref, NOW, ENGLISH)
     assert (text in read(card(context, changed, None)).lower()) == (CARD in places)
-    assert (text in read(modals.details(context, changed)).lower()) == (DETAILS in places)
+    assert (text in read(details.details(context, changed)).lower()) == (DETAILS in places)
 
     before, after = map(snapshots.decision_fingerprint, (snapshot, changed))
     assert (before != after) == (DECISIVE in places)

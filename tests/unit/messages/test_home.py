@@ -78,7 +78,7 @@ def row_buttons(home: Home) -> list[dict[str, dict[str, Any]]]:
     return [
         {button["action_id"]: button for button in row}
         for row in rows
-        if not row[0]["action_id"].startswith("home")
+        if row[-1]["action_id"].partition(".")[0] != "home"
     ]
 
 
@@ -91,7 +91,7 @@ def test_the_counts_are_those_of_what_waits_for_me() -> None:
         task_row(5, -HOUR, ()),
     ]
     page_text = text(Home(HomeOptions(), rows, [], [], (), NOW))
-    assert "*4* waiting for me · *1* overdue · *1* due in 2 h" in page_text
+    assert "*4* waiting for you · *1* overdue · *1* due within 2 hr" in page_text
     assert "task 5" not in page_text
 
 
@@ -114,26 +114,26 @@ def test_a_task_has_the_buttons_that_the_person_may_press_with_what_they_saw() -
     rows = [task_row(1, HOUR), task_row(2, HOUR, (TERMINATE,)), task_row(3, HOUR, ())]
     buttons = row_buttons(Home(HomeOptions(tasks="all"), rows, [], [], (), NOW))
     assert [list(buttons_of_row) for buttons_of_row in buttons] == [
-        ["task.approve", "task.terminate", "show"],
-        ["task.terminate", "show"],
-        ["show"],
+        ["task.approve", "task.terminate", "details"],
+        ["task.terminate", "details"],
+        ["details"],
     ]
     approve = ButtonValue.parse(buttons[0]["task.approve"]["value"])
     assert approve
     assert approve.decision_fingerprint == decision_fingerprint(rows[0].snapshot)
     assert buttons[0]["task.approve"]["confirm"]
-    assert Ref.parse(buttons[2]["show"]["value"]) == rows[2].render_context.ref
+    assert Ref.parse(buttons[2]["details"]["value"]) == rows[2].render_context.ref
 
 
-def test_a_run_that_only_a_list_spoke_of_has_its_details_and_no_retry() -> None:
+def test_a_run_that_could_not_be_read_has_its_details_and_no_retry() -> None:
     unread, read = (
         run_row(1, ()),
         run_row(2, (Node(action_id="n", action_name="Push", succeed=False),)),
     )
     buttons = row_buttons(Home(HomeOptions(), [], [unread, read], [], (), NOW))
     assert [list(buttons_of_row) for buttons_of_row in buttons] == [
-        ["show", "details"],
-        ["instance.retry", "show"],
+        ["details"],
+        ["instance.retry", "details"],
     ]
 
 
@@ -186,14 +186,14 @@ def test_it_says_what_i_did_who_is_on_call_and_what_is_not_known() -> None:
     decisions += [HomeDecision(RETRY, Ref(kind="instance", id="i-1"), "", NOW)]
     home = Home(HomeOptions(), [], [], decisions, ("U0ALICE", "U0BOB"), NOW, 345, stale=True)
     page_text = text(home)
-    assert "Approved: *Isolate *host**" in page_text
-    assert "Retry started: instance `i-1`" in page_text
+    assert "Approved · *Isolate *host**" in page_text
+    assert "Retry started · `i-1`" in page_text
     assert "<@U0ALICE>, <@U0BOB>" in page_text
-    assert "SecMaster can't be read now" in page_text
-    assert "Counted among the 0 of 345 tasks that wait" in page_text
+    assert "SecMaster can't be read right now" in page_text
+    assert "Counted among 0 of 345 waiting tasks" in page_text
     without_names = text(Home(HomeOptions(), [], [], [], None, NOW))
     assert "Slack could not be asked who is on call" in without_names
-    assert "Nothing waits for you." in without_names
+    assert "No task is waiting for you." in without_names
 
 
 def test_silence_that_approves_is_said_on_the_line() -> None:
@@ -202,7 +202,7 @@ def test_silence_that_approves_is_said_on_the_line() -> None:
         Task(name="x", due_date=NOW + HOUR, due_handle=DueHandle.CONTINUE),
     )
     page_text = text(Home(HomeOptions(tasks="all"), [row], [], [], (), NOW))
-    assert "then it *goes on by itself*" in page_text
+    assert "⚠️ *auto-approves* <!date^" in page_text
 
 
 @FEW

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from bot.domain.objects import visible
 from bot.domain.slack import FormInput, SlackFile, SlackLocation
 from bot.domain.snapshots import ListPage
-from bot.messages import RenderContext, denials, modals
-from bot.messages.modals import FormState
+from bot.messages import RenderContext, denials, details, modals
+from bot.messages.modals import FormContent, FormState
 from bot.policy.rules import ReasonRule
 from bot.secmaster import Instance, Task
 from tests.support.rendered import input_ids, read, text_types
@@ -35,7 +35,7 @@ def form(
     ref = TASK if action.startswith("task.") else RUN
     state = FormState(action=action, ref=ref, location=SlackLocation(channel="C0SOC"))
     filled = {param.name: node for param in modals.action_of(state).params if param.suggested}
-    return modals.form(ENGLISH, state, (name, "soc-east"), reason, filled)
+    return modals.form(ENGLISH, state, FormContent(name, "soc-east", filled), reason)
 
 
 @pytest.mark.parametrize("name", ["task.terminate", "task.comment", "instance.debug"])
@@ -102,16 +102,16 @@ def test_details_show_what_a_card_has_no_room_for() -> None:
             "attachment_id_list": ("a-1",),
         }
     )
-    text = read(modals.details(RenderContext(TASK, NOW, ENGLISH), task))
+    text = read(details.details(RenderContext(TASK, NOW, ENGLISH), task))
     assert all(part in text for part in ("`c-1`", "Bob", "`a-1`"))
-    text = read(modals.details(RenderContext(RUN, NOW, ENGLISH), FAILED))
+    text = read(details.details(RenderContext(RUN, NOW, ENGLISH), FAILED))
     assert all(part in text for part in ("Fetch mail", "`n-1`", "Block sender", "timed out"))
 
 
 def test_details_begin_with_the_cards_facts() -> None:
-    text = read(modals.details(RenderContext(TASK, NOW, ENGLISH), WAITING))
+    text = read(details.details(RenderContext(TASK, NOW, ENGLISH), WAITING))
     assert "Waiting for a decision" in text
-    assert "goes on by itself" in text
+    assert "auto-approves" in text
 
 
 @FEW
@@ -120,7 +120,7 @@ def test_any_form_is_one_that_slack_opens(
     state: FormState, target: tuple[str, str], reason: ReasonRule, node: str
 ) -> None:
     filled = {param.name: node for param in modals.action_of(state).params}
-    view = modals.form(ENGLISH, state, target, reason, filled)
+    view = modals.form(ENGLISH, state, FormContent(*target, filled), reason)
     assert_slack_opens(view)
     assert modals.read_form(view["private_metadata"], {}) == (state, {})
 
@@ -137,7 +137,7 @@ def test_a_form_that_asks_for_the_name_is_one_that_slack_opens(
             "decision_fingerprint": "0" * 32,
         }
     )
-    view = modals.form(ENGLISH, state_with_name, (name, "main"), reason, {})
+    view = modals.form(ENGLISH, state_with_name, FormContent(name, "main"), reason)
     assert_slack_opens(view)
     assert [block["block_id"] for block in view["blocks"] if block.get("block_id") == "name"]
 
@@ -183,7 +183,7 @@ def test_a_home_says_what_went_wrong(reference: str) -> None:
 def test_the_details_of_any_task_are_ones_that_slack_opens(
     render_context: RenderContext, task: Task
 ) -> None:
-    assert_slack_opens(modals.details(render_context, task))
+    assert_slack_opens(details.details(render_context, task))
 
 
 @SOME
@@ -191,21 +191,21 @@ def test_the_details_of_any_task_are_ones_that_slack_opens(
 def test_the_details_of_any_instance_are_ones_that_slack_opens(
     render_context: RenderContext, run: Instance
 ) -> None:
-    assert_slack_opens(modals.details(render_context, run))
+    assert_slack_opens(details.details(render_context, run))
 
 
 @pytest.mark.parametrize("letter", ["x", "中", "🙂", "&"])
 def test_the_details_of_a_long_talk_are_ones_that_slack_opens(letter: str) -> None:
     render_context = RenderContext(TASK, NOW, ENGLISH)
     comments = [{"id": f"c-{number}", "message": letter * 3000} for number in range(100)]
-    assert_slack_opens(modals.details(render_context, Task(name="n", comments=comments)))
+    assert_slack_opens(details.details(render_context, Task(name="n", comments=comments)))
 
 
 def test_the_details_of_a_long_talk_end_with_what_was_said_last_and_say_what_is_left_out() -> None:
     render_context = RenderContext(TASK, NOW, ENGLISH)
     comments = [{"id": f"c-{number}", "message": f"word {number}."} for number in range(200)]
     task = Task(name="n", comments=comments, attachment_id_list=["a-1"])
-    text = "\n".join(markup_in(modals.details(render_context, task)["blocks"]))
+    text = "\n".join(markup_in(details.details(render_context, task)["blocks"]))
     assert "word 199." in text
     assert "a-1" in text
     assert re.search(r"\b\d+ (?:earlier|more)", text)

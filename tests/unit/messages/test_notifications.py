@@ -1,13 +1,17 @@
 """What the bot posts by itself: results of retries, reminders, summaries, warnings."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
-from bot.domain.slack import Destination
+from bot.domain.approvals import Approval, ApprovalRequest
+from bot.domain.objects import ObjectKind
+from bot.domain.slack import Actor, Destination
 from bot.domain.tracking import RetryResult
 from bot.messages import notifications
-from bot.messages.text import date_token
+from bot.messages.text import ago_token, date_token
+from bot.policy.routes import Route
 from bot.secmaster import Task
 from tests.support.samples import ENGLISH, NOW
 
@@ -17,22 +21,22 @@ FINISHED = RetryResult(status="FINISHED", name="Enrich 7", actor_id="U0CAROL", s
 
 def test_how_a_retry_ended_names_the_run_and_who_retried_it() -> None:
     assert notifications.retry_ended(ENGLISH, FINISHED).text == (
-        "<@U0CAROL> ✅ *The retry finished* after 2 min: Enrich 7."
+        "<@U0CAROL> ✅ *Retry finished* after 2 min: Enrich 7."
     )
     terminated = FINISHED.model_copy(update={"status": "TERMINATED"})
     assert notifications.retry_ended(ENGLISH, terminated).text == (
-        "<@U0CAROL> The retry ended after 2 min, ⛔ Terminated: Enrich 7."
+        "<@U0CAROL> The retry ended after 2 min: Enrich 7 is ⛔ Terminated."
     )
     failure = {"status": "FAILED", "node": "Respond", "error": "no route"}
     failed = FINISHED.model_copy(update=failure)
     assert notifications.retry_ended(ENGLISH, failed).text == (
-        "<@U0CAROL> 🔴 *The retry failed again* at Respond after 2 min: Enrich 7.\n```no route```"
+        "<@U0CAROL> 🔴 *Retry failed again* at Respond after 2 min: Enrich 7.\n```no route```"
     )
 
 
-def test_the_end_of_a_run_without_a_name_is_told_without() -> None:
+def test_a_run_without_a_name_is_the_run() -> None:
     nameless = FINISHED.model_copy(update={"name": ""})
-    assert notifications.retry_ended(ENGLISH, nameless).text.endswith("after 2 min.")
+    assert notifications.retry_ended(ENGLISH, nameless).text.endswith("after 2 min: the run.")
 
 
 @pytest.mark.parametrize("status", ["FINISHED", "FAILED", "<!here>"])
@@ -48,7 +52,7 @@ def test_nothing_of_a_run_is_markup(status: str) -> None:
     ("channel", "expected", "verb"),
     [
         ("C0SOC", "<#C0SOC>", "post in"),
-        ("U0CAROL", "<@U0CAROL>", "write to"),
+        ("U0CAROL", "<@U0CAROL>", "send messages to"),
         ("G0OLD", "<#G0OLD>", "post in"),
     ],
 )
@@ -56,11 +60,11 @@ def test_a_closed_channel_or_chat_is_named_as_people_know_it(
     channel: str, expected: str, verb: str
 ) -> None:
     text = notifications.channel_closed(ENGLISH, Destination.parse(channel), "is_archived").text
-    assert text.startswith(f"⚠️ I can't {verb} {expected} any more (`is_archived`).")
+    assert text.startswith(f"⚠️ Can't {verb} {expected} (`is_archived`).")
     [origin, *_rest] = notifications.with_origin(
         ENGLISH, notifications.retry_ended(ENGLISH, FINISHED), channel
     ).payload["blocks"]
-    assert origin["elements"][0]["text"] == f"↪️ Meant for {expected}, where I can't post."
+    assert origin["elements"][0]["text"] == f"↪️ Meant for {expected}, where the bot can't post."
 
 
 def test_what_comes_late_says_when_it_was_due() -> None:
@@ -68,26 +72,103 @@ def test_what_comes_late_says_when_it_was_due() -> None:
         ENGLISH,
         notifications.retry_ended(ENGLISH, FINISHED),
         "",
-        escalated_from="soc",
+        escalation="Escalated from soc.",
         late_since=NOW,
     )
     [note, *_rest] = message.payload["blocks"]
     assert note["elements"][0]["text"] == (
-        "⬆️ Escalated from soc: nobody has acted in time. "
-        f"🕰️ This comes late: it was due {date_token(NOW)}."
+        f"⬆️ Escalated from soc. 🕰️ Late: this was due {date_token(NOW)}."
     )
 
 
-def test_what_waited_before_counts_and_leaves_out_what_there_is_none_of() -> None:
-    text = notifications.backlog(ENGLISH, tasks=1, failed=0, overdue=2, oldest=None).text
-    assert "Before that, 1 task waits, 2 are overdue. These" in text
+@pytest.mark.parametrize(
+    ("counts", "text"),
+    [
+        (
+            {"tasks": 12, "overdue": 2},
+            "👋 Now watching SecMaster. 12 tasks were already waiting (2 overdue); they won't be "
+            "posted. See `/soc task list`.",
+        ),
+        (
+            {"tasks": 1, "failed": 2, "reminds": True},
+            "👋 Now watching SecMaster. 1 task was already waiting; it won't be posted. Reminders "
+            "of due dates still come. 2 runs had already failed; they won't be posted. See "
+            "`/soc task list` and `/soc instance list failed`.",
+        ),
+        (
+            {"failed": 1},
+            "👋 Now watching SecMaster. 1 run had already failed; it won't be posted. See "
+            "`/soc instance list failed`.",
+        ),
+    ],
+)
+def test_what_waited_before_counts_and_leaves_out_what_there_is_none_of(
+    counts: dict[str, Any], text: str
+) -> None:
+    none = {"tasks": 0, "failed": 0, "overdue": 0, "reminds": False}
+    assert notifications.backlog(ENGLISH, root="/soc", **none | counts).text == text
 
 
 def test_a_reminder_says_what_happens_if_nobody_decides() -> None:
     due = NOW + timedelta(minutes=30)
+    when = f"{date_token(due)} ({ago_token(due)})"
     task = Task(id="t1", name="Isolate x", status="waiting", due_date=due, due_handle="CONTINUE")
-    assert "silence approves *Isolate x*" in notifications.reminder(ENGLISH, (), task, NOW).text
     stops = task.model_copy(update={"due_handle": "INTERRUPT"})
-    assert notifications.reminder(ENGLISH, (), stops, NOW).text.endswith("Then it is interrupted.")
-    late = notifications.reminder(ENGLISH, (), task, due + timedelta(hours=1)).text
-    assert late.startswith("⏰ *Overdue* since")
+    neither = task.model_copy(update={"due_handle": ""})
+
+    def reminder(now: datetime, *tasks: Task) -> str:
+        return notifications.reminder(ENGLISH, ("U0DAVE",), tasks, now).text
+
+    assert reminder(NOW, task) == (
+        f"<@U0DAVE> 🚨 *Isolate x* will be auto-approved {when} unless someone decides."
+    )
+    assert reminder(NOW, stops) == (
+        f"<@U0DAVE> ⏰ *Isolate x* will be cancelled automatically {when} unless someone decides."
+    )
+    assert reminder(NOW, neither) == (
+        f"<@U0DAVE> ⏰ *Isolate x* is due {when}, and nobody has decided yet."
+    )
+    # It says only what is known: SecMaster did not do what it was to do.
+    assert reminder(due + timedelta(hours=1), stops) == (
+        f"<@U0DAVE> ⏰ *Isolate x* was due {when} and is still pending."
+    )
+    several = reminder(NOW, *[task] * 14).splitlines()
+    assert (several[0], several[-1]) == ("<@U0DAVE> 14 tasks need a decision:", "and 2 more")
+    assert len(several) == 14
+
+
+REQUEST = ApprovalRequest(
+    id="1",
+    action="task.approve",
+    approvals=(Approval(operation_id="1", actor=Actor(id="U0ALICE"), at=NOW),),
+    needed=2,
+    expires_at=NOW,
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "requests", "text"),
+    [
+        ("task", (), "Escalated from <#C0SOC>: no decision after 1 min."),
+        (
+            "task",
+            (REQUEST,),
+            "Escalated from <#C0SOC>: no decision after 1 min (1 of 2 approvals).",
+        ),
+        ("instance", (), "Escalated from <#C0SOC>: still failed after 1 min."),
+    ],
+)
+def test_an_escalation_says_from_where_after_how_long_and_what_is_missing(
+    kind: ObjectKind, requests: tuple[ApprovalRequest, ...], text: str
+) -> None:
+    route = Route.model_validate(
+        {
+            "name": "soc",
+            "channel": "C0SOC",
+            "tasks": True,
+            "escalate": {"after": "1m", "to": "leads"},
+        }
+    )
+    assert notifications.escalation_cause(ENGLISH, "soc", [route], kind, requests) == text
+    gone = notifications.escalation_cause(ENGLISH, "soc", [], kind, requests)
+    assert gone == "Escalated from soc."

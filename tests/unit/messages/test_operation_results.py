@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.actions import BY_NAME, TABLE, Action
-from bot.domain.approvals import ApprovalIntent
+from bot.domain.approvals import Approval, ApprovalIntent, ApprovalRequest
 from bot.domain.operations import Operation, OperationState, Outcome, Runner, StandingOperation
 from bot.domain.reasons import OutcomeReason
-from bot.domain.slack import SlackFile
+from bot.domain.slack import Actor, SlackFile
 from bot.messages import (
     break_glass_used,
     lost,
@@ -19,7 +19,9 @@ from bot.messages import (
     outcome,
     still_trying,
 )
-from tests.support.samples import ENGLISH, NOW, operation, standing_operation
+from bot.messages.private_cards import AskedCommand
+from tests.support.rendered import button_ids, elements
+from tests.support.samples import ENGLISH, NOW, TASK, operation, standing_operation
 from tests.support.slack_limits import CONSOLE, assert_slack_takes, markup_in
 from tests.support.strategies import (
     FEW,
@@ -38,7 +40,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
 def test_what_is_done_names_who_with_what_and_the_request() -> None:
     result = Outcome(state=OperationState.DONE, request_id="r-1")
     text = outcome(ENGLISH, operation("task.comment", comment="two\nlines"), result).text
-    assert text.startswith("✅ *Comment added* by <@U0ALICE>.")
+    assert text.startswith("✅ *Comment added by <@U0ALICE>.")
     assert "> two\n> lines" in text
     assert "ref abc123 · request `r-1`" in text
 
@@ -52,9 +54,8 @@ def test_what_secmaster_refused_has_its_code_and_words_and_what_was_not_done() -
         request_id="r-1",
     )
     text = outcome(ENGLISH, operation("task.approve"), result).text
-    assert "`SecMaster.0042`: not &lt;now&gt;" in text
-    assert "refused the approval by <@U0ALICE>" in text
-    assert "so it was not done." in text
+    refused = "❌ SecMaster refused the approval by <@U0ALICE>."
+    assert text.startswith(f"{refused} (`SecMaster.0042`: not &lt;now&gt;)")
     assert "`r-1`" in text
 
 
@@ -63,8 +64,10 @@ def test_what_nobody_knows_is_told_as_unknown() -> None:
     text = outcome(
         ENGLISH, operation("instance.debug", task_id="n", input_dataobject="[]"), result
     ).text
-    assert "Nobody can say whether this debug command" in text
-    assert "before you try again" in text
+    assert text.startswith(
+        "❓ *Nobody can say whether the debug command by <@U0ALICE> took effect.*"
+    )
+    assert "Check the run in SecMaster before you try again." in text
 
 
 def test_what_is_already_decided_says_by_whom() -> None:
@@ -75,19 +78,21 @@ def test_what_is_already_decided_says_by_whom() -> None:
         result,
         standing_operation("task.approve", user="U0BOB"),
     ).text
-    assert "✅ Finished, approved by <@U0BOB>" in text
+    assert (
+        "❌ This task is no longer open: ✅ Finished. Already approved by <@U0BOB>, <!date^" in text
+    )
     assert "The termination was not sent." in text
     text = outcome(ENGLISH, operation("task.terminate"), result).text
-    assert "already decided: ✅ Finished, outside Slack or by itself" in text
+    assert "✅ Finished. Decided outside Slack or automatically, —." in text
     by_name = result.model_copy(update={"decided_by": "Lin <Yue>", "decided_at": NOW})
     text = outcome(ENGLISH, operation("task.terminate"), by_name).text
-    assert "outside Slack by Lin &lt;Yue&gt;, <!date^" in text
+    assert "Decided outside Slack by Lin &lt;Yue&gt;, <!date^" in text
 
 
 def test_a_run_that_is_not_in_the_right_state_says_which_that_would_be() -> None:
     result = Outcome(state=OperationState.FAILED, reason_code="not_now", blocking_status="FINISHED")
     text = outcome(ENGLISH, operation("instance.retry"), result).text
-    assert "A retry is for an instance that is failed; this one is ✅ Finished." in text
+    assert "The run is now ✅ Finished. This is possible only while it is 🔴 Failed." in text
     assert "The retry was not sent." in text
 
 
@@ -107,15 +112,15 @@ def test_where_the_file_or_the_comment_may_be_unknown_the_task_is_not_called_so(
     )
     text = outcome(ENGLISH, operation(name, **params), result).text
     assert "`SecMaster.404`: no file" in text
-    assert "was not done" in text
-    assert "knows no task" not in text
+    assert "SecMaster refused" in text
+    assert "No task with ID" not in text
     text = outcome(ENGLISH, operation("task.approve"), result).text
-    assert "SecMaster knows no task `t-1` here." in text
+    assert "No task with ID `t-1` in this workspace. The approval was not sent." in text
 
 
 def test_a_reason_that_may_have_stayed_in_secmaster_is_not_kept_quiet() -> None:
     result = Outcome(state=OperationState.FAILED, reason_code="Conflict", code="SecMaster.0042")
-    stays = "A comment on it that reached SecMaster stays there."
+    stays = "A comment that reached SecMaster stays there."
     assert stays in outcome(ENGLISH, operation("task.approve", reason="known"), result).text
     assert stays not in outcome(ENGLISH, operation("task.approve"), result).text
     assert stays not in outcome(ENGLISH, operation("instance.retry", reason="known"), result).text
@@ -124,14 +129,16 @@ def test_a_reason_that_may_have_stayed_in_secmaster_is_not_kept_quiet() -> None:
 def test_while_secmaster_is_in_trouble_it_is_said_that_the_work_is_kept() -> None:
     result = Outcome(state=OperationState.FAILED, reason_code="Unavailable", status=503)
     text = still_trying(ENGLISH, operation("task.approve"), result, None, 3600).text
-    assert "tried again for 60 min" in text
+    assert text.startswith("⏳ The approval by <@U0ALICE> has not been sent yet.")
+    assert "tried again for up to 1 hr: there is no need to repeat it." in text
     assert "HTTP 503" in text
     doubt = Outcome(state=OperationState.UNKNOWN, reason_code="AnswerLost")
     text = still_trying(ENGLISH, operation("task.approve"), doubt, "action", 45).text
-    assert "reading until it is known whether the approval took effect" in text
+    assert "It is not known yet whether the approval by <@U0ALICE> took effect." in text
+    assert "SecMaster is read until that is known, for up to 45 sec." in text
     text = still_trying(ENGLISH, operation("task.approve"), doubt, "attribution", 45).text
-    assert "whether the comment that names who decided was left" in text
-    assert "The approval itself has not been sent yet." in text
+    assert "not known yet whether the comment that names who decided was added." in text
+    assert "The approval by <@U0ALICE> has not been sent yet." in text
 
 
 def test_whoever_came_second_is_told_who_came_first() -> None:
@@ -139,14 +146,18 @@ def test_whoever_came_second_is_told_who_came_first() -> None:
         ENGLISH, operation("task.terminate"), standing_operation("task.approve", user="U0BOB")
     ).text
     assert "Already approved by <@U0BOB>" in text
-    assert "Your termination was not sent." in text
+    assert "The termination was not sent." in text
     holder = standing_operation("task.approve", user="U0BOB", state=OperationState.PENDING)
     text = lost(ENGLISH, operation("task.terminate"), holder).text
     assert "<@U0BOB> is approving this task right now." in text
 
 
 @pytest.mark.parametrize(
-    ("state", "expected"), [("done", "done already"), ("pending", "under way")]
+    ("state", "expected"),
+    [
+        ("done", "Already approved by <@U0ALICE>, <!date^"),
+        ("pending", "<@U0ALICE> is approving this task right now."),
+    ],
 )
 def test_whoever_presses_twice_is_told_that_the_second_press_was_not_sent(
     state: str, expected: str
@@ -156,14 +167,15 @@ def test_whoever_presses_twice_is_told_that_the_second_press_was_not_sent(
         operation("task.approve"),
         standing_operation("task.approve", state=OperationState(state)),
     ).text
-    assert text == f"✋ Your approval is {expected}; this second press was not sent."
+    assert text.startswith(f"✋ {expected}")
+    assert text.endswith(" Your second press was not sent.")
     text = lost(
         ENGLISH,
         operation("task.terminate"),
         standing_operation("task.approve", state=OperationState(state)),
     ).text
     assert "second press" not in text
-    assert "Your termination was not sent." in text
+    assert "The termination was not sent." in text
 
 
 @SOME
@@ -190,14 +202,14 @@ def test_any_trouble_can_be_told(
 def test_what_holds_an_object_without_being_carried_on_is_not_said_to_be_under_way() -> None:
     holder = standing_operation("task.approve", user="U0BOB", state=OperationState.PENDING)
     for runner, expected in (
-        (Runner.ABSENT, "waits for its process to come back."),
-        (Runner.STOPPED, "nothing carries it on."),
+        (Runner.ABSENT, "It resumes when its process is back."),
+        (Runner.STOPPED, "It does not resume by itself."),
     ):
         interrupted = holder.model_copy(update={"runner": runner})
         text = lost(ENGLISH, operation("task.terminate"), interrupted).text
-        assert "The approval of this task by <@U0BOB> was interrupted, and" in text
+        assert text.startswith("✋ The approval by <@U0BOB> was interrupted.")
         assert expected in text
-        assert "Your termination was not sent." in text
+        assert "The termination was not sent." in text
         assert f"`secmaster-bot operations show {holder.operation.reference}`" in text
         assert "right now" not in text
         closed = Outcome(
@@ -206,7 +218,7 @@ def test_what_holds_an_object_without_being_carried_on_is_not_said_to_be_under_w
             blocking_status="CONTINUE",
         )
         text = outcome(ENGLISH, operation("task.terminate"), closed, interrupted).text
-        assert ", and the approval by <@U0BOB> was interrupted" in text
+        assert "The approval by <@U0BOB> was interrupted." in text
     done = standing_operation("task.approve", user="U0BOB")
     stopped = done.model_copy(update={"runner": Runner.STOPPED})
     assert "Already approved" in lost(ENGLISH, operation("task.terminate"), stopped).text
@@ -236,11 +248,11 @@ def test_a_comment_of_many_lines_loses_neither_its_mark_nor_the_reference_below(
 
 
 @SOME
-@given(grave_operations("task"), outcomes, words, st.sampled_from(["", CONSOLE]))
-def test_any_broken_glass_can_be_announced(
-    operation: Operation, result: Outcome, workspace: str, link: str
+@given(grave_operations("task"), outcomes, words, words, st.sampled_from(["", CONSOLE]))
+def test_any_emergency_override_can_be_announced(
+    operation: Operation, result: Outcome, name: str, workspace: str, link: str
 ) -> None:
-    message = break_glass_used(ENGLISH, operation, result, workspace, link)
+    message = break_glass_used(ENGLISH, operation, result, (name, workspace), link)
     assert_slack_takes(message)
     assert_slack_takes(not_announced(ENGLISH, operation, "channel_not_found"))
 
@@ -261,7 +273,7 @@ def test_no_line_of_somebodys_poses_as_a_receipt(operation: Operation, result: O
 @pytest.mark.parametrize("action", TABLE, ids=list(BY_NAME))
 def test_what_is_recorded_is_acknowledged_in_words_that_slack_takes(action: Action) -> None:
     assert_slack_takes(operation_results.recorded(ENGLISH, action))
-    assert_slack_takes(operation_results.approval_change_recorded(ENGLISH))
+    assert_slack_takes(operation_results.approval_change_recorded(ENGLISH, ApprovalIntent.DECLINE))
     files = [SlackFile(id="F1", name="<!channel>")]
     assert_slack_takes(operation_results.recorded_in_part(ENGLISH, files, 3))
 
@@ -271,8 +283,116 @@ def test_every_reason_to_fail_has_a_text() -> None:
         set(operation_results.NOT_DONE_TEXTS),
         operation_results.REFUSED_BY_SECMASTER,
     )
+    particular = operation_results.PARTICULAR
     assert not texts & general
-    assert set(OutcomeReason) == texts | general
+    assert not particular & (texts | general)
+    assert set(OutcomeReason) == texts | general | particular
+
+
+def test_an_emergency_override_is_announced_by_name_with_what_it_bypassed() -> None:
+    alone = operation("task.approve", reason="Bob is asleep").model_copy(
+        update={"rule": "rule 2 (pairs)"}
+    )
+    done, target = Outcome(state=OperationState.DONE), ("Block 203.0.113.77", "soc-east")
+    text = break_glass_used(ENGLISH, alone, done, target, "https://x/a/C1").text
+    assert text.splitlines()[:3] == [
+        "🚨 <https://x/a/C1|Block 203.0.113.77> in soc-east: *emergency override* by <@U0ALICE>.",
+        "✅ Approved by <@U0ALICE>. This bypassed rule 2 (pairs), which requires several people.",
+        "> Bob is asleep",
+    ]
+    failed = Outcome(state=OperationState.FAILED, reason_code="Conflict")
+    assert "❌ Nothing was done." in break_glass_used(ENGLISH, alone, failed, target, "").text
+    unknown = Outcome(state=OperationState.UNKNOWN, reason_code="restarted")
+    assert "❓ Nobody can say" in break_glass_used(ENGLISH, alone, unknown, target, "").text
+
+
+def counted(*approvals: Approval) -> ApprovalRequest:
+    return ApprovalRequest(
+        id="abc123ffff", action="task.approve", approvals=approvals, needed=2, expires_at=NOW
+    )
+
+
+def approval(user: str, delegator: str = "") -> Approval:
+    return Approval(operation_id="o", actor=Actor(id=user), at=NOW, delegator=delegator)
+
+
+def test_whoever_approved_already_is_told_so_and_can_withdraw() -> None:
+    result = Outcome(
+        state=OperationState.FAILED,
+        reason_code=OutcomeReason.ALREADY_APPROVED,
+        approval_request=counted(approval("U0ALICE")),
+    )
+    message = outcome(ENGLISH, operation("task.approve"), result)
+    assert message.text.startswith("ℹ️ You already approved this. Waiting for 1 more.")
+    assert "not sent" not in message.text
+    [withdraw] = elements(message)
+    assert (withdraw["action_id"], withdraw["text"]["text"]) == ("withdraw", "Withdraw my approval")
+    assert withdraw["value"] == f"task.approve|{TASK}"
+
+
+@pytest.mark.parametrize(
+    ("delegator", "earlier", "sentence"),
+    [
+        ("", approval("U0DAVE", "U0ALICE"), "<@U0DAVE> already approved on your behalf, so your"),
+        ("U0BOB", approval("U0BOB"), "<@U0BOB> already approved this, and you would approve on"),
+        ("U0BOB", approval("U0DAVE", "U0BOB"), "<@U0DAVE> already approved on behalf of <@U0BOB>"),
+    ],
+)
+def test_a_right_that_was_used_names_who_used_it_and_what_helps(
+    delegator: str, earlier: Approval, sentence: str
+) -> None:
+    result = Outcome(
+        state=OperationState.FAILED,
+        reason_code=OutcomeReason.SAME_AUTHORITY,
+        approval_request=counted(earlier),
+    )
+    approved = operation("task.approve")
+    terms = approved.terms.model_copy(update={"delegator": delegator})
+    text = outcome(ENGLISH, approved.model_copy(update={"terms": terms}), result).text
+    assert text.startswith(f"ℹ️ {sentence}")
+    advice = f"Another approver must approve, or <@{earlier.actor.id}> withdraws their approval"
+    assert advice in text
+
+
+@pytest.mark.parametrize("reason", OutcomeReason)
+def test_the_same_is_offered_again_only_where_nothing_was_sent_and_it_may_succeed(
+    reason: OutcomeReason,
+) -> None:
+    for state in (OperationState.FAILED, OperationState.UNKNOWN):
+        message = outcome(
+            ENGLISH, operation("task.approve"), Outcome(state=state, reason_code=reason)
+        )
+        offered = state is OperationState.FAILED and reason in operation_results.WORTH_REPEATING
+        assert ("try-again" in button_ids(message)) == offered
+
+
+def test_what_is_tried_again_in_a_thread_carries_nobodys_words_and_is_asked_first() -> None:
+    result = Outcome(state=OperationState.FAILED, reason_code=OutcomeReason.UNREACHABLE)
+
+    def button(action: str, **fields: str) -> tuple[AskedCommand, bool]:
+        [element] = elements(outcome(ENGLISH, operation(action, **fields), result))
+        command = AskedCommand.parse(element["value"])
+        assert command
+        assert (command.reason, command.params, command.key) == ("", {}, "")
+        return command, "confirm" in element
+
+    command, asks = button("task.approve")
+    assert (command.action, command.button, command.incomplete) == (
+        "task.approve",
+        str(TASK),
+        False,
+    )
+    assert asks
+    for command, asks in (
+        button("task.approve", reason="seen"),
+        button("task.terminate"),
+        button("task.comment", comment="mine"),
+    ):
+        assert (command.incomplete, asks) == (True, False)
+    file = operation("task.attach", attachment_id="").model_copy(
+        update={"file": SlackFile(id="F1")}
+    )
+    assert elements(outcome(ENGLISH, file, result)) == []
 
 
 @pytest.mark.parametrize("reason", OutcomeReason)

@@ -62,5 +62,5 @@ def test_slack_takes_the_question_of_every_action_that_is_asked_back() -> None:
     decided = Task(id="t", name="x", status=TaskStatus.FINISHED)
     command = asked("", action="task.approve")
     message = question(ENGLISH, BY_NAME["task.approve"], command, decided, None)
-    assert "not open to this any more" in message.text
+    assert "no longer open to this" in message.text
     assert len(message.blocks) == 1

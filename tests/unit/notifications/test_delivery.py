@@ -46,7 +46,7 @@ def services(databases: Databases, tmp_path: Path) -> Iterator[Services]:
 
 def failure(number: int, group: str = "w1", **fields: Any) -> CardNotification:
     ref = Ref(kind="instance", id=f"r{number}")
-    return CardNotification(ref=ref, failure_group=group, **fields)
+    return CardNotification(ref=ref, card_group=group, **fields)
 
 
 def together(services: Services, *notifications: NotificationEnvelope) -> list[str]:

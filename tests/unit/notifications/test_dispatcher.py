@@ -119,7 +119,8 @@ def add(
 def announced(slack: SlackRecorder, channel: str) -> list[int]:
     """Return the numbers of the announcements in a channel, in order."""
     texts = [str(message["text"]) for message in slack.messages(channel)]
-    return [int(text.split("Before that, ")[1].split()[0]) for text in texts if "Before" in text]
+    start = "👋 Now watching SecMaster. "
+    return [int(text.removeprefix(start).split()[0]) for text in texts if text.startswith(start)]
 
 
 def calls(slack: SlackRecorder, method: str, channel: str = SOC) -> int:
@@ -232,7 +233,7 @@ async def test_run_takes_what_a_closed_channel_does_not_to_the_fallback_and_tell
     assert announced(slack, ONCALL) == [1, 2]
     assert all("Meant for <#C0SOC>" in str(message["blocks"]) for message in messages)
     [report] = slack.messages(slack.chat_with(ALICE))
-    assert "I can't post in <#C0SOC> any more (`is_archived`)" in report["text"]
+    assert "Can't post in <#C0SOC> (`is_archived`)" in report["text"]
     assert services.store.outbox.count() == 0
 
 
@@ -310,7 +311,7 @@ async def test_process_sums_up_what_quiet_hours_held_back(
     add(services, *cards, keys=["a", "b"])
     await worker(services, SOC_CHANNEL).run()
     [summary] = slack.messages(SOC)
-    assert summary["text"] == "🌅 *During quiet hours 2 came; 2 still wait.*"
+    assert summary["text"] == "🌅 Quiet hours are over: 2 of 2 new items are still open."
     assert services.store.outbox.count() == 0
 
 
@@ -433,7 +434,7 @@ async def test_run_takes_what_is_for_somebody_with_a_closed_account_to_the_fallb
     await worker(services, Destination.parse(ALICE)).run()
     assert announced(slack, ONCALL) == [1]
     [report] = slack.messages(slack.chat_with(ALICE))
-    assert "I can't write to <@U0BOB> any more (`user_disabled`)" in report["text"]
+    assert "Can't send messages to <@U0BOB> (`user_disabled`)" in report["text"]
 
 
 async def test_run_posts_beside_a_thread_that_is_locked_and_goes_on_drawing_its_card(
@@ -736,8 +737,8 @@ async def test_enqueue_due_owes_what_fell_due_in_days_of_silence_and_says_once_t
     await worker(services, ONCALL_CHANNEL).run()
     for _ in range(2):  # it is drawn anew as it was posted
         [card] = slack.messages(ONCALL)
-        assert "Escalated from soc" in read(card)
-        assert "This comes late" in read(card)
+        assert "Escalated from <#C0SOC>: no decision after 3 hr." in read(card)
+        assert "Late: this was due" in read(card)
         await services.cards.redraw(ref)
     for silence in (timedelta(hours=1), timedelta(days=31)):
         clock.forward(seconds=silence.total_seconds())

@@ -15,6 +15,10 @@ from bot.domain.tracking import RetryResult
 from bot.domain.troubles import DueTask, DueTasks, Trouble, TroubleKind
 from bot.domain.watch_status import FailedAnswer
 from bot.notifications import kinds
+from bot.notifications.approval_calls import (
+    ApprovalCallNotification,
+    ApprovalDirectCallNotification,
+)
 from bot.notifications.card import CardNotification
 from bot.notifications.failure_details import FailureDetailsNotification
 from bot.notifications.kinds import (
@@ -37,7 +41,7 @@ from bot.notifications.reminder import ReminderNotification
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 REF = Ref(kind="task", id="t1")
 CLOSED = Destination.parse("C0CLOSED")
-ROUTED = {"ref": REF, "mentions": ("U0DAVE",), "route": "soc", "failure_group": "w1"}
+ROUTED = {"ref": REF, "mentions": ("U0DAVE",), "route": "soc", "card_group": "w1"}
 RESULT = RetryResult(
     status="FAILED", name="Enrich", actor_id="U0CAROL", node="Respond", error="no route", seconds=9
 )
@@ -69,11 +73,13 @@ EXAMPLES: tuple[Notification, ...] = (
     SubscriptionUndoneNotification(channel="C0SOC", code="is_archived"),
     GivenUpNotification(ref=REF, thread_ts="1.2", operation=OPERATION, outcome=GIVEN_UP),
     FailureDetailsNotification(ref=REF, thread_ts="1.2"),
-    BacklogNotification(tasks=3, failed=1, overdue=2, oldest=NOW),
+    BacklogNotification(tasks=3, failed=1, overdue=2, root="/soc", reminds=True),
     DigestNotification(summary=SUMMARY),
     ChannelClosedNotification(channel="C0SOC", code="is_archived"),
     TroubleNotification(trouble=TROUBLE, tasks=TASKS, recurs=True),
     TroubleOverNotification(trouble=TROUBLE, until=NOW),
+    ApprovalCallNotification(ref=REF, request_id="a" * 32, thread_ts="1.2", reminds=True),
+    ApprovalDirectCallNotification(ref=REF, request_id="a" * 32, reminds=True),
 )
 each_kind = pytest.mark.parametrize("notification", EXAMPLES, ids=lambda example: example.kind)
 
@@ -110,25 +116,27 @@ def test_a_reminder_without_a_card_brings_one_that_keeps_all_but_the_time() -> N
     reminder = ReminderNotification(
         **ROUTED, before=3600, held_until=NOW, intended_channel="C0CLOSED", scheduled_at=NOW
     )
-    shared = reminder.model_dump(exclude={"kind", "before"})
-    assert reminder.as_card().model_dump(exclude={"kind", "escalated_from"}) == shared
+    shared = reminder.model_dump(exclude={"kind", "before", "at_once"})
+    assert (
+        reminder.as_card().model_dump(exclude={"kind", "escalated_from", "group_window"}) == shared
+    )
     assert reminder.as_card().escalated_from == ""
 
 
-def test_failures_of_one_group_are_for_the_same_people_at_the_same_time() -> None:
+def test_objects_of_one_group_are_for_the_same_people_at_the_same_time() -> None:
     card = CardNotification(**ROUTED)
     key = card.group_key
     assert key is not None
     assert CardNotification(**ROUTED | {"route": "other"}).group_key == key
     changes: tuple[dict[str, object], ...] = (
-        {"failure_group": "w2"},
+        {"card_group": "w2"},
         {"mentions": ()},
         {"held_until": NOW},
         {"intended_channel": "C0SOC"},
+        {"escalated_from": "soc"},
     )
     assert all(card.model_copy(update=change).group_key != key for change in changes)
 
 
-@pytest.mark.parametrize("change", [{"failure_group": ""}, {"escalated_from": "soc"}])
-def test_a_task_and_what_is_escalated_share_no_card(change: dict[str, str]) -> None:
-    assert CardNotification(**ROUTED).model_copy(update=change).group_key is None
+def test_what_has_no_group_shares_no_card() -> None:
+    assert CardNotification(**ROUTED | {"card_group": ""}).group_key is None

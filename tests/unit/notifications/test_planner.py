@@ -11,6 +11,7 @@ from bot.domain.tracking import TrackedObject
 from bot.domain.workspaces import Workspaces
 from bot.notifications import planner
 from bot.notifications.card import CardNotification
+from bot.notifications.grouping import card_group
 from bot.notifications.kinds import SnoozeEndedNotification
 from bot.notifications.reminder import ReminderNotification, auto_approves_by
 from bot.policy.config import PolicyHolder, parse
@@ -75,11 +76,38 @@ def test_a_new_object_has_a_card_on_each_of_its_routes_and_in_subscribed_channel
         ("card:1:task:main:t1:S0ONCALL", "S0ONCALL", NOW),
         ("card:1:task:main:t1:C0RANDOM", "C0RANDOM", NOW),
     ]
-    assert [entry.notification for entry in entries] == [
-        CardNotification(ref=TASK, mentions=("S0SOC",), route="soc"),
-        CardNotification(ref=TASK),
-        CardNotification(ref=TASK),
+    first, second, subscribed = [
+        card_group(route, TASK, task()) for route in (*bundle.policy.current.routes, None)
     ]
+    assert [entry.notification for entry in entries] == [
+        CardNotification(ref=TASK, mentions=("S0SOC",), route="soc", card_group=first),
+        CardNotification(ref=TASK, card_group=second),
+        CardNotification(ref=TASK, card_group=subscribed),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("keys", "are_shared"),
+    [
+        ("", [True, True]),
+        ("group = 'workflow'\n", [True, False]),
+        ("group = 'none'\n", [False, False]),
+    ],
+)
+def test_tasks_share_a_card_as_their_route_says(keys: str, are_shared: list[bool]) -> None:
+    [route] = services(TASKS + keys).policy.current.routes
+    first, *others = [
+        card_group(route, TASK, task(related_object=related))
+        for related in ("Containment", "Containment", "Enrichment")
+    ]
+    assert [bool(group) and group == first for group in others] == are_shared
+    assert not card_group(route, TASK, task()) or keys == ""
+
+
+def test_tasks_of_routes_that_call_other_people_share_no_card() -> None:
+    unnamed = TASKS.replace("name = 'soc'\n", "")
+    routes = services(unnamed, unnamed.replace("S0SOC", "S0ONCALL")).policy.current.routes
+    assert len({card_group(route, TASK, task()) for route in routes}) == 2
 
 
 def test_failures_of_a_workflow_are_of_one_group() -> None:
@@ -87,7 +115,7 @@ def test_failures_of_a_workflow_are_of_one_group() -> None:
     run = Instance(id="r1", name="Run", status="FAILED", workflow={"id": "w1", "name": "Enrich"})
     entries = planner.card_entries(bundle, RUN, run, NOW, ["C0RANDOM"])
     cards = [entry.notification for entry in entries]
-    assert [card.failure_group for card in cards if isinstance(card, CardNotification)] == [
+    assert [card.card_group for card in cards if isinstance(card, CardNotification)] == [
         "w1",
         "w1",
     ]
@@ -168,7 +196,11 @@ def test_an_escalation_goes_to_the_next_route_once_for_each_time_a_task_is_open(
     [entry], next_check_at = planner.due_entries(bundle, tracked_object, NOW)
     assert (entry.destination.id, next_check_at) == ("U0DAVE", None)
     assert entry.notification == CardNotification(
-        ref=TASK, route="boss", escalated_from="soc", scheduled_at=NOW
+        ref=TASK,
+        route="boss",
+        card_group=card_group(bundle.policy.current.routes[1], TASK, task()),
+        escalated_from="soc",
+        scheduled_at=NOW,
     )
     assert entry.dedupe_key == f"escalated:1:task:main:t1:{since.isoformat()}:U0DAVE"
     assert due(bundle, tracked_object, NOW - MINUTE) == []

@@ -753,7 +753,7 @@ async def request_that_ends_when_due(stage: OperationStage, due_handle: str) -> 
     ("due_handle", "status", "happens"),
     [
         ("CONTINUE", "waiting", "approves it automatically"),
-        ("INTERRUPT", "waiting", "interrupts it automatically"),
+        ("INTERRUPT", "waiting", "cancels it automatically"),
         ("CONTINUE", "finished", "approves it automatically"),
         ("INTERRUPT", "canceled", ""),
     ],

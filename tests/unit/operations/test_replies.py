@@ -36,7 +36,7 @@ async def test_cards_that_can_not_be_read_are_drawn_from_what_is_stored_and_late
     result = StepResult(kind=ResultKind.DONE, outcome=outcome)
     await replies.redraw(stage.services, operation, result)
     [card] = stage.slack.messages(SOC)
-    assert "1 of 2 said yes" in read(card)
+    assert "Approvals to approve: 1 of 2" in read(card)
     assert "SecMaster can't be read now" in read(card)
     assert "withdraw" in button_ids(card)
     await stage.secmaster.faults.clear()

@@ -419,6 +419,10 @@ def test_a_rule_cannot_refuse_the_creator_of_what_has_none(actions: str) -> None
             "[[rules]] 1: break_glass: there is no second approver to pass; add approvals",
         ),
         (
+            "call = 'direct'",
+            "[[rules]] 1: call: there is no next approver to call; add approvals",
+        ),
+        (
             "expires = '1h'",
             "[[rules]] 1: expires: one approval does not wait for another; add approvals",
         ),
@@ -426,6 +430,12 @@ def test_a_rule_cannot_refuse_the_creator_of_what_has_none(actions: str) -> None
 )
 def test_a_term_about_several_people_is_refused_where_one_is_enough(text: str, line: str) -> None:
     assert problems(ROLES + NEEDS + RULE + text) == [f"secmaster-bot.toml: {line}"]
+
+
+def test_a_retry_may_say_how_the_second_person_is_called_whom_the_brake_asks_for() -> None:
+    rule = "[[rules]]\nactions = ['instance.retry']\nroles = ['approver']\ncall = 'direct'\n"
+    [read] = parse(ROLES + rule).rules
+    assert (read.call, Rule(actions=["task.*"], roles=["a"]).call) == ("direct", "mention")
 
 
 def test_refusing_the_creator_needs_to_know_who_is_who() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import aiohttp
 import pytest
 import sqlalchemy as sa
 
-from bot.domain.cards import Card
+from bot.domain.cards import Card, CardGroup
 from bot.domain.objects import Ref
 from bot.domain.snapshots import Snapshot
 from bot.domain.tracking import ListedObject
@@ -39,6 +40,7 @@ RUNS = [
     Ref(kind="instance", id=id_)
     for id_ in (seed.INSTANCE_FAILED, seed.INSTANCE_FAILED_AGAIN, seed.INSTANCE_FAILED_SCRIPT)
 ]
+GROUP, SINCE = CardGroup(SOC, "workflow"), datetime(2000, 1, 1, tzinfo=UTC)
 LIN = Person("console-lin", "Lin Yue")
 
 
@@ -387,11 +389,11 @@ async def post_group(stage: Stage) -> Card:
     snapshots = [await stage.client.show_workflow_instance(ref.id) for ref in RUNS]
     listed = [ListedObject(ref, run, "f") for ref, run in zip(RUNS, snapshots, strict=True)]
     stage.store.tracked.add(listed, [], stage.clock.now())
-    first = Card(ref=RUNS[0], channel=SOC, ts="", title=snapshots[0].name, failure_group="workflow")
+    first = Card(ref=RUNS[0], channel=SOC, ts="", title=snapshots[0].name, card_group="workflow")
     metadata = {"part": "card", "operation": "", "ref": str(RUNS[0])}
     await stage.cards.post_notified(first, snapshots[0], metadata)
     later = list(zip(RUNS[1:], snapshots[1:], strict=True))
-    assert await stage.cards.add_to_group(SOC, "workflow", later, intended_channel="")
+    assert await stage.cards.add_to_group(GROUP, later, SINCE)
     [card] = stage.store.cards.cards_of(RUNS[0])
     return card
 
@@ -418,7 +420,7 @@ async def test_a_group_that_slack_does_not_take_shows_none_of_those_who_came_lat
     run = await stage.client.show_workflow_instance(other.id)
     await stage.slack.faults.set(Fault(on="chat.update", status=200, code="cant_update_message"))
     runs = [(other, run)]
-    assert not await stage.cards.add_to_group(SOC, "workflow", runs, intended_channel="")
+    assert not await stage.cards.add_to_group(GROUP, runs, SINCE)
     assert {row.ref for row in stage.store.cards.cards_at(card.channel, card.ts)} == set(RUNS)
 
 

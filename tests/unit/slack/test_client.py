@@ -117,7 +117,7 @@ async def test_a_refused_token_is_asked_about_once_a_minute_and_told_of_twice(
     began, ended = lines(caplog, logging.WARNING)
     assert (began.levelname, ended.levelname) == ("CRITICAL", "WARNING")
     assert began.code == "token_revoked"
-    assert "reinstall the app, set SLACK_BOT_TOKEN" in began.to_do
+    assert "Reinstall the app, set SLACK_BOT_TOKEN" in began.to_do
     assert not began.exc_info
 
 

@@ -34,7 +34,7 @@ def test_a_message_waits_since_it_was_due_and_not_since_its_last_attempt(store: 
     entry = OutboxEntry(
         dedupe_key="backlog",
         destination=SOC,
-        notification=BacklogNotification.of([], NOW),
+        notification=BacklogNotification(),
         not_before=NOW + HOUR,  # for quiet hours
     )
     store.outbox.add([entry], NOW)

@@ -16,7 +16,14 @@ from bot.domain.cards import Card
 from bot.domain.delegations import Delegation
 from bot.domain.notifications import OutboxEntry
 from bot.domain.objects import Ref
-from bot.domain.operations import Operation, OperationState, Outcome, PolicyTerms
+from bot.domain.operations import (
+    Operation,
+    OperationState,
+    Outcome,
+    PolicyRefusal,
+    PolicyTerms,
+)
+from bot.domain.reasons import RefusalReason
 from bot.domain.slack import Actor, Destination, SlackLocation
 from bot.domain.snapshots import StoredSnapshot
 from bot.domain.tracking import ListedObject
@@ -39,6 +46,7 @@ from tests.support.samples import ENGLISH
 
 DAYS = 90
 DONE = Outcome(state=OperationState.DONE)
+NO_RULE = PolicyRefusal(reason=RefusalReason.NO_RULE)
 ISOLATE = Ref(kind="task", id=seed.TASK_ISOLATE)
 BRAKE = "[brake]\nretries = 2\nwithin = '20d'\n"
 
@@ -179,7 +187,7 @@ async def test_what_was_posted_goes_after_30_days_and_what_was_not_never(
         OutboxEntry(
             dedupe_key=f"backlog:{number}",
             destination=Destination.parse("C0SOC"),
-            notification=BacklogNotification.of([], now),
+            notification=BacklogNotification(),
             not_before=now,
         )
         for number in range(2)
@@ -248,7 +256,7 @@ async def test_a_snapshot_stays_that_the_audit_names_in_whatever_place(
     for number in range(1, 5):
         store.snapshots.save(task(1), snapshot(number), now)
     shown = operation(1, now, decision_fingerprint=snapshot(1).fingerprint)
-    store.audit.record_refusal(shown, "no rule", now)
+    store.audit.record_refusal(shown, NO_RULE, now, StoredSnapshot())
     two = operation(1, now, terms=PolicyTerms(approvals=2))
     store.claims.claim(two.model_copy(update={"id": "second"}), "key", now, snapshot(2))
     withdrawal = two.model_copy(update={"id": "third", "intent": ApprovalIntent.WITHDRAW})
@@ -257,7 +265,9 @@ async def test_a_snapshot_stays_that_the_audit_names_in_whatever_place(
     store.claims.conclude(operation(1, now).model_copy(update={"id": "fourth"}), outcome, now)
     # Another object's record that happens to contain the text names nothing of this one.
     other = operation(2, now, decision_fingerprint=snapshot(4).fingerprint)
-    store.audit.record_refusal(other.model_copy(update={"id": "fifth"}), "no rule", now)
+    store.audit.record_refusal(
+        other.model_copy(update={"id": "fifth"}), NO_RULE, now, StoredSnapshot()
+    )
     clock.forward(days=DAYS + 1)
     assert (await retention(store, clock).purge())["snapshots"] == 1
     remaining = [n for n in range(1, 5) if store.snapshots.as_json(snapshot(n).fingerprint)]

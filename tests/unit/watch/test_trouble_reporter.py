@@ -381,6 +381,6 @@ async def test_the_log_of_a_trouble_has_the_same_fields_at_its_end(
     )
     assert (begin["kind"], begin["where"], begin["until"]) == ("secmaster", "main", None)
     assert "`" not in begin["to_do"]
-    assert begin["to_do"].startswith("check the network")
+    assert begin["to_do"].startswith("Check the network")
     assert end["since"] == begin["since"] < end["until"]
     assert end["to_do"] is None

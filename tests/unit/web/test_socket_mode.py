@@ -298,12 +298,12 @@ async def test_each_outage_and_each_recovery_is_one_line(
 
 
 REFUSALS = [
-    ("invalid_auth", logging.ERROR, "SLACK_APP_TOKEN is refused (invalid_auth): make an app-level"),
-    ("missing_scope", logging.ERROR, "(missing_scope): make an app-level token with connections:"),
-    ("not_allowed_token_type", logging.ERROR, "(not_allowed_token_type): make an app-level token"),
-    ("accesslimited", logging.ERROR, "(accesslimited): allow this machine's address"),
-    ("org_login_required", logging.ERROR, "(org_login_required): wait until the workspace has"),
-    ("team_access_not_granted", logging.ERROR, "have the organisation add the app"),
+    ("invalid_auth", logging.ERROR, "SLACK_APP_TOKEN is refused (invalid_auth). Make an app-level"),
+    ("missing_scope", logging.ERROR, "(missing_scope). Make an app-level token with connections:"),
+    ("not_allowed_token_type", logging.ERROR, "(not_allowed_token_type). Make an app-level token"),
+    ("accesslimited", logging.ERROR, "(accesslimited). Allow this machine's address"),
+    ("org_login_required", logging.ERROR, "(org_login_required). Wait until the workspace has"),
+    ("team_access_not_granted", logging.ERROR, "Have the organisation add the app"),
     ("access_denied", logging.ERROR, "Slack refuses the app a connection (access_denied): ask"),
     ("ekm_access_denied", logging.ERROR, "refuses the app a connection (ekm_access_denied): ask"),
     ("enterprise_is_restricted", logging.ERROR, "(enterprise_is_restricted): ask those who"),

@@ -39,7 +39,8 @@ def upgrade() -> None:
         sa.Column("open", sa.Boolean, nullable=False),
         sa.Column("checked_at", sa.DateTime(timezone=True), nullable=False, index=True),
         sa.Column("decision_fingerprint", sa.String(64), nullable=False),
-        sa.Column("failure_group", sa.String(255), nullable=False),
+        sa.Column("card_group", sa.String(255), nullable=False),
+        sa.Column("gathers", sa.Boolean, nullable=False),
         sa.Column("mentions", sa.Text, nullable=False),
         sa.Column("intended_channel", sa.String(32), nullable=False),
         sa.Column("escalated_from", sa.Text, nullable=False),
@@ -97,6 +98,12 @@ def upgrade() -> None:
         sa.Column("snoozed_by", sa.String(32), nullable=False),
     )
     op.create_index("ix_tracked_objects_open", "tracked_objects", ["workspace", "kind", "open"])
+    op.create_table(
+        "personal_snoozes",
+        sa.Column("ref", sa.String(255), primary_key=True),
+        sa.Column("user", sa.String(32), primary_key=True, index=True),
+        sa.Column("until", sa.DateTime(timezone=True), nullable=False),
+    )
     op.create_table(
         "audit",
         sa.Column("number", COUNT, primary_key=True, autoincrement=False),
@@ -187,6 +194,12 @@ def upgrade() -> None:
         sa.Column("options", sa.JSON, nullable=False),
         sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False, index=True),
         sa.Column("fingerprint", sa.String(64), nullable=False),
+    )
+    op.create_table(
+        "preferences",
+        sa.Column("user", sa.String(32), primary_key=True),
+        sa.Column("calls", sa.String(16), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
     )
     op.create_table(
         "policies",

@@ -1,0 +1,36 @@
+"""Tell what the policy asks for before an action is sent, without a person who asks for it.
+
+Pure. The first rule whose conditions hold decides about everybody, so its terms are known before
+anybody presses; whom it allows this to is known by its roles.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from bot.domain.actions import Action
+from bot.policy.decide import PolicyContext, condition_answers, rules_in_order
+from bot.policy.rules import Effect, Role, Rule
+
+
+def deciding_rule(rules: Sequence[Rule], action: Action, context: PolicyContext) -> Rule | None:
+    """Return the rule that decides about an action on an object, and that allows it to somebody.
+
+    None where no rule allows it, or where it can't be told which rule decides. A rule that denies
+    it to some roles takes nothing from what the others need.
+    """
+    for _title, rule in rules_in_order(rules, action):
+        answers = tuple(condition_answers(rule.when, context))
+        unmet = next((answer for answer in answers if answer is not True), None)
+        if rule.effect is Effect.DENY:
+            if not rule.roles and False not in answers:
+                return None
+        elif unmet is not False:
+            return rule if unmet is None else None
+    return None
+
+
+def members(roles: Mapping[str, Role], names: Iterable[str]) -> tuple[str, ...]:
+    """Return the ids of the user groups and people that have one of these roles, each once."""
+    chosen = [roles[name] for name in names if name in roles]
+    groups = [usergroup for role in chosen for usergroup in role.usergroups]
+    people = [user for role in chosen for user in role.users]
+    return tuple(dict.fromkeys([*groups, *people]))

@@ -1,0 +1,145 @@
+"""Tasks that come together call people once, and share a card whose rows can be decided."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.cli.demo_story import POLICY
+from bot.sandbox.faults import Fault
+from bot.sandbox.secmaster import SecMasterSandbox
+from tests.support.databases import both_databases, postgres_in_full
+from tests.support.environment import BotEnvironment
+from tests.support.people import ALICE, SOC
+from tests.support.process import bot_process
+from tests.support.slack_recorder import SlackRecorder
+from tests.support.watch import EVERA, ROUTES, first_poll_finished
+
+MENTION = "<!subteam^S0SOC>"
+FIFTEEN = [f"Block address {number}" for number in range(1, 16)]
+ALONE = POLICY + ROUTES  # in which each task has a card of its own
+RULES = ALONE.replace('group = "none"\n', "")
+
+
+@pytest.fixture
+def rules() -> str:
+    return RULES
+
+
+@postgres_in_full
+async def test_fifteen_tasks_at_once_are_two_messages_and_one_mention(
+    environment: BotEnvironment,
+) -> None:
+    first, group = await fifteen(environment)
+    assert {"task.approve", "task.terminate"} <= set(environment.buttons(first["ts"]))
+    text = json.dumps(group, ensure_ascii=False)
+    assert "14 of 14 are pending." in text
+    assert "and 7 more: `/secmaster task list`" in text
+    assert len(rows(group)) == 7
+    assert [json.dumps(each).count(MENTION) for each in (first, group)] == [1, 0]
+
+    # A row is decided by its own button, and the thread says which one it was.
+    task, place = rows(group)[0]
+    await environment.slack.press(ALICE, SOC, group["ts"], "task.approve", block_id=place)
+    [reply] = await environment.replies(group["ts"])
+    assert environment.secmaster.world.tasks[task]["name"] in reply
+    [write] = environment.secmaster.writes("UpdateTask")
+    assert (write.path.rpartition("/")[2], write.body["action"]) == (task, "CONTINUE")
+    await environment.slack.until(lambda: "13 of 14 are pending." in text_of(environment, group))
+
+    # What is decided elsewhere leaves its row, and one that comes joins.
+    other, _ = rows(environment.message(group["ts"]))[0]
+    environment.secmaster.world.update_task(other, {"action": "TERMINATE"}, EVERA)
+    await environment.slack.until(lambda: "12 of 14 are pending." in text_of(environment, group))
+    environment.secmaster.world.add_task(name="Block address 16")
+    await environment.slack.until(lambda: "13 of 15 are pending." in text_of(environment, group))
+    assert len(cards(environment)) == 2
+
+    # Show posts a row's own card.
+    shown, place = rows(environment.message(group["ts"]))[0]
+    await environment.slack.press(ALICE, SOC, group["ts"], "show", block_id=place)
+    name = environment.secmaster.world.tasks[shown]["name"]
+    await environment.slack.until(
+        lambda: [each for each in cards(environment)[2:] if each["text"].startswith(name)]
+    )
+
+    # Once the time is over the next one calls people again, with a card of its own.
+    environment.clock.forward(minutes=3)
+    environment.secmaster.world.add_task(name="Block address 17")
+    await environment.slack.until(
+        lambda: [each for each in cards(environment) if "address 17" in each["text"]]
+    )
+    assert MENTION in json.dumps(cards(environment)[-1])
+
+
+async def test_a_second_task_has_a_full_card_and_calls_nobody(environment: BotEnvironment) -> None:
+    await first_poll_finished(environment)
+    for name in FIFTEEN[:2]:
+        environment.secmaster.world.add_task(name=name)
+    await environment.slack.until(lambda: len(cards(environment)) == 2)
+    texts = [json.dumps(each) for each in cards(environment)]
+    assert [text.count(MENTION) for text in texts] == [1, 0]
+    assert all("Waiting" in text for text in texts)
+
+
+@pytest.mark.parametrize("rules", [ALONE], ids=["none"])
+async def test_where_the_route_says_so_each_has_its_own_card(environment: BotEnvironment) -> None:
+    await first_poll_finished(environment)
+    for name in FIFTEEN[:3]:
+        environment.secmaster.world.add_task(name=name)
+    await environment.slack.until(lambda: len(cards(environment)) == 3)
+    assert all(MENTION in json.dumps(each) for each in cards(environment))
+
+
+@pytest.mark.slow
+@both_databases
+async def test_killed_while_the_card_of_several_is_drawn_all_are_on_it_once(
+    slack: SlackRecorder, secmaster: SecMasterSandbox, database_url: str, tmp_path: Path
+) -> None:
+    slack.ignore_messages("👋")
+    async with bot_process(slack, secmaster, database_url, tmp_path, rules=RULES) as bot:
+        await slack.until(lambda: [m for m in slack.messages(SOC) if "👋" in m["text"]])
+        await slack.faults.set(Fault(on="chat.update", hold=True))
+        for name in FIFTEEN:
+            secmaster.world.add_task(name=name)
+        await slack.faults.until_held("chat.update")
+        await bot.kill()
+        await slack.faults.clear()
+        await bot.start()
+        await slack.until(lambda: "14 of 14 are pending." in json.dumps(slack.messages(SOC)))
+    messages = [m for m in slack.messages(SOC) if "👋" not in m["text"]]
+    assert len(messages) == 2
+    assert json.dumps(messages).count(MENTION) == 1
+
+
+async def fifteen(environment: BotEnvironment) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Let fifteen tasks come; returns the first one's card and that of the others."""
+    await first_poll_finished(environment)
+    for name in FIFTEEN:
+        environment.secmaster.world.add_task(name=name)
+    await environment.slack.until(
+        lambda: any("14 of 14 are pending." in each["text"] for each in cards(environment))
+    )
+    first, group = cards(environment)
+    return first, group
+
+
+def cards(environment: BotEnvironment) -> list[dict[str, Any]]:
+    """Return the channel's messages that bring tasks."""
+    messages = environment.slack.messages(SOC)
+    return [m for m in messages if "👋" not in m["text"] and m["user"] != ALICE]
+
+
+def rows(message: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return the task and the block of buttons of each row that can be decided."""
+    return [
+        (element["value"].split(":")[3], block["block_id"])
+        for block in message["blocks"]
+        for element in block.get("elements", [])
+        if element.get("action_id") == "task.approve"
+    ]
+
+
+def text_of(environment: BotEnvironment, message: dict[str, Any]) -> str:
+    return json.dumps(environment.message(message["ts"]), ensure_ascii=False)

@@ -1,0 +1,114 @@
+"""A call says what is missing, for what and until when; and names whoever approved, or does not."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from bot.domain.approvals import Approval, ApprovalRequest, CallPreference
+from bot.domain.slack import Actor
+from bot.domain.snapshots import decision_fingerprint
+from bot.messages import Message, RenderContext, approval_calls
+from bot.messages.text import ago_token, date_token
+from bot.secmaster import Task
+from tests.support.samples import ENGLISH, FAILED, NOW, RUN, TASK, WAITING
+from tests.support.slack_limits import assert_slack_takes
+from tests.support.strategies import FEW, render_contexts, tasks, words
+
+CONTEXT = RenderContext(TASK, NOW, ENGLISH, "demo", mentions=("S0SOC", "U0BOB"))
+HOUR = timedelta(hours=1)
+
+
+def request(
+    action: str = "task.terminate", *, needed: int = 2, ends_at: datetime = NOW + HOUR, **more: Any
+) -> ApprovalRequest:
+    approval = Approval(operation_id="a", actor=Actor(id="U0ALICE"), at=NOW, **more)
+    return ApprovalRequest(
+        id="a", action=action, approvals=(approval,), needed=needed, expires_at=ends_at
+    )
+
+
+def text_of(message: Message) -> str:
+    assert_slack_takes(message)
+    return message.text
+
+
+def test_the_call_in_a_thread_mentions_those_who_may_and_nobody_else() -> None:
+    text = text_of(approval_calls.in_thread(CONTEXT, WAITING, request()))
+    first, second = text.split("\n")
+    expires_at = NOW + HOUR
+    assert first == (
+        f"<!subteam^S0SOC> <@U0BOB> 🗳️ 1 more approval needed for *{WAITING.name}*. "
+        f"Expires {date_token(expires_at)} ({ago_token(expires_at)})."
+    )
+    assert second == "Approvals to terminate: 1 of 2"
+    assert "U0ALICE" not in text
+
+
+def test_the_due_date_is_the_deadline_where_it_is_earlier_and_what_silence_does_is_said() -> None:
+    late = request(ends_at=NOW + 9 * HOUR)
+    assert WAITING.due_date is not None
+    text = text_of(approval_calls.in_thread(CONTEXT, WAITING, late))
+    assert f"Expires {date_token(WAITING.due_date)}" in text
+    assert "*⚠️ If nobody" in text
+    same_end = request("task.approve", ends_at=NOW + 9 * HOUR)
+    assert "⚠️" not in text_of(approval_calls.in_thread(CONTEXT, WAITING, same_end))
+    moved = WAITING.model_copy(update={"due_date": NOW + 10 * HOUR})
+    text = text_of(approval_calls.in_thread(CONTEXT, moved, late))
+    assert f"Expires {date_token(NOW + 9 * HOUR)}" in text
+    assert "⚠️" not in text
+
+
+@pytest.mark.parametrize(
+    ("needed", "reminds", "sentence"),
+    [
+        (2, True, "⏰ 1 approval is still missing for *"),
+        (3, True, "⏰ 2 approvals are still missing for *"),
+        (3, False, "🗳️ 2 more approvals needed for *"),
+    ],
+)
+def test_a_reminder_reads_otherwise_and_counts_are_whole_sentences(
+    needed: int, reminds: bool, sentence: str
+) -> None:
+    waiting = request(needed=needed)
+    for message in (
+        approval_calls.in_thread(CONTEXT, WAITING, waiting, reminds=reminds),
+        approval_calls.direct(CONTEXT, WAITING, waiting, "", reminds=reminds),
+    ):
+        assert sentence in text_of(message)
+
+
+def test_a_direct_call_has_the_button_for_what_was_approved_and_names_who_did_and_why() -> None:
+    waiting = request(reason="it spreads", delegator="U0BOB")
+    message = approval_calls.direct(CONTEXT, WAITING, waiting, "https://console.example/x")
+    assert "✅ <@U0ALICE> on behalf of <@U0BOB>, <!date^" in message.text
+    assert "> it spreads" in message.text
+    terminate, details = message.payload["blocks"][-1]["elements"]
+    assert terminate["action_id"] == "task.terminate"
+    assert terminate["value"].endswith(decision_fingerprint(WAITING))
+    assert (details["action_id"], details["value"]) == ("details", str(TASK))
+    assert "Open the card" in str(message.payload["blocks"])
+
+
+def test_of_a_run_only_the_expiry_is_said() -> None:
+    retry = request("instance.retry")
+    text = text_of(approval_calls.in_thread(replace(CONTEXT, ref=RUN), FAILED, retry))
+    assert "Approvals to retry: 1 of 2" in text
+    assert f"Expires {date_token(NOW + HOUR)}" in text
+
+
+def test_every_choice_is_said() -> None:
+    texts = {text_of(approval_calls.calls_chosen(ENGLISH, each)) for each in CallPreference}
+    assert len(texts) == len(CallPreference)
+
+
+@FEW
+@given(render_contexts("task"), tasks, words)
+def test_whatever_it_is_about_slack_takes_it(
+    context: RenderContext, task: Task, reason: str
+) -> None:
+    waiting = request(reason=reason)
+    assert_slack_takes(approval_calls.in_thread(context, task, waiting))
+    assert_slack_takes(approval_calls.direct(context, task, waiting, "", reminds=True))
