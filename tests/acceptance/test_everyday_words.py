@@ -94,7 +94,7 @@ async def test_a_decision_needs_no_noun_and_asks_first(environment: BotEnvironme
     slack = environment.slack
     await slack.command(ALICE, SOC, f"/secmaster approve {TASK} it is the decoy")
     ts = await slack.until(lambda: environment.new_card(SOC, set()))
-    await environment.ephemeral(ALICE, "*Approve* “Isolate host")
+    await environment.ephemeral(ALICE, "*Approve this task?* “Isolate host")
     [question] = slack.ephemerals(ALICE)
     assert buttons(question) == ["answer"]
     assert acts(environment) == []
@@ -112,8 +112,8 @@ async def test_what_may_be_of_both_kinds_is_sent_to_what_the_id_is_or_to_nothing
 ) -> None:
     slack, seen = environment.slack, set[str]()
     for user, object_id, name in (
-        (ALICE, seed.TASK_BLOCK_IP, "Terminate* “Block IP"),
-        (CAROL, RUN, "Terminate* “"),
+        (ALICE, seed.TASK_BLOCK_IP, "*Terminate this task?* “Block IP"),
+        (CAROL, RUN, "*Terminate this run?* “"),
     ):
         await slack.command(user, SOC, f"/secmaster terminate {object_id} not ours")
         seen.add(await slack.until(lambda: environment.new_card(SOC, seen)))
@@ -137,7 +137,7 @@ async def test_what_may_be_of_both_kinds_is_sent_to_what_the_id_is_or_to_nothing
     assert len(environment.secmaster.requests) > before
     await environment.secmaster.faults.clear()
     # Whoever may terminate neither is refused as ever, and learns nothing of what it is.
-    for user, said in ((GUEST, "Guests may not"), (DAVE, "*approver*")):
+    for user, said in ((GUEST, "Guests can't"), (DAVE, "*approver*")):
         text = await environment.answer(user, f"/secmaster terminate {other}")
         assert said in text
         assert "was not sent" in text

@@ -986,8 +986,8 @@ def test_audit_takes_filters_in_any_order(words: str, request_: ShowAudit) -> No
 
 
 def test_audit_asks_for_the_date_that_a_word_announces() -> None:
-    with pytest.raises(ParseError, match="Expected a date after “until”"):
-        parse("audit @bob until")
+    said = "Expected a date after “until”, such as 2026-03-01 or 7d."
+    assert problem(refused("audit @bob until")) == said
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ def test_what_people_write_is_read_in_their_own_zone(text: str, then: Any) -> No
         *("2026-02-30 08:00", "2026-03-02", "2026-03-02 8", "2026-13-01 08:00", "0000-01-01 10:00"),
         *("for 0h", "for -2h", "for 1.5h", "for 31d", "for 9999999d", "for ٢h", "٠٩:٠٠", "２h"),
         *("0001-01-01 00:00x", "9999-99-99 10:00"),
-        *("2h 30m", "h", "for h", "\0", "<!channel>", "9" * 5000),
+        *("h", "for h", "\0", "<!channel>", "9" * 5000),
     ],
 )
 def test_what_is_no_time_is_refused_and_says_how_one_is_written(text: str) -> None:
