@@ -50,7 +50,12 @@ async def test_what_people_ask_in_their_own_words_is_a_list(environment: BotEnvi
     slack = environment.slack
     for words in ("What is waiting?", "list", "waiting", "hi, what's waiting"):
         assert "of 12 waiting tasks" in await environment.answer(ALICE, f"/secmaster {words}")
-    for words in ("search Isolate host", "show Isolate host", "task show Isolate host"):
+    for words in (
+        "search Isolate host",
+        "show Isolate host",
+        "task show Isolate host",
+        "show ecs-web-07",
+    ):
         assert "of 1 waiting tasks" in await environment.answer(ALICE, f"/secmaster {words}")
     assert "failed instances" in await environment.answer(ALICE, "/secmaster failed")
     await slack.say(ALICE, DM, "Thanks! 👍🏽")
