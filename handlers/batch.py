@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Any, TypeVar
 
@@ -36,7 +36,8 @@ from bot.messages.batch_forms import (
 from bot.messages.labels import consequence
 from bot.operations.authorization import Grant, NotAllowed, authorize
 from bot.operations.reading import Reader, open_reader
-from bot.secmaster import InstanceStatus, NotFound, QueryType, SecMaster, SecMasterError, Task
+from bot.operations.search import is_search
+from bot.secmaster import NotFound, SecMasterError, Task
 from bot.slack.client import code_of
 from bot.slack.directory import LookupFailed
 from bot.slack.error_codes import VIEW_GONE
@@ -54,8 +55,6 @@ UPDATE_ATTEMPTS, UPDATE_PAUSE = 12, 0.25
 # A list of instances has no nodes; new comments are looked for by their time.
 UNLISTED_FIELDS = {"failed_node", "error_msg", "comment"}
 CLOCK_SKEW = timedelta(minutes=2)  # by which SecMaster's clock may be behind ours
-LATEST = datetime.max.replace(tzinfo=UTC)
-EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 
 async def open_form(
@@ -67,7 +66,7 @@ async def open_form(
     in_modal: bool = False,
 ) -> None:
     """Open the selection form at once; its options come into it after the acknowledgement."""
-    if query.workspace not in app.services.workspaces:
+    if query.workspace not in app.services.workspaces or not is_search(query.text):
         raise UserError(denials.newer_button(app.catalogue))
     loading = modals.loading(app.catalogue, batch_forms.CHOOSE)
     response = await forms.open_view(app.services, trigger_id, loading, in_modal=in_modal)
@@ -85,8 +84,8 @@ async def _fill_selection_form(
         location=SlackLocation(channel=location.channel, channel_name=location.channel_name),
     )
     try:
-        reader = await open_reader(app.services, requester.actor)
-        objects, total = await list_options(reader, query)
+        reader = await open_reader(app.services, requester.actor, *queries.DECISIONS)
+        objects, total = await list_options(app, reader, query)
     except queries.SHOWN_FAILURES as error:
         note_failure(error, requester)
         view = modals.failed(app.catalogue, batch_forms.CHOOSE, error_message(error, app).text)
@@ -111,44 +110,21 @@ async def _fill_selection_form(
     await _update_view(app, view, view_id=view_id)
 
 
-async def list_options(reader: Reader, query: BatchQuery) -> tuple[Sequence[Snapshot], int | None]:
+async def list_options(
+    app: AppContext, reader: Reader, query: BatchQuery
+) -> tuple[Sequence[Snapshot], int | None]:
     """Return the objects of a query that are open to a batch, and how many there are.
 
-    Tasks come by due date, soonest first; failed instances by start, latest first. The number is
-    None where not all of them were looked through.
+    They are read from SecMaster at this moment, since they are decided on as they are shown. The
+    number is None where not all of them were looked through.
     """
-
-    async def tasks(client: SecMaster, offset: int, limit: int) -> tuple[Sequence[Snapshot], int]:
-        page = await client.list_tasks(
-            query_type=QueryType.MY_TODO,
-            sort_key="create_time",
-            sort_dir="ASC",
-            offset=offset,
-            limit=limit,
-            name=query.text,
-        )
-        return page.tasks, page.total
-
-    async def runs(client: SecMaster, offset: int, limit: int) -> tuple[Sequence[Snapshot], int]:
-        page = await client.list_workflow_instances(
-            status=InstanceStatus.FAILED,
-            workflow_id=query.workflow_id,
-            offset=offset,
-            limit=limit,
-            name=query.text,
-        )
-        return page.instances, page.total
-
-    def urgency(snapshot: Snapshot) -> float:
-        if isinstance(snapshot, Task):
-            return (snapshot.due_date or LATEST).timestamp()
-        return -(snapshot.start_time or EARLIEST).timestamp()
-
-    rows = tasks if query.kind == "task" else runs
-    page = await reader.page(query.kind, query.workspace, rows, 0, batch_forms.MAX_OPTIONS)
+    objects = await reader.open_objects(
+        query.kind, query.workspace, fresh=True, workflow_id=query.workflow_id
+    )
     statuses = batch_statuses(query.kind)
-    objects = [row for row in sorted(page.rows, key=urgency) if row.status in statuses]
-    return objects, page.total if page.looked_through is None else None
+    rows = queries.search_open(app, reader, query, query.workspace, objects.rows)
+    options = [row for row in rows if row.status in statuses][: batch_forms.MAX_OPTIONS]
+    return options, len(rows) if objects.looked_through is None else None
 
 
 async def submit_selection(ack: AsyncAck, slack_payload: Submission, app: AppContext) -> None:

@@ -29,7 +29,8 @@ from handlers.command_row import (
 )
 from handlers.context import AppContext
 from handlers.everyday_words import PHRASES, SEARCHES, Talk, everyday, talk
-from handlers.object_commands import FILTERS, object_commands, run_action
+from handlers.list_filters import STATES
+from handlers.object_commands import object_commands, run_action
 from handlers.parsing import (
     MARKS,
     MAX_SEARCH,
@@ -272,7 +273,7 @@ def read_question(kind: ObjectKind | None, arguments: Arguments) -> ParsedComman
         return read_command(replace(arguments, words=PHRASES[phrase]))
     if kind is None and (row := BY_NAME[None].get(phrase)) and row.only_reads:  # "status?"
         return row.read(replace(arguments, words=""))
-    filtered = next((each for each in kinds if phrase in FILTERS[each]), None)
+    filtered = next((each for each in kinds if phrase in STATES[each]), None)
     return BY_NAME[filtered]["list"].read(replace(arguments, words=phrase)) if filtered else None
 
 

@@ -16,7 +16,7 @@ from bot.messages import (
 from bot.messages.command_help import HelpLine
 from bot.messages.command_problems import CommandText
 from bot.messages.labels import labels
-from bot.secmaster import InstanceStatus, NotFound
+from bot.secmaster import NotFound
 from handlers import batch, operations, queries, questions
 from handlers.command_row import (
     AnswersLater,
@@ -29,6 +29,7 @@ from handlers.command_row import (
     RecordsOperation,
 )
 from handlers.context import AppContext, Recorder
+from handlers.list_filters import parse_list_words
 from handlers.parsing import (
     UUID,
     ParseError,
@@ -43,24 +44,15 @@ from handlers.parsing import (
 )
 from handlers.requests import ActionRequest, ChangeApproval, ShowCard
 
-# The words that may be written for a list's filter, and the filter that each means.
-FILTERS: dict[ObjectKind, dict[str, str]] = {
-    "task": {"todo": "todo", "waiting": "todo", "open": "todo"}
-    | {"handled": "handled", "decided": "handled", "finished": "handled"},
-    "instance": {status.lower(): status.lower() for status in InstanceStatus},
-}
 FILTER_USAGE: dict[ObjectKind, str] = {
-    "task": "[todo|handled]",
-    "instance": "[running|failed|…]",
+    "task": "[mine|overdue|due:2h|done]",
+    "instance": "[mine|failed|running|all]",
 }
 
 
 def parse_list(kind: ObjectKind, arguments: Arguments) -> ListQuery:
-    """Parse what to list: perhaps a filter, and perhaps a text."""
-    first, rest = split(arguments.words)
-    filter_ = FILTERS[kind].get(first.lower(), "")
-    text = rest if filter_ else arguments.words
-    return ListQuery(kind=kind, filter=filter_, text=plain(text)[:100])
+    """Parse what to list: a state, filters, what is searched for, and perhaps a page."""
+    return parse_list_words(kind, plain(arguments.words))
 
 
 async def list_objects(app: AppContext, query: ListQuery, delivery: Delivery) -> Message:
@@ -98,7 +90,8 @@ async def show_card(
 
 
 def parse_several(kind: ObjectKind, arguments: Arguments) -> BatchQuery:
-    return BatchQuery(kind=kind, text=plain(arguments.words)[:100])
+    query = parse_list(kind, arguments)
+    return BatchQuery(kind=kind, text=query.text)
 
 
 async def say_what_opens_form(app: AppContext, query: BatchQuery, _delivery: Delivery) -> Message:

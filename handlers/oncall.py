@@ -4,9 +4,8 @@ import asyncio
 from dataclasses import dataclass
 
 from bot.domain.objects import OBJECT_KINDS
-from bot.messages import Message, command_help, digest, text_message
+from bot.messages import Message, command_help, digest
 from bot.messages import oncall as oncall_messages
-from bot.messages.watch import NOT_WATCHING
 from bot.notifications import digests
 from bot.operations.reading import open_reader
 from bot.slack.directory import LookupFailed
@@ -30,8 +29,8 @@ class ShowDigest:
 
 def require_watch(app: AppContext) -> None:
     """Raise UserError where SecMaster is not polled, so that nothing is known here."""
-    if not app.config.watch.every:
-        raise UserError(text_message(NOT_WATCHING))
+    if not app.services.poll_interval:
+        raise UserError(oncall_messages.sync_is_off(app.catalogue))
 
 
 async def hand_over(app: AppContext, _request: ShowDigest, delivery: Delivery) -> Message:
@@ -63,10 +62,18 @@ async def waiting(app: AppContext, _request: ShowOnCall, delivery: Delivery) -> 
     tasks = await asyncio.to_thread(tracked.open_tasks, limit)
     urgent = [task for task in tasks if reader.may_read(task.ref, task.snapshot)][:NAMED_TASKS]
     stale_since = await asyncio.to_thread(digests.stale_since, app.services)
+    known_since = await asyncio.to_thread(digests.known_since, app.services)
     people = await on_call(app)
     counted_kinds = tuple(filter(reader.reads_all, OBJECT_KINDS))
     return oncall_messages.on_call(
-        app.catalogue, people, counts, urgent, now, stale_since, counted_kinds=counted_kinds
+        app.catalogue,
+        people,
+        counts,
+        urgent,
+        now,
+        stale_since or known_since,
+        is_stale=stale_since is not None,
+        counted_kinds=counted_kinds,
     )
 
 

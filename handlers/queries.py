@@ -1,13 +1,17 @@
 """Lists, cards, details, and what waits, for whoever may read it. Nothing changes SecMaster."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from pydantic import ValidationError
 from slack_sdk.errors import SlackApiError
 
 from bot import messages
+from bot.domain.actions import TABLE
+from bot.domain.batches import BatchQuery
 from bot.domain.objects import OBJECT_KINDS, ListQuery, ObjectKind, Ref
+from bot.domain.ordering import most_urgent_first
 from bot.domain.slack import Actor, Requester
 from bot.domain.snapshots import ListPage, Snapshot
 from bot.messages import PAGE, Message, denials, lists, modals, private_cards
@@ -15,21 +19,28 @@ from bot.messages.catalogue import Catalogue
 from bot.messages.details import details as details_view
 from bot.operations.authorization import viewer_of
 from bot.operations.reading import Reader, ReadRefused, open_reader
+from bot.operations.search import Search, tokens
 from bot.secmaster import NotFound, QueryType, SecMaster, SecMasterError
 from bot.slack.client import code_of
 from bot.slack.directory import LookupFailed
 from bot.slack.error_codes import VIEW_GONE
+from handlers import list_filters
 from handlers.context import AppContext
 from handlers.errors import UserError, error_message, note_failure
+from handlers.parsing import ParseError
 from handlers.requests import ShowCard
 
+# What somebody may take decides what waits for them.
+DECISIONS = tuple(action for action in TABLE if action.is_decision or action.is_retry)
+LAST_OFFSET = 9999  # the highest that SecMaster takes
 # What a view shows in the place of what it was opened for.
 SHOWN_FAILURES = (SecMasterError, ReadRefused, LookupFailed)
 
 
 async def listing(app: AppContext, query: ListQuery, actor: Actor) -> Message:
-    """Return one page of the tasks or instances that a person may read."""
-    reader = await open_reader(app.services, actor)
+    """Return one page of the tasks or runs that a person may read."""
+    search = list_filters.read_search(query)
+    reader = await open_reader(app.services, actor, *(DECISIONS if search.mine else ()))
     page = await list_page(app, reader, query)
     return messages.listing(app.catalogue, query, page, app.workspace, app.services.clock.now())
 
@@ -39,34 +50,79 @@ async def turn_page(app: AppContext, value: str, requester: Requester) -> None:
     query = lists.parse_page_button(value)
     if query is None:
         raise UserError(denials.newer_button(app.catalogue))
-    page = await listing(app, query, requester.actor)
+    try:
+        page = await listing(app, query, requester.actor)
+    except ParseError:  # a filter of another version
+        raise UserError(denials.newer_button(app.catalogue)) from None
     await app.services.slack.respond(requester.location.response_url, page, replace=True)
 
 
 async def list_page(app: AppContext, reader: Reader, query: ListQuery) -> ListPage:
-    """Read one page of a list: of tasks that wait or are handled, or of instances by status."""
+    """Return one page of a list: what is open, most urgent first, or what is settled.
+
+    Where ``mine`` is among the filters the reader must have been opened for the ``DECISIONS``.
+    """
+    if not list_filters.is_open_list(query):
+        return await _settled_page(app, reader, query)
+    workspace = app.workspace
+    active: Sequence[Snapshot] = ()
+    if query.kind == "instance" and not query.filter:
+        active = await reader.active_runs(workspace)
+    objects = await reader.open_objects(query.kind, workspace)
+    rows = {snapshot.id: snapshot for snapshot in (*objects.rows, *active)}
+    found = search_open(app, reader, query, workspace, rows.values())
+    return objects.page(found, query.offset, PAGE)
+
+
+def search_open(
+    app: AppContext,
+    reader: Reader,
+    query: ListQuery | BatchQuery,
+    workspace: str,
+    snapshots: Iterable[Snapshot],
+) -> list[Snapshot]:
+    """Return those objects of a workspace that a query finds, most urgent first."""
+    search, now = Search.parse(query.text), app.services.clock.now()
+
+    def waits_for_person(snapshot: Snapshot) -> bool:
+        try:
+            ref = Ref(kind=query.kind, workspace=workspace, id=snapshot.id)
+        except ValidationError:  # no button can carry its id
+            return False
+        return bool(reader.allowed_actions(ref, snapshot, DECISIONS))
+
+    return most_urgent_first(
+        snapshot
+        for snapshot in snapshots
+        if search.matches(snapshot, now) and (not search.mine or waits_for_person(snapshot))
+    )
+
+
+async def _settled_page(app: AppContext, reader: Reader, query: ListQuery) -> ListPage:
+    """Read one page of handled tasks, or of runs by their status, as SecMaster searches them."""
+    name = " ".join(word for word, _ in tokens(query.text))
+    offset = min(query.offset, LAST_OFFSET)
 
     async def tasks(client: SecMaster, offset: int, limit: int) -> tuple[Sequence[Snapshot], int]:
-        handled = query.filter == "handled"
         page = await client.list_tasks(
-            query_type=QueryType.ALL_HANDLED if handled else QueryType.MY_TODO,
-            # Of what waits, the oldest is due first; of what is decided, the latest is looked for.
-            sort_key="update_time" if handled else "create_time",
-            sort_dir="DESC" if handled else "ASC",
+            query_type=QueryType.ALL_HANDLED,
+            sort_key="update_time",
+            sort_dir="DESC",
             offset=offset,
             limit=limit,
-            name=query.text,
+            name=name,
         )
         return page.tasks, page.total
 
     async def runs(client: SecMaster, offset: int, limit: int) -> tuple[Sequence[Snapshot], int]:
+        status = "" if query.filter == "all" else query.filter.upper()
         page = await client.list_workflow_instances(
-            status=query.filter.upper(), offset=offset, limit=limit, name=query.text
+            status=status, offset=offset, limit=limit, name=name
         )
         return page.instances, page.total
 
     rows = tasks if query.kind == "task" else runs
-    return await reader.page(query.kind, app.workspace, rows, query.offset, PAGE)
+    return await reader.page(query.kind, app.workspace, rows, offset, PAGE)
 
 
 async def find_object(

@@ -52,8 +52,8 @@ TRANSITION_COLUMNS = ("done", "final", "retryable", "in_doubt", "not_visible")
 
 # What people put in the place of each part of a usage.
 PLACEHOLDERS = {
-    "[todo|handled]": "todo",
-    "[running|failed|…]": "failed",
+    "[mine|overdue|due:2h|done]": "overdue",
+    "[mine|failed|running|all]": "failed",
     "[reason]": "looks fine",
     "[text]": "host",
     "<id>": "909494e3-558e-46b6-a9eb-07a4e1a1d4ac",

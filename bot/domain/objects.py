@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 ObjectKind = Literal["task", "instance"]
+MAX_SEARCH = 200  # characters of what a list is narrowed to: its buttons carry them
 OBJECT_KINDS: tuple[ObjectKind, ...] = ("task", "instance")
 
 # SecMaster's ids are UUIDs; anything longer or stranger is not one, and would not fit a button.
@@ -55,9 +56,10 @@ class Ref(Value):
 
 
 class ListQuery(Value):
-    """One page of a list: which objects, in which state, with which text in the name.
+    """One page of a list: which objects, in which state, and what they are narrowed to.
 
-    ``offset`` is how many objects come before the page.
+    ``filter`` is the state, "" for what is open. ``text`` has the filters and the words to search
+    for as they were typed. ``offset`` is how many objects come before the page.
     """
 
     kind: ObjectKind

@@ -29,10 +29,11 @@ class OverdueTask(Value):
 class ShiftSummary(Value):
     """What is handed over: what happened from ``since`` to ``until``, and what is open now.
 
-    ``decided_outside`` counts the tasks that were decided, and not from here; ``median`` is the
-    number of seconds that the ``timed`` ones waited for their decision. ``oldest_overdue`` are
-    the first few of the ``overdue`` ones. Of the ``retried`` runs ``recovered`` are no longer
-    failed. ``break_glass_users`` names those who decided alone, once for each time.
+    ``decided_outside`` counts the tasks that somebody decided, and not from here; nobody decided
+    those that were ``auto_approved`` or ``cancelled`` at their due dates. ``median`` is the number
+    of seconds that the ``timed`` ones waited for their decision. ``oldest_overdue`` are
+    the first few of the ``overdue`` ones. Of the ``retried`` runs ``recovered`` have finished
+    since. ``break_glass_users`` names those who decided alone, once for each time.
     ``stale_since`` is since when SecMaster can't be read, None if it can.
     """
 
@@ -40,6 +41,8 @@ class ShiftSummary(Value):
     until: datetime
     deciders: tuple[DeciderCounts, ...] = ()
     decided_outside: int = 0
+    auto_approved: int = 0
+    cancelled: int = 0
     median: float = 0
     timed: int = 0
     waiting: int = 0
@@ -58,6 +61,8 @@ class ShiftSummary(Value):
         return not (
             self.deciders
             or self.decided_outside
+            or self.auto_approved
+            or self.cancelled
             or self.retriers
             or self.break_glass_users
             or self.overdue

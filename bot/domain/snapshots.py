@@ -9,6 +9,7 @@ import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from bot.domain.fields import decisive_texts
 from bot.domain.objects import ObjectKind, Value
@@ -43,18 +44,35 @@ class Reading:
     answered_at: datetime
 
 
+class ListSource(StrEnum):
+    """Where the rows of a list come from.
+
+    What is open is known by ``SYNC``; SecMaster is asked where that is off or late. ``SECMASTER``
+    is always asked for what is settled, and sorts and searches that itself.
+    """
+
+    SYNC = "sync"
+    SYNC_OFF = "sync_off"
+    SYNC_LATE = "sync_late"
+    SECMASTER = "secmaster"
+
+
 @dataclass(frozen=True, slots=True)
 class ListPage:
     """One page of a list, and how many rows the list has.
 
-    In a ``restricted`` one the rows that the person may not read are left out, and counted
-    nowhere. ``looked_through`` is how many rows were searched for those, None for all.
+    ``offset`` is how many rows come before the page. In a ``restricted`` one the rows that the
+    person may not read are left out, and counted nowhere. ``looked_through`` is how many rows of a
+    longer list were read at all, None for all. ``as_of`` is when sync read them.
     """
 
     rows: Sequence[Snapshot]
     total: int
+    offset: int = 0
     restricted: bool = False
     looked_through: int | None = None
+    source: ListSource = ListSource.SECMASTER
+    as_of: datetime | None = None
 
 
 class StoredSnapshot(Value):

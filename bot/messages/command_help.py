@@ -19,7 +19,7 @@ from bot.policy.rules import READS, Read, Rule
 # What each command does, in one sentence of the help. Those of actions are in ``labels``.
 LISTS: dict[ObjectKind, str] = {
     "task": N_("lists waiting tasks (only visible to you)"),
-    "instance": N_("lists workflow runs (only visible to you)"),
+    "instance": N_("lists failed and running runs (only visible to you)"),
 }
 SHOW = N_("posts the card here; an ID or a console link alone does the same")
 WITHDRAW = N_("withdraws your approval")

@@ -1,4 +1,4 @@
-"""Render the digest of a shift, short enough to be read aloud.
+"""Render the summary of a shift, short enough to be read aloud: what is open and urgent first.
 
 It names people without mentioning them: a summary must wake nobody up.
 """
@@ -18,19 +18,22 @@ NAME = 50  # characters of each: all of it has to fit into one block
 
 def digest(catalogue: Catalogue, summary: ShiftSummary) -> Message:
     """Render a shift's summary in a few sentences; a quiet shift in one line."""
-    period = f"{date_token(summary.since)} to {date_token(summary.until)}"
+    times = {"since": date_token(summary.since), "until": date_token(summary.until)}
     waiting, failed = _waiting_sentence(catalogue, summary), _failed_sentence(catalogue, summary)
     if summary.quiet:
-        text = f"🌙 *A quiet shift, {period}.* Nothing was decided or retried. {waiting} {failed}"
+        quiet = catalogue.gettext(
+            "*Quiet shift, {since} – {until}.* Nothing was decided or retried.", **times
+        )
+        text = f"🌙 {quiet} {waiting} {failed}"
     else:
-        retried = _retried_sentence(catalogue, summary)
         lines = (
-            f"*Hand-over, {period}*",
+            catalogue.gettext("*Shift summary, {since} – {until}*", **times),
+            waiting,
+            f"{failed} {_retried_sentence(catalogue, summary)}".rstrip(),
+            _expired_sentence(catalogue, summary),
+            _override_sentence(catalogue, summary),
             _decisions_sentence(catalogue, summary),
             _speed_sentence(catalogue, summary),
-            _break_glass_sentence(catalogue, summary),
-            waiting,
-            f"{failed} {retried}" if retried else failed,
         )
         text = "\n".join(filter(None, lines))
     text += f"\n{stale_warning(catalogue, summary.stale_since)}" if summary.stale_since else ""
@@ -38,94 +41,189 @@ def digest(catalogue: Catalogue, summary: ShiftSummary) -> Message:
 
 
 def for_whoever_reads_all(catalogue: Catalogue) -> Message:
-    """Say that a digest is for those who may read everything that it sums up."""
-    return text_message(
-        "🚫 A digest sums up all tasks and instances, and you may read only some of them. Ask for "
-        "a list instead, or ask whoever runs this bot to add you."
+    """Say that a summary is for those who may read everything that it sums up."""
+    text = catalogue.gettext(
+        "The shift summary covers all tasks and runs, and you may read only some of them. Use "
+        "`task list` and `instance list`, or ask whoever runs this bot for the permission."
+    )
+    return text_message(f"🚫 {text}")
+
+
+def _waiting_sentence(catalogue: Catalogue, summary: ShiftSummary) -> str:
+    if not summary.waiting:
+        return f"🟢 {catalogue.gettext('No tasks are waiting.')}"
+    if not summary.overdue:
+        text = catalogue.ngettext(
+            "{count} task is waiting. It is not overdue.",
+            "{count} tasks are waiting, none of them overdue.",
+            summary.waiting,
+        )
+        return f"🟡 {text}"
+    waiting = catalogue.ngettext(
+        "{count} task is waiting.", "{count} tasks are waiting.", summary.waiting
+    )
+    oldest = [
+        catalogue.gettext(
+            "{task} since {when}", task=inline(task.name, NAME), when=date_token(task.due)
+        )
+        for task in summary.oldest_overdue
+    ]
+    if oldest:
+        overdue = catalogue.ngettext(
+            "*{count} is overdue:* {tasks}.",
+            "*{count} are overdue*, longest: {tasks}.",
+            summary.overdue,
+            tasks=catalogue.all_of(oldest),
+        )
+    else:
+        overdue = catalogue.ngettext(
+            "*{count} is overdue.*", "*{count} are overdue.*", summary.overdue
+        )
+    return f"⏰ {waiting} {overdue}"
+
+
+def _failed_sentence(catalogue: Catalogue, summary: ShiftSummary) -> str:
+    if not summary.failed:
+        return f"🟢 {catalogue.gettext('No failed runs.')}"
+    text = catalogue.ngettext("{count} failed run.", "{count} failed runs.", summary.failed)
+    return f"🔴 {text}"
+
+
+def _retried_sentence(catalogue: Catalogue, summary: ShiftSummary) -> str:
+    """Say who retried how many runs, and how many of these recovered; "" where nobody did."""
+    if not summary.retriers:
+        return ""
+    [first, *others], retried = summary.retriers, summary.retried
+    if not others and first.retried == retried:
+        return _retried_by_one(catalogue, inline(first.name, NAME), retried, summary.recovered)
+    people = [
+        catalogue.ngettext(
+            "{name} retried {count} time",
+            "{name} retried {count} times",
+            retrier.retried,
+            name=inline(retrier.name, NAME),
+        )
+        for retrier in summary.retriers
+    ]
+    recovered = catalogue.ngettext(
+        "{recovered} of {count} retried run recovered.",
+        "{recovered} of {count} retried runs recovered.",
+        retried,
+        recovered=catalogue.number(summary.recovered),
+    )
+    return f"{_some(catalogue, people)}. {recovered}"
+
+
+def _retried_by_one(catalogue: Catalogue, name: str, retried: int, recovered: int) -> str:
+    if recovered >= retried:
+        return catalogue.ngettext(
+            "{name} retried {count}, which recovered.",
+            "{name} retried {count}, and all recovered.",
+            retried,
+            name=name,
+        )
+    if recovered == 0:
+        return catalogue.ngettext(
+            "{name} retried {count}, which has not recovered.",
+            "{name} retried {count}, and none recovered.",
+            retried,
+            name=name,
+        )
+    return catalogue.ngettext(
+        "{name} retried {count}, and {recovered} recovered.",
+        "{name} retried {count}, and {recovered} recovered.",
+        retried,
+        name=name,
+        recovered=catalogue.number(recovered),
     )
 
 
+def _expired_sentence(catalogue: Catalogue, summary: ShiftSummary) -> str:
+    """Say how many tasks SecMaster ended by itself at their due dates, and how; "" for none."""
+    sentences = []
+    if summary.auto_approved:
+        sentences.append(
+            catalogue.ngettext(
+                "{count} task was auto-approved at its due date, nobody decided.",
+                "{count} tasks were auto-approved at their due dates, nobody decided.",
+                summary.auto_approved,
+            )
+        )
+    if summary.cancelled:
+        sentences.append(
+            catalogue.ngettext(
+                "{count} task expired and was cancelled automatically by SecMaster.",
+                "{count} tasks expired and were cancelled automatically by SecMaster.",
+                summary.cancelled,
+            )
+        )
+    return f"⌛ {' '.join(sentences)}" if sentences else ""
+
+
+def _override_sentence(catalogue: Catalogue, summary: ShiftSummary) -> str:
+    users = summary.break_glass_users
+    if not users:
+        return ""
+    text = catalogue.ngettext(
+        "{count} emergency override ({people}).",
+        "{count} emergency overrides ({people}).",
+        len(users),
+        people=_some(catalogue, [inline(name, NAME) for name in dict.fromkeys(users)]),
+    )
+    return f"🔨 {text}"
+
+
 def _decisions_sentence(catalogue: Catalogue, summary: ShiftSummary) -> str:
-    outside = ""
-    if number := summary.decided_outside:
-        end = "by itself when it was due" if number == 1 else "by themselves when they were due"
-        outside = f"{_tasks_were(number)} decided outside Slack, or ended {end}."
-    total = sum(sum(decider.decisions.values()) for decider in summary.deciders)
-    if not total:
-        return f"✅ {outside}" if outside else ""
-    deciders = []
-    for decider in summary.deciders:
-        counts = [
-            f"{LABELS[action].done.lower()} {number}"
+    """Say who decided how many tasks from here, and how many were decided elsewhere."""
+    sentences = []
+    if total := sum(sum(decider.decisions.values()) for decider in summary.deciders):
+        sentences.append(
+            catalogue.ngettext(
+                "{count} task was decided in Slack.", "{count} tasks were decided in Slack.", total
+            )
+        )
+    for decider in summary.deciders[:NAMED]:
+        sentences += [
+            catalogue.gettext(
+                LABELS[action].past,
+                actor=inline(decider.name, NAME),
+                object=catalogue.ngettext("{count} task", "{count} tasks", number),
+            )
             for action, number in decider.decisions.items()
         ]
-        deciders.append(f"{inline(decider.name, NAME)} {_enumeration(catalogue, counts)}")
-    return f"✅ {_tasks_were(total)} decided here: {_enumeration(catalogue, deciders)}. {outside}".rstrip()
+    if (others := len(summary.deciders) - NAMED) > 0:
+        sentences.append(
+            catalogue.ngettext(
+                "{count} other person decided the rest.",
+                "{count} other people decided the rest.",
+                others,
+            )
+        )
+    if summary.decided_outside:
+        sentences.append(
+            catalogue.ngettext(
+                "{count} task was decided in SecMaster, outside Slack.",
+                "{count} tasks were decided in SecMaster, outside Slack.",
+                summary.decided_outside,
+            )
+        )
+    return f"✅ {' '.join(sentences)}" if sentences else ""
 
 
 def _speed_sentence(catalogue: Catalogue, summary: ShiftSummary) -> str:
     if not summary.timed:
         return ""
-    median = catalogue.duration(timedelta(seconds=summary.median))
-    tasks = _counted(summary.timed, "task")
-    return f"⏱️ The median time to a decision was {median}, over {tasks}."
-
-
-def _break_glass_sentence(catalogue: Catalogue, summary: ShiftSummary) -> str:
-    users = summary.break_glass_users
-    if not users:
-        return ""
-    times = "once" if len(users) == 1 else f"{len(users)} times"
-    names = _enumeration(catalogue, [inline(name, NAME) for name in dict.fromkeys(users)])
-    return f"🔨 The glass was broken {times}: by {names}."
-
-
-def _waiting_sentence(catalogue: Catalogue, summary: ShiftSummary) -> str:
-    if not summary.waiting:
-        return "🟢 No task waits."
-    single = summary.waiting == 1
-    tasks = f"{_counted(summary.waiting, 'task')} still {'waits' if single else 'wait'}"
-    if not summary.overdue:
-        return f"🟡 {tasks}, {'not' if single else 'none of them'} overdue."
-    overdue = "and is overdue" if single else f"{summary.overdue:,} of them overdue"
-    oldest = "; ".join(
-        f"{inline(task.name, NAME)} since {date_token(task.due)}" for task in summary.oldest_overdue
+    text = catalogue.ngettext(
+        "Time to the decision: {duration}.",
+        "Median time to a decision: {duration} ({count} tasks).",
+        summary.timed,
+        duration=catalogue.duration(timedelta(seconds=summary.median)),
     )
-    return f"⏰ {tasks}, *{overdue}*{f': {oldest}' if oldest else ''}."
+    return f"⏱️ {text}"
 
 
-def _failed_sentence(catalogue: Catalogue, summary: ShiftSummary) -> str:
-    if not summary.failed:
-        return "🟢 No run is failed."
-    return (
-        f"🔴 {_counted(summary.failed, 'run')} {'is' if summary.failed == 1 else 'are'} failed now."
-    )
-
-
-def _retried_sentence(catalogue: Catalogue, summary: ShiftSummary) -> str:
-    if not summary.retriers:
-        return ""
-    retriers = _enumeration(
-        catalogue,
-        [f"{inline(retrier.name, NAME)} retried {retrier.retried}" for retrier in summary.retriers],
-    )
-    recovered = f"{summary.recovered} of {_counted(summary.retried, 'run')}"
-    verb = "is" if summary.recovered == 1 else "are"
-    return f"{retriers}; {recovered} {verb} no longer failed."
-
-
-def _tasks_were(number: int) -> str:
-    return f"{_counted(number, 'task')} {'was' if number == 1 else 'were'}"
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'s' * (number != 1)}"
-
-
-def _enumeration(catalogue: Catalogue, items: list[str]) -> str:
-    """Join the first items to "a, b and c", the others counted: "a, b and 3 others"."""
-    others = len(items) - NAMED
-    if others > 0:
-        items = [*items[:NAMED], f"{others} others"]
-    *first, last = items
-    return f"{', '.join(first)} and {last}" if first else last
+def _some(catalogue: Catalogue, items: list[str]) -> str:
+    """Return the first items as a list in a sentence, with how many others there are."""
+    if (others := len(items) - NAMED) > 0:
+        items = [*items[:NAMED], catalogue.ngettext("{count} other", "{count} others", others)]
+    return catalogue.all_of(items)

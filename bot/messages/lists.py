@@ -1,26 +1,74 @@
-"""Render lists of tasks and instances, a page at a time."""
+"""Render lists of tasks and runs, a page at a time."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from typing import assert_never
 
 from pydantic import ValidationError
 from slack_sdk.models.blocks import Block, ButtonElement
 
 from bot.domain.actions import batch_statuses
 from bot.domain.batches import BatchQuery
-from bot.domain.objects import ListQuery, ObjectKind, Ref
-from bot.domain.snapshots import ListPage, Snapshot
+from bot.domain.endings import TaskEnding, how_ended
+from bot.domain.objects import MAX_SEARCH, ListQuery, ObjectKind, Ref
+from bot.domain.ordering import auto_approves
+from bot.domain.snapshots import ListPage, ListSource, Snapshot
 from bot.messages.batch_forms import batch_button
 from bot.messages.blocks import Message, actions, context, plain_name, section
-from bot.messages.catalogue import Catalogue
-from bot.messages.fields import due, instance_state, task_state
-from bot.messages.text import clip, code, date_token, inline
-from bot.secmaster import Task, TaskStatus
+from bot.messages.catalogue import N_, Catalogue
+from bot.messages.fields import instance_state, task_state
+from bot.messages.text import ago_token, code, date_token, inline
+from bot.secmaster import DueHandle, Instance, InstanceStatus, Task, TaskStatus
 
 PAGE = 8
-SHOW = ("Show", "show")
-WAITING = (("task", ""), ("task", "todo"))  # the lists of tasks that wait, by kind and filter
-TEXT_IN_BUTTON = 100
-LAST = 9999  # the highest offset that SecMaster takes
+SHOW = (N_("Show"), "show")
+DIGITS = 6  # of the number of rows that a paging button carries
+
+
+@dataclass(frozen=True, slots=True)
+class ListWords:
+    """The title of a list, and what it says where nothing is in it."""
+
+    title: str
+    empty: str
+
+
+WAITING_TASKS = ListWords(N_("Waiting tasks"), N_("No tasks are waiting."))
+# By kind and state.
+WORDS: Mapping[tuple[ObjectKind, str], ListWords] = {
+    ("task", ""): WAITING_TASKS,
+    ("task", "todo"): WAITING_TASKS,
+    ("task", "handled"): ListWords(N_("Handled tasks"), N_("No tasks have been handled.")),
+    ("instance", ""): ListWords(
+        N_("Open runs: failed first, then running"), N_("No runs have failed or are running.")
+    ),
+    ("instance", "failed"): ListWords(N_("Failed runs"), N_("No failed runs.")),
+    ("instance", "running"): ListWords(N_("Running"), N_("Nothing is running.")),
+    ("instance", "finished"): ListWords(N_("Finished runs"), N_("No finished runs.")),
+    ("instance", "retrying"): ListWords(N_("Runs being retried"), N_("No runs are being retried.")),
+    ("instance", "terminating"): ListWords(
+        N_("Runs being terminated"), N_("No runs are being terminated.")
+    ),
+    ("instance", "terminated"): ListWords(N_("Terminated runs"), N_("No terminated runs.")),
+    ("instance", "all"): ListWords(N_("All runs, latest first"), N_("No runs.")),
+}
+ANY = {
+    "task": ListWords(N_("Tasks"), N_("No tasks.")),
+    "instance": ListWords(N_("Runs"), N_("No runs.")),
+}
+# By what SecMaster does with a task that nobody decides; "" where it states nothing that is known.
+DUE: Mapping[str, str] = {
+    DueHandle.CONTINUE: N_("*Auto-approves* {when} ({ago}) if nobody decides"),
+    DueHandle.INTERRUPT: N_("Due {when} ({ago}), then cancelled automatically"),
+    "": N_("Due {when} ({ago})"),
+}
+OVERDUE: Mapping[str, str] = {
+    DueHandle.CONTINUE: N_("*Overdue* since {when} ({ago}), may be auto-approved at any moment"),
+    DueHandle.INTERRUPT: N_("*Overdue* since {when} ({ago}), may be cancelled at any moment"),
+    "": N_("*Overdue* since {when} ({ago})"),
+}
+NOTHING_FOUND = {"task": N_("No task was found."), "instance": N_("No run was found.")}
 
 
 def listing(
@@ -28,8 +76,7 @@ def listing(
 ) -> Message:
     """Return one page of a list, with buttons that show an object and that turn the page.
 
-    ``workspace`` is the alias that the buttons carry. Where not every row was looked through,
-    nobody knows how many there are, and no number says so.
+    ``workspace`` is the alias that the buttons carry.
     """
     snapshots = page.rows[:PAGE]
     rows = [
@@ -37,49 +84,60 @@ def listing(
         for snapshot in snapshots
         for block in object_row(catalogue, snapshot, workspace, now, SHOW)
     ]
-    end = query.offset + len(snapshots)
-    state = "waiting" if (query.kind, query.filter) in WAITING else query.filter
-    search = f"with “{inline(query.text, 60)}”" if query.text else ""
-    objects = " ".join(filter(None, (state, f"{query.kind}s", search)))
-    if rows:
-        total = "" if page.looked_through else f" of {max(page.total, end)}"
-        text = f"{query.offset + 1}-{end}{total} {objects}"
+    words = WORDS.get((query.kind, query.filter), ANY[query.kind])
+    if snapshots:
+        text = f"*{catalogue.gettext(words.title)}* · {_count(catalogue, page, len(snapshots))}"
+    elif page.offset:
+        text = catalogue.gettext("This page is empty now.")
     else:
-        text = f"No more {objects}." if query.offset else f"No {objects}."
-        text += " Capitals may count." if query.text else ""
-    buttons = []
-    if query.offset:
-        buttons.append(_page_button(catalogue, "Previous", query, max(0, query.offset - PAGE)))
-    if rows and end < page.total:
-        buttons.append(_page_button(catalogue, "Next", query, query.offset + PAGE))
+        is_searched = bool(query.text) or page.looked_through is not None
+        text = catalogue.gettext(NOTHING_FOUND[query.kind] if is_searched else words.empty)
+    notes = list(filter(None, (_search_note(catalogue, query, page), *page_notes(catalogue, page))))
+    buttons = _page_buttons(catalogue, query, page, len(snapshots))
     if any(snapshot.status in batch_statuses(query.kind) for snapshot in snapshots):
-        search = clip(query.text, TEXT_IN_BUTTON)
-        selected = BatchQuery(kind=query.kind, workspace=workspace, text=search)
-        buttons.append(batch_button(catalogue, selected))
-    note = [context(restriction(catalogue, page))] if page.restricted else []
+        text_in_button = query.text[:MAX_SEARCH]
+        batch = BatchQuery(kind=query.kind, workspace=workspace, text=text_in_button)
+        buttons.append(batch_button(catalogue, batch))
     foot = [actions(buttons)] if buttons else []
-    return Message(text, (section(f"*{text}*"), *rows, *note, *foot))
+    note = [context(*notes)] if notes else []
+    return Message(text.replace("*", ""), (section(text), *rows, *note, *foot))
+
+
+def page_notes(catalogue: Catalogue, page: ListPage) -> list[str]:
+    """Say as of when a list is, who sorted it, and whether anything is left out of it."""
+    return [note for note in (_source_note(catalogue, page), restriction(catalogue, page)) if note]
 
 
 def restriction(catalogue: Catalogue, page: ListPage) -> str:
-    """Say that a list has only what the person may read, and perhaps not all of that."""
+    """Say that a list has only what the person may read, or not all that there is; else ""."""
     if page.looked_through is None:
-        return "Only what you may read is listed and counted."
-    return (
-        f"Only what you may read is listed, of the first {page.looked_through:,}. Add a text to "
-        "the command to search by name."
-    )
+        return (
+            catalogue.gettext("Only what you may read is listed and counted.")
+            if page.restricted
+            else ""
+        )
+    first = catalogue.number(page.looked_through)
+    if page.restricted:
+        return catalogue.gettext(
+            "There are more than {first}: only the first {first} were searched for what you may "
+            "read.",
+            first=first,
+        )
+    return catalogue.gettext("There are more than {first}: only these were sorted.", first=first)
 
 
 def parse_page_button(value: str) -> ListQuery | None:
     """Read the query that a paging button carries; None where this version can't."""
     parts = value.split("|", 4)
-    if len(parts) != 5 or parts[0] != "1" or not parts[3].isdecimal():  # noqa: PLR2004
+    if len(parts) != 5 or parts[0] != "1":  # noqa: PLR2004
         return None
     _version, kind, filter_, offset, text = parts
+    is_number = offset.isascii() and offset.isdecimal() and len(offset) <= DIGITS
+    if not is_number or len(text) > MAX_SEARCH:
+        return None
     try:
         return ListQuery.model_validate(
-            {"kind": kind, "filter": filter_, "text": text, "offset": min(int(offset), LAST)}
+            {"kind": kind, "filter": filter_, "text": text, "offset": int(offset)}
         )
     except ValidationError:
         return None
@@ -88,39 +146,135 @@ def parse_page_button(value: str) -> ListQuery | None:
 def object_row(
     catalogue: Catalogue, snapshot: Snapshot, workspace: str, now: datetime, button: tuple[str, str]
 ) -> list[Block]:
-    """Return one task or instance in two lines, with a button.
+    """Return one task or run in two lines, with a button: its name, then its facts and its id.
 
     ``workspace`` is the alias that the button carries, ``button`` its label and action id. An
     object whose id no button can carry has none.
     """
-    small_print = context(f"{_facts(catalogue, snapshot, now)} · {code(snapshot.id)}")
+    facts = [*row_facts(catalogue, snapshot, now), code(snapshot.id)]
+    small_print = context(" · ".join(filter(None, facts)))
     kind: ObjectKind = "task" if isinstance(snapshot, Task) else "instance"
     try:
         ref = Ref(kind=kind, workspace=workspace, id=snapshot.id)
     except ValidationError:
         return [plain_name(snapshot.name), small_print]
     label, action_id = button
-    element = ButtonElement(text=label, action_id=action_id, value=str(ref))
+    element = ButtonElement(text=catalogue.gettext(label), action_id=action_id, value=str(ref))
     return [plain_name(snapshot.name, element), small_print]
 
 
-def _facts(catalogue: Catalogue, snapshot: Snapshot, now: datetime) -> str:
-    if not isinstance(snapshot, Task):
-        workflow = inline(snapshot.workflow.name, 80) or "—"
-        start = date_token(snapshot.start_time)
-        return f"{instance_state(catalogue, snapshot)} · {workflow} · started {start}"
-    related = inline(snapshot.related_object, 80) or "—"
-    if snapshot.status != TaskStatus.WAITING:
-        when = f"decided {date_token(snapshot.update_time)}"
-    elif snapshot.due_date is None:
-        when = "no due date"
+def row_facts(catalogue: Catalogue, snapshot: Snapshot, now: datetime) -> list[str]:
+    """Return the facts of an object's row, the most urgent first."""
+    if isinstance(snapshot, Task):
+        related = inline(snapshot.related_object, 80)
+        if snapshot.status == TaskStatus.WAITING:
+            return [due_fact(catalogue, snapshot, now), related]
+        return [*_end_facts(catalogue, snapshot), related]
+    return [instance_state(catalogue, snapshot), *_run_facts(catalogue, snapshot)]
+
+
+def due_fact(catalogue: Catalogue, task: Task, now: datetime) -> str:
+    """Say when a waiting task is due, and what SecMaster does then if nobody decides."""
+    if task.due_date is None:
+        return catalogue.gettext("No due date")
+    is_overdue = task.due_date < now
+    sentences = OVERDUE if is_overdue else DUE
+    text = catalogue.gettext(
+        sentences.get(task.due_handle, sentences[""]),
+        when=date_token(task.due_date),
+        ago=ago_token(task.due_date),
+    )
+    sign = "⏰" if is_overdue else "⚠️" if auto_approves(task) else ""
+    return f"{sign} {text}".lstrip()
+
+
+def _end_facts(catalogue: Catalogue, task: Task) -> list[str]:
+    when = date_token(task.update_time)
+    match ending := how_ended(task):
+        case TaskEnding.AUTO_APPROVED:
+            return ["⌛ " + catalogue.gettext("Auto-approved {when}, nobody decided", when=when)]
+        case TaskEnding.CANCELLED:
+            expired = catalogue.gettext("Expired {when}: cancelled automatically", when=when)
+            return [f"⌛ {expired}"]
+        case TaskEnding.DECIDED:
+            return [task_state(catalogue, task), when if task.update_time else ""]
+        case _:
+            assert_never(ending)
+
+
+def _run_facts(catalogue: Catalogue, run: Instance) -> list[str]:
+    node, retries = run.failed_node, run.retry_count
+    has_failed, at = run.status == InstanceStatus.FAILED, run.end_time or run.start_time
+    if has_failed and at:
+        since = ago_token(at)
+    elif run.start_time:
+        since = catalogue.gettext("started {ago}", ago=ago_token(run.start_time))
     else:
-        when = due(catalogue, snapshot, now).replace("\n", ", ")
-        when = when if snapshot.due_date < now else f"due {when}"
-    return f"{task_state(catalogue, snapshot)} · {related} · {when}"
+        since = ""
+    facts = [since, inline(run.workflow.name, 80)]
+    if has_failed and node and node.action_name:
+        facts.append(catalogue.gettext("failed at {node}", node=inline(node.action_name, 80)))
+    if retries > 0:
+        facts.append(catalogue.ngettext("{count} retry", "{count} retries", retries))
+    return facts
 
 
-def _page_button(catalogue: Catalogue, label: str, query: ListQuery, offset: int) -> ButtonElement:
-    text = clip(query.text, TEXT_IN_BUTTON)
-    value = f"1|{query.kind}|{query.filter}|{offset}|{text}"
-    return ButtonElement(text=label, action_id=f"page.{label.lower()}", value=value)
+def _count(catalogue: Catalogue, page: ListPage, rows: int) -> str:
+    """Say which rows a page shows of how many; no total where nobody knows it."""
+    first, last = catalogue.number(page.offset + 1), catalogue.number(page.offset + rows)
+    if page.looked_through is not None:
+        return catalogue.gettext("{first}–{last}", first=first, last=last)
+    total = max(page.total, page.offset + rows)
+    if page.offset == 0 and rows == total:
+        return catalogue.number(total)
+    return catalogue.gettext(
+        "{first}–{last} of {total}", first=first, last=last, total=catalogue.number(total)
+    )
+
+
+def _search_note(catalogue: Catalogue, query: ListQuery, page: ListPage) -> str:
+    """Say what a list is narrowed to, and how SecMaster searches; "" for one that is not."""
+    if not query.text:
+        return ""
+    text = inline(query.text, MAX_SEARCH)
+    if page.source is ListSource.SECMASTER:
+        return "🔎 " + catalogue.gettext(
+            "{text} (SecMaster searches names only, and its search is case-sensitive.)", text=text
+        )
+    return f"🔎 {text}"
+
+
+def _source_note(catalogue: Catalogue, page: ListPage) -> str:
+    match page.source:
+        case ListSource.SYNC:
+            return (
+                catalogue.gettext("As of {ago}.", ago=ago_token(page.as_of)) if page.as_of else ""
+            )
+        case ListSource.SYNC_OFF:
+            return catalogue.gettext("Read from SecMaster just now, since sync is off.")
+        case ListSource.SYNC_LATE:
+            return catalogue.gettext("Read from SecMaster just now, since sync is late.")
+        case ListSource.SECMASTER:
+            return ""
+        case _:
+            assert_never(page.source)
+
+
+def _page_buttons(
+    catalogue: Catalogue, query: ListQuery, page: ListPage, rows: int
+) -> list[ButtonElement]:
+    offsets: list[tuple[str, str, int]] = []
+    if page.offset:
+        label = catalogue.pgettext("button", "Previous")
+        offsets.append((label, "page.previous", max(0, page.offset - PAGE)))
+    if rows and page.offset + rows < page.total:
+        offsets.append((catalogue.pgettext("button", "Next"), "page.next", page.offset + PAGE))
+    text = query.text[:MAX_SEARCH]
+    return [
+        ButtonElement(
+            text=label,
+            action_id=action_id,
+            value=f"1|{query.kind}|{query.filter}|{offset}|{text}",
+        )
+        for label, action_id, offset in offsets
+    ]

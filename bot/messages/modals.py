@@ -29,8 +29,8 @@ from bot.domain.snapshots import ListPage, Snapshot, decision_fingerprint
 from bot.messages.blocks import actions, context, header, plain_name, section
 from bot.messages.catalogue import N_, Catalogue
 from bot.messages.labels import labels, param_title
-from bot.messages.lists import PAGE, SHOW, object_row, restriction
-from bot.messages.text import clip, code, date_token, inline
+from bot.messages.lists import PAGE, SHOW, object_row, page_notes
+from bot.messages.text import clip, code, inline
 from bot.policy.rules import ReasonRule
 from bot.secmaster import Instance, InstanceStatus, Node
 
@@ -343,9 +343,9 @@ def _waiting_blocks(
             else:
                 others = catalogue.gettext("More: {command}", command=command)
             blocks.append(context(others))
-        if page.restricted:
-            blocks.append(context(restriction(catalogue, page)))
-    return [*blocks, context(catalogue.gettext("As of {when}", when=date_token(objects.now)))]
+        if notes := page_notes(catalogue, page):
+            blocks.append(context(*notes))
+    return blocks
 
 
 def _plain_modal(catalogue: Catalogue, title: str, blocks: list[Block]) -> dict[str, Any]:

@@ -11,13 +11,14 @@ from datetime import datetime, timedelta
 from statistics import median
 
 from bot.domain.actions import OPEN_STATUSES, TABLE
+from bot.domain.endings import TaskEnding, how_ended
 from bot.domain.notifications import OutboxEntry
 from bot.domain.shift_digest import DeciderCounts, OverdueTask, RetrierCounts, ShiftSummary
 from bot.domain.slack import Destination
 from bot.messages.oncall import SOON
 from bot.notifications.kinds import DigestNotification
 from bot.policy.routes import DigestSchedule
-from bot.secmaster import Task
+from bot.secmaster import InstanceStatus, Task
 from bot.services import Services
 from bot.store.history import AuditedAction, audited_actions
 
@@ -75,7 +76,7 @@ def is_known(services: Services, at: datetime) -> bool:
     patience = timedelta(seconds=services.timeouts.trouble)
     if not any(status.failure for status in statuses):
         patience = max(LONGEST_POLL, patience)
-    interval = timedelta(seconds=services.policy.current.watch.every)
+    interval = timedelta(seconds=services.poll_interval)
     return last_success - interval >= at or now - last_success >= patience
 
 
@@ -85,6 +86,15 @@ def stale_since(services: Services) -> datetime | None:
     return min(
         (status.last_success_at or status.since for status in statuses if status.failure),
         default=None,
+    )
+
+
+def known_since(services: Services) -> datetime:
+    """Return as of when all that is open is known; blocks."""
+    statuses = services.store.poll_statuses.all()
+    return min(
+        (status.last_success_at or status.since for status in statuses),
+        default=services.clock.now(),
     )
 
 
@@ -100,10 +110,16 @@ def collect(services: Services, since: datetime, until: datetime) -> ShiftSummar
         for tracked, at in tracked_objects.settlements(since, until)
         if tracked.ref.kind == "task" and tracked.snapshot.status not in OPEN_STATUSES
     ]
+    endings = Counter(
+        how_ended(tracked.snapshot)
+        for tracked, _ in decided
+        if isinstance(tracked.snapshot, Task) and tracked.ref not in decided_here
+    )
     waits = [
         max(0.0, (at - tracked.snapshot.create_time).total_seconds())
         for tracked, at in decided
         if isinstance(tracked.snapshot, Task) and tracked.snapshot.create_time
+        if tracked.ref in decided_here or how_ended(tracked.snapshot) is TaskEnding.DECIDED
     ]
     soonest = [tracked.snapshot for tracked in tracked_objects.open_tasks(NAMED_OVERDUE)]
     retries = [action for action in certain if action.action.is_retry]
@@ -113,7 +129,9 @@ def collect(services: Services, since: datetime, until: datetime) -> ShiftSummar
         since=since,
         until=until,
         deciders=count_deciders(certain),
-        decided_outside=sum(tracked.ref not in decided_here for tracked, _ in decided),
+        decided_outside=endings[TaskEnding.DECIDED],
+        auto_approved=endings[TaskEnding.AUTO_APPROVED],
+        cancelled=endings[TaskEnding.CANCELLED],
         median=median(waits) if waits else 0,
         timed=len(waits),
         waiting=counts.waiting,
@@ -126,7 +144,10 @@ def collect(services: Services, since: datetime, until: datetime) -> ShiftSummar
         failed=counts.failed,
         retriers=count_retriers(retries),
         retried=len(retried),
-        recovered=sum(not tracked.open for tracked in tracked_objects.get(list(retried))),
+        recovered=sum(
+            tracked.snapshot.status == InstanceStatus.FINISHED
+            for tracked in tracked_objects.get(list(retried))
+        ),
         break_glass_users=tuple(_name(action) for action in certain if action.break_glass),
         stale_since=stale_since(services),
     )

@@ -4,13 +4,15 @@ Whatever shows a person something of a task or an instance asks a ``Reader`` for
 the policy means no, and where a whole kind is refused SecMaster is not even asked.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from bot.domain.actions import Action
 from bot.domain.objects import ObjectKind, Ref
 from bot.domain.slack import Actor
-from bot.domain.snapshots import ListPage, Snapshot
+from bot.domain.snapshots import ListPage, ListSource, Snapshot
 from bot.policy.config import Config
 from bot.policy.decide import (
     Allowed,
@@ -19,20 +21,27 @@ from bot.policy.decide import (
     Principal,
     ReadScope,
     Refused,
+    decide,
     decide_read,
     read_scope,
 )
 from bot.policy.rules import READS
-from bot.secmaster import SecMaster
+from bot.secmaster import InstanceStatus, QueryType, SecMaster, Task
 from bot.services import Services
 from bot.slack.directory import LookupFailed
 
 # Rows of a list that are looked through for somebody whose right depends on the object.
 MAX_ROWS = 1000
+MAX_TRACKED = 5000  # the same of what sync knows: a failed run may be long
 MAX_LIMIT = 100  # rows that SecMaster lists at once
 
+# So long after the poll that should have followed a good one, what it found is no longer shown.
+LATE = timedelta(seconds=30)
+ACTIVE_STATUSES = (InstanceStatus.RETRYING, InstanceStatus.RUNNING, InstanceStatus.TERMINATING)
+
+ListedRows = tuple[Sequence[Snapshot], int]
 # One request of a list: the client, the offset and the limit; returns rows and SecMaster's total.
-Listing = Callable[[SecMaster, int, int], Awaitable[tuple[Sequence[Snapshot], int]]]
+Listing = Callable[[SecMaster, int, int], Awaitable[ListedRows]]
 
 
 class ReadRefused(Exception):
@@ -42,6 +51,30 @@ class ReadRefused(Exception):
         super().__init__(kind, refused)
         self.kind = kind
         self.refused = refused
+
+
+@dataclass(frozen=True, slots=True)
+class OpenObjects:
+    """What is open and a person may read; the other fields are those of a list's page."""
+
+    rows: Sequence[Snapshot]
+    source: ListSource
+    as_of: datetime | None
+    restricted: bool
+    looked_through: int | None
+
+    def page(self, rows: Sequence[Snapshot], offset: int, size: int) -> ListPage:
+        """Return a page of ``rows``, some of these; the last one where there are not so many."""
+        offset = min(offset, max(0, len(rows) - 1) // size * size)
+        return ListPage(
+            rows[offset : offset + size],
+            len(rows),
+            offset,
+            restricted=self.restricted,
+            looked_through=self.looked_through,
+            source=self.source,
+            as_of=self.as_of,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,24 +144,115 @@ class Reader:
         if scope is ReadScope.EVERYTHING:
             rows, total = await listing(client, offset, size)
             self.services.workspaces.answered.set()
-            return ListPage(rows[:size], total)
+            return ListPage(rows[:size], total, offset)
+        rows, looked_through = await self._read_all(workspace, listing)
+        readable = self._readable(kind, workspace, rows)
+        return ListPage(
+            readable[offset : offset + size],
+            len(readable),
+            offset,
+            restricted=True,
+            looked_through=looked_through,
+        )
+
+    async def open_objects(
+        self, kind: ObjectKind, workspace: str, *, fresh: bool = False, workflow_id: str = ""
+    ) -> OpenObjects:
+        """Return the tasks that wait, or the runs that failed, of those that the person may read.
+
+        Sync knows them, in one query. SecMaster is asked where that is off or late, or where what
+        is ``fresh`` is asked for; then only the first of a long list are looked through. Of a
+        ``workflow_id`` only its runs are returned. Raises ReadRefused, or SecMasterError.
+        """
+        scope = self._require_in(workspace, kind)
+        source, as_of = await asyncio.to_thread(self._source, workspace)
+        looked_through = None
+        rows: Sequence[Snapshot]
+        if source is ListSource.SYNC and not fresh:
+            tracked = self.services.store.tracked
+            objects = await asyncio.to_thread(tracked.open_in, workspace, kind, MAX_TRACKED + 1)
+            rows = [each.snapshot for each in objects[:MAX_TRACKED]]
+            looked_through = MAX_TRACKED if len(objects) > MAX_TRACKED else None
+        else:
+            as_of = None
+            rows, looked_through = await self._read_all(workspace, open_listing(kind, workflow_id))
+        readable = self._readable(kind, workspace, rows)
+        return OpenObjects(
+            rows=[row for row in readable if not workflow_id or _workflow_id(row) == workflow_id],
+            source=source,
+            as_of=as_of,
+            restricted=scope is not ReadScope.EVERYTHING,
+            looked_through=looked_through,
+        )
+
+    async def active_runs(self, workspace: str) -> Sequence[Snapshot]:
+        """Return the runs that go on by themselves, of those that the person may read.
+
+        SecMaster is asked, since sync knows only what failed; of many the latest are returned.
+        Raises ReadRefused, or SecMasterError.
+        """
+        self._require_in(workspace, "instance")
+
+        def runs(status: InstanceStatus) -> Listing:
+            async def listing(client: SecMaster, offset: int, limit: int) -> ListedRows:
+                page = await client.list_workflow_instances(
+                    status=status, offset=offset, limit=limit
+                )
+                return page.instances, page.total
+
+            return listing
+
+        pages = await asyncio.gather(
+            *(self._read_all(workspace, runs(status)) for status in ACTIVE_STATUSES)
+        )
+        rows = [row for page, _looked_through in pages for row in page]
+        return self._readable("instance", workspace, rows)
+
+    def allowed_actions(
+        self, ref: Ref, snapshot: Snapshot, actions: Iterable[Action]
+    ) -> tuple[Action, ...]:
+        """Return those of the actions that an object is open to and the person may take on it.
+
+        The reader must have been opened for them.
+        """
+        context = self._context(ref.workspace, snapshot)
+        return tuple(
+            action
+            for action in actions
+            if snapshot.status in action.button_statuses
+            and isinstance(decide(self.config.rules, self.principal, action, context), Allowed)
+        )
+
+    def _readable(
+        self, kind: ObjectKind, workspace: str, rows: Iterable[Snapshot]
+    ) -> list[Snapshot]:
+        if self._scope_in(workspace, kind) is ReadScope.EVERYTHING:
+            return list(rows)
+        return [row for row in rows if isinstance(self._decide(kind, workspace, row), Allowed)]
+
+    async def _read_all(
+        self, workspace: str, listing: Listing
+    ) -> tuple[Sequence[Snapshot], int | None]:
+        """Return the rows of a list, and how many of a longer one were read; None for all."""
+        client = self.services.workspaces.client(workspace)
         rows, total = await listing(client, 0, MAX_LIMIT)
         self.services.workspaces.answered.set()
         listed = {row.id: row for row in rows}
         for first in range(MAX_LIMIT, min(total, MAX_ROWS), MAX_LIMIT):
             rows, _ = await listing(client, first, MAX_LIMIT)
             listed |= {row.id: row for row in rows}  # one may have moved to this request's rows
-        readable = [
-            row
-            for row in listed.values()
-            if isinstance(self._decide(kind, workspace, row), Allowed)
-        ]
-        return ListPage(
-            readable[offset : offset + size],
-            len(readable),
-            restricted=True,
-            looked_through=MAX_ROWS if total > MAX_ROWS else None,
-        )
+        return list(listed.values()), MAX_ROWS if total > MAX_ROWS else None
+
+    def _source(self, workspace: str) -> tuple[ListSource, datetime | None]:
+        """Return where to read what is open, and as of when sync knows it; blocks."""
+        interval = timedelta(seconds=self.services.poll_interval)
+        if not interval:
+            return ListSource.SYNC_OFF, None
+        status = self.services.store.poll_statuses.get(workspace)
+        as_of = status.last_success_at if status else None
+        if as_of is None or self.services.clock.now() - as_of > 2 * interval + LATE:
+            return ListSource.SYNC_LATE, None
+        return ListSource.SYNC, as_of
 
     def _require_in(self, workspace: str, kind: ObjectKind) -> ReadScope:
         """Return how much of a kind the person may read in a workspace; raises ReadRefused."""
@@ -156,6 +280,32 @@ class Reader:
     def _context(self, workspace: str, snapshot: Snapshot | None) -> PolicyContext:
         names = self.services.workspaces.all_names(workspace)
         return PolicyContext(names, self.services.clock.now(), snapshot)
+
+
+def open_listing(kind: ObjectKind, workflow_id: str = "") -> Listing:
+    """Return the request of the tasks that wait, oldest first, or of the runs that failed."""
+
+    async def tasks(client: SecMaster, offset: int, limit: int) -> ListedRows:
+        page = await client.list_tasks(
+            query_type=QueryType.MY_TODO,
+            sort_key="create_time",
+            sort_dir="ASC",
+            offset=offset,
+            limit=limit,
+        )
+        return page.tasks, page.total
+
+    async def runs(client: SecMaster, offset: int, limit: int) -> ListedRows:
+        page = await client.list_workflow_instances(
+            status=InstanceStatus.FAILED, workflow_id=workflow_id, offset=offset, limit=limit
+        )
+        return page.instances, page.total
+
+    return tasks if kind == "task" else runs
+
+
+def _workflow_id(snapshot: Snapshot) -> str:
+    return "" if isinstance(snapshot, Task) else snapshot.workflow.id
 
 
 async def open_reader(services: Services, actor: Actor, *actions: Action) -> Reader:

@@ -101,7 +101,7 @@ delegations = sa.Table(
 # that of its row in SecMaster's list, ``snapshot`` the object as it was read last. ``stale`` marks
 # a change that its cards do not show yet; ``next_check_at`` is when a reminder or an escalation
 # may be due, and what was due until ``planned_until`` is in the outbox. A ``backlog`` row is older
-# than the first poll.
+# than the first poll. ``auto_approves`` is whether SecMaster approves a task at its due date.
 tracked_objects = sa.Table(
     "tracked_objects",
     metadata,
@@ -117,6 +117,7 @@ tracked_objects = sa.Table(
     sa.Column("open_since", sa.DateTime(timezone=True), nullable=False),
     sa.Column("created_at", sa.DateTime(timezone=True)),
     sa.Column("due_at", sa.DateTime(timezone=True)),
+    sa.Column("auto_approves", sa.Boolean, nullable=False),
     sa.Column("settled_at", sa.DateTime(timezone=True), index=True),
     sa.Column("next_check_at", sa.DateTime(timezone=True), index=True),
     sa.Column("planned_until", sa.DateTime(timezone=True), nullable=False),

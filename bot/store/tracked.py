@@ -14,6 +14,7 @@ from bot.domain import snapshots
 from bot.domain.actions import OPEN_STATUSES
 from bot.domain.notifications import OutboxEntry
 from bot.domain.objects import ObjectKind, Ref
+from bot.domain.ordering import auto_approves, urgency
 from bot.domain.snapshots import Snapshot
 from bot.domain.tracking import ListedObject, OpenCounts, TrackedObject, failure_group
 from bot.secmaster import Task
@@ -24,6 +25,16 @@ from bot.store.times import from_db, from_db_or_none, to_utc
 
 Row = sa.Row[Any]
 BATCH_SIZE = 500  # rows in one statement: SQLite takes only so many values
+# The order of ``bot.domain.ordering``, for queries that return only the first rows.
+MOST_URGENT_TASKS = (
+    tracked_objects.c.due_at.is_(None),
+    tracked_objects.c.due_at,
+    sa.not_(tracked_objects.c.auto_approves),
+    tracked_objects.c.created_at.is_(None),
+    tracked_objects.c.created_at,
+    tracked_objects.c.ref,
+)
+LATEST_FAILURES = (tracked_objects.c.open_since.desc(), tracked_objects.c.ref)
 HAS_CARD = sa.exists().where(cards.c.ref == tracked_objects.c.ref)
 
 
@@ -190,16 +201,17 @@ class TrackedObjects(Repository):
             return get(connection, refs)
 
     def open_tasks(self, limit: int) -> list[TrackedObject]:
-        """Return up to ``limit`` tasks that wait, due soonest first."""
+        """Return up to ``limit`` tasks that wait, most urgent first."""
         query = sa.select(tracked_objects).where(
             tracked_objects.c.kind == "task", tracked_objects.c.open
         )
-        soonest = (
-            tracked_objects.c.due_at.is_(None),
-            tracked_objects.c.due_at,
-            tracked_objects.c.ref,
-        )
-        return self._fetch(query.order_by(*soonest), limit)
+        return _most_urgent_first(self._fetch(query.order_by(*MOST_URGENT_TASKS), limit))
+
+    def open_in(self, workspace: str, kind: ObjectKind, limit: int) -> list[TrackedObject]:
+        """Return up to ``limit`` open objects of a kind in a workspace, most urgent first."""
+        query = sa.select(tracked_objects).where(_open_of(workspace, kind))
+        order = MOST_URGENT_TASKS if kind == "task" else LATEST_FAILURES
+        return _most_urgent_first(self._fetch(query.order_by(*order), limit))
 
     def due_between(self, start: datetime, end: datetime) -> list[TrackedObject]:
         """Return the tasks that wait and are due in that time, due soonest first."""
@@ -217,8 +229,7 @@ class TrackedObjects(Repository):
         query = sa.select(tracked_objects).where(
             tracked_objects.c.kind == "instance", tracked_objects.c.open
         )
-        latest = tracked_objects.c.open_since.desc(), tracked_objects.c.ref
-        return self._fetch(query.order_by(*latest), limit)
+        return _most_urgent_first(self._fetch(query.order_by(*LATEST_FAILURES), limit))
 
     def backlog(self, workspace: str) -> list[TrackedObject]:
         """Return the open objects of a workspace that are older than the first poll."""
@@ -231,7 +242,8 @@ class TrackedObjects(Repository):
 
     def _fetch(self, query: sa.Select[Any], limit: int | None) -> list[TrackedObject]:
         with self.engine.begin() as connection:
-            return [_tracked(row) for row in connection.execute(query.limit(limit))]
+            rows = connection.execute(query.limit(limit)).all()
+        return [_tracked(row) for row in rows]  # no click waits for the connection meanwhile
 
     # Reminders, escalations, snoozes.
 
@@ -314,6 +326,7 @@ def _snapshot_columns(snapshot: Snapshot) -> dict[str, Any]:
         "snapshot": snapshot.model_dump_json(),
         "created_at": to_utc(created_at),
         "due_at": to_utc(due_at),
+        "auto_approves": isinstance(snapshot, Task) and auto_approves(snapshot),
         "failure_group": failure_group(snapshot),
     }
 
@@ -345,6 +358,10 @@ def _settled_at(
     ended = to_utc(ended_at or at)
     settled = sa.case((tracked_objects.c.open_since < ended, ended), else_=to_utc(at))
     return sa.func.coalesce(tracked_objects.c.settled_at, settled)
+
+
+def _most_urgent_first(objects: list[TrackedObject]) -> list[TrackedObject]:
+    return sorted(objects, key=lambda tracked: (urgency(tracked.snapshot), str(tracked.ref)))
 
 
 def _tracked(row: Row) -> TrackedObject:

@@ -356,8 +356,10 @@ async def test_where_the_bot_may_not_post_it_says_so_and_sends_nothing(
     await environment.slack.command(ALICE, channel, f"/task show {TASK}")
     await environment.ephemeral(ALICE, why, "Nothing was posted")
     await environment.slack.command(ALICE, channel, "/task list Block IP")
-    await environment.ephemeral(ALICE, "1-1 of 1 waiting tasks")
-    [page] = [one for one in environment.slack.ephemerals(ALICE) if "1-1 of 1" in one["text"]]
+    await environment.ephemeral(ALICE, "Waiting tasks · 1")
+    [page] = [
+        one for one in environment.slack.ephemerals(ALICE) if "Waiting tasks · 1" in one["text"]
+    ]
     await environment.slack.press(ALICE, channel, page["ts"], "show")
     await environment.slack.until(lambda: last_answer(environment, ALICE, 7))
     private = environment.slack.ephemerals(ALICE)[-1]
@@ -397,12 +399,12 @@ async def test_a_page_that_cannot_be_turned_stays_and_says_why(environment: BotE
     await environment.secmaster.faults.set(Fault(on="ListTasks", status=500))
     await environment.slack.press(ALICE, SOC, ts, "page.next")
     await environment.ephemeral(ALICE, "SecMaster is not responding properly")
-    assert "1-8 of 12 waiting tasks" in environment.slack.ephemerals(ALICE)[0]["text"]
+    assert "Waiting tasks · 1–8 of 12" in environment.slack.ephemerals(ALICE)[0]["text"]
     await environment.secmaster.faults.clear()
     await environment.slack.press(ALICE, SOC, ts, "page.next")
     # The page takes the place of a message that was read.
     await environment.slack.until(
-        lambda: "9-12 of 12 waiting tasks" in environment.slack.ephemerals(ALICE)[0]["text"]
+        lambda: "Waiting tasks · 9–12 of 12" in environment.slack.ephemerals(ALICE)[0]["text"]
     )
 
 
@@ -426,7 +428,7 @@ async def test_when_slack_asks_to_wait_the_reply_still_comes_and_comes_once(
 async def open_list(environment: BotEnvironment) -> str:
     """The ts of a list with more than a page."""
     await environment.slack.command(ALICE, SOC, "/task list")
-    await environment.ephemeral(ALICE, "1-8 of 12 waiting tasks")
+    await environment.ephemeral(ALICE, "Waiting tasks · 1–8 of 12")
     return str(environment.slack.ephemerals(ALICE)[-1]["ts"])
 
 

@@ -55,12 +55,12 @@ async def test_a_hand_over_says_who_did_what_and_what_still_waits(
     assert handed_over(environment) == []
     environment.clock.forward(minutes=3)
     [report] = await reports(environment, 1)
-    assert "1 task was decided here: Alice approved 1." in report
-    assert "1 task was decided outside Slack, or ended by itself" in report
-    assert "The median time to a decision was" in report
-    assert "over 2 tasks" in report
-    assert "10 tasks still wait" in report
-    assert "2 runs are failed now. Carol retried 1; 1 of 1 run is no longer failed." in report
+    assert "1 task was decided in Slack. Alice approved 1 task." in report
+    assert "1 task was decided in SecMaster, outside Slack." in report
+    assert "Median time to a decision: " in report
+    assert "(2 tasks)" in report
+    assert "10 tasks are waiting." in report
+    assert "2 failed runs. Carol retried 1, which recovered." in report
     assert "<@" not in report
     started, ended = await environment.replies(run, 2)
     assert "*Retry started by" in started
@@ -77,12 +77,12 @@ async def test_a_hand_over_waits_out_a_moment_of_trouble_so_that_nothing_is_left
     await rounds(environment)
     assert handed_over(environment) == []
     await environment.slack.command(DAVE, SOC, "/secmaster oncall")
-    await environment.ephemeral(DAVE, "SecMaster can't be read now; this is as of")
+    await environment.ephemeral(DAVE, "SecMaster can't be read. This is as of")
     await environment.secmaster.faults.clear()
     await environment.answer(ALICE, "/secmaster task list")  # answered, so it is polled at once
     [report] = await reports(environment, 1)
-    assert "1 task was decided outside Slack, or ended by itself" in report
-    assert "11 tasks still wait" in report
+    assert "1 task was decided in SecMaster, outside Slack." in report
+    assert "11 tasks are waiting." in report
     assert "can't be read" not in report
 
 
@@ -92,8 +92,8 @@ async def test_a_hand_over_comes_in_time_though_secmaster_asks_for_a_day_and_say
     await unreadable(environment, retry_after=86_400)
     environment.clock.forward(minutes=4)
     [report] = await reports(environment, 1)
-    assert "12 tasks still wait" in report
-    assert "⚠️ SecMaster can't be read now" in report
+    assert "12 tasks are waiting." in report
+    assert "⚠️ SecMaster can't be read." in report
 
 
 @postgres_in_full
@@ -146,7 +146,7 @@ async def test_what_was_missed_by_more_than_six_hours_is_not_told(
             await first_poll_finished(environment)
             await rounds(environment)
             assert len(written(environment)) == (hours == 20)
-    assert len([m for m in slack.messages(ONCALL) if "Hand-over" in m["text"]]) == 1
+    assert len([m for m in slack.messages(ONCALL) if "Shift summary" in m["text"]]) == 1
 
 
 async def test_whoever_asks_is_told_what_would_be_handed_over_now(
@@ -158,9 +158,9 @@ async def test_whoever_asks_is_told_what_would_be_handed_over_now(
     await environment.replies(card)
     await settled(environment, 11)
     await environment.slack.command(DAVE, SOC, "/secmaster digest")
-    text = await environment.ephemeral(DAVE, "Hand-over")
-    assert "Bob approved 1." in text
-    assert "11 tasks still wait" in text
+    text = await environment.ephemeral(DAVE, "Shift summary")
+    assert "Bob approved 1 task." in text
+    assert "11 tasks are waiting." in text
     assert handed_over(environment) == []
 
 
@@ -177,17 +177,17 @@ async def test_who_broke_the_glass_is_named(environment: BotEnvironment) -> None
     }
     await asyncio.to_thread(environment.app.services.store.audit.record, entry)
     await environment.slack.command(DAVE, SOC, "/secmaster digest")
-    text = await environment.ephemeral(DAVE, "Hand-over")
-    assert "The glass was broken once: by Carol." in text
+    text = await environment.ephemeral(DAVE, "Shift summary")
+    assert "🔨 1 emergency override (Carol)." in text
 
 
 async def test_who_is_on_call_is_told_with_what_presses_most(environment: BotEnvironment) -> None:
     await first_poll_finished(environment)
     await environment.slack.command(DAVE, SOC, "/secmaster oncall")
     text = await environment.ephemeral(DAVE, "On call now")
-    assert "<@U0ALICE>, <@U0BOB>, <@U0CAROL>" in text
-    assert "*12* waiting" in text
-    assert "*3* failed" in text
+    assert "<@U0ALICE>, <@U0BOB>, and <@U0CAROL>" in text
+    assert "12 tasks waiting · " in text
+    assert "3 failed runs" in text
     [message] = environment.slack.ephemerals(DAVE)
     shows = [part for part in message["blocks"] if part.get("accessory")]
     assert len(shows) == 3
@@ -202,7 +202,7 @@ async def test_where_nothing_watches_nothing_is_made_up(
     environment: BotEnvironment, words: str
 ) -> None:
     await environment.slack.command(DAVE, SOC, f"/secmaster {words}")
-    await environment.ephemeral(DAVE, "Nothing watches SecMaster here")
+    await environment.ephemeral(DAVE, "Sync with SecMaster is off")
 
 
 async def unreadable(environment: BotEnvironment, *, retry_after: int | None = None) -> None:
@@ -246,7 +246,7 @@ async def reports(environment: BotEnvironment, number: int) -> list[str]:
 
 def handed_over(environment: BotEnvironment) -> list[str]:
     texts = [message["text"] for message in environment.slack.messages(ONCALL)]
-    return [text for text in texts if "Hand-over" in text or "quiet shift" in text]
+    return [text for text in texts if "Shift summary" in text or "Quiet shift" in text]
 
 
 def written(environment: BotEnvironment) -> list[str]:

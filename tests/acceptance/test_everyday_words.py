@@ -49,15 +49,22 @@ async def test_an_id_or_a_link_alone_shows_the_card_of_whatever_it_is(
 async def test_what_people_ask_in_their_own_words_is_a_list(environment: BotEnvironment) -> None:
     slack = environment.slack
     for words in ("What is waiting?", "list", "waiting", "hi, what's waiting"):
-        assert "of 12 waiting tasks" in await environment.answer(ALICE, f"/secmaster {words}")
+        text = await environment.answer(ALICE, f"/secmaster {words}")
+        assert "Waiting tasks" in text
+        assert "of 12" in text
     for words in (
         "search Isolate host",
         "show Isolate host",
         "task show Isolate host",
         "show ecs-web-07",
     ):
-        assert "of 1 waiting tasks" in await environment.answer(ALICE, f"/secmaster {words}")
-    assert "failed instances" in await environment.answer(ALICE, "/secmaster failed")
+        assert "Waiting tasks" in await environment.answer(ALICE, f"/secmaster {words}")
+        found = json.dumps(slack.ephemerals(ALICE)[-1])
+        assert "Isolate host ecs-web-07" in found
+        assert "Block IP" not in found
+    for words in ("overdue", "What's overdue?", "task list overdue"):
+        assert "Waiting tasks · 2" in await environment.answer(ALICE, f"/secmaster {words}")
+    assert "Failed runs" in await environment.answer(ALICE, "/secmaster failed")
     await slack.say(ALICE, DM, "Thanks! 👍🏽")
     await environment.posted(DM, "You are welcome.")
     await slack.say(ALICE, DM, "你好！")
@@ -72,7 +79,7 @@ async def test_what_people_ask_in_their_own_words_is_a_list(environment: BotEnvi
     await slack.say(ALICE, DM, "could you look at the firewall for me?")
     text = await environment.posted(DM, "I only understand commands.")
     assert "SecMaster" not in text
-    for button, answer in (("start.waiting", "of 12 waiting tasks"), ("start.help", "How to use")):
+    for button, answer in (("start.waiting", "Waiting tasks"), ("start.help", "How to use")):
         await slack.press(ALICE, DM, greeting["ts"], button)
         await environment.ephemeral(ALICE, answer)
     assert acts(environment) == []

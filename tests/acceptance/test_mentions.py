@@ -25,7 +25,7 @@ async def test_a_mention_takes_the_same_words_as_the_command(environment: BotEnv
     await environment.slack.say(DAVE, SOC, "Hey @SecMaster help")
     await environment.ephemeral(DAVE, "How to use /secmaster")
     await environment.slack.say(DAVE, SOC, "@secmaster task list handled")
-    await environment.ephemeral(DAVE, "of 4 handled tasks")
+    await environment.ephemeral(DAVE, "Handled tasks · 4")
     await environment.slack.say(DAVE, SOC, "@secmaster whoami")
     await environment.ephemeral(DAVE, "Roles: *reader*")
     await environment.slack.say(DAVE, SOC, "@secmaster")
@@ -127,7 +127,7 @@ async def test_a_thread_that_slack_does_not_let_us_look_at_is_no_cards(
 
 async def test_a_direct_message_needs_no_mention(environment: BotEnvironment) -> None:
     await environment.slack.say(ALICE, DM, "task list")
-    await environment.slack.until(lambda: said_in(environment, "1-8 of 12 waiting tasks"))
+    await environment.slack.until(lambda: said_in(environment, "Waiting tasks · 1–8 of 12"))
     await environment.slack.say(ALICE, DM, f"task approve {seed.TASK_ISOLATE}")
     ts = await environment.slack.until(lambda: card_in(environment, "Isolate host ecs-web-07"))
     [reply] = await environment.replies(ts, channel=DM)

@@ -95,7 +95,7 @@ async def test_a_file_from_before_reading_was_a_right_is_said_to_lack_lines_that
     text = await environment.ephemeral(ALICE, "Policy reloaded")
     assert "No rule" not in text
     await environment.slack.command(DAVE, SOC, "/task list")
-    await environment.ephemeral(DAVE, "of 12 waiting tasks")
+    await environment.ephemeral(DAVE, "Waiting tasks · 1–8 of 12")
 
 
 async def test_what_needs_a_restart_is_said_to_need_one(

@@ -197,30 +197,30 @@ post                  sees    sees      no      no     no     no      no        
 """
 # What is shown through each door to whoever may read: a pattern of some of it.
 SEEN = {
-    "task list": "of 12 waiting tasks",
-    "instance list": "of [0-9]+ instances",
+    "task list": "Waiting tasks · 1–8 of 12",
+    "instance list": "Open runs: failed first, then running · 1–8 of [0-9]+",
     "task show": TASK_NAME,
     "instance show": "Failed at",
     "task several": "12 tasks wait for a decision",
     "instance several": "3 instances have failed",
     "why": "What you can do with",
     "audit": "Audit records of",
-    "oncall": r"waiting · .* failed",
-    "digest": "still waits?",
+    "oncall": r"waiting · .* failed run",
+    "digest": "(tasks are|task is) waiting",
     "status": "12 tasks wait",
     "routes": "There are no routes",
     "routes test": "No card is posted for it",
-    "mention: list": "of 12 waiting tasks",
+    "mention: list": "Waiting tasks · 1–8 of 12",
     "mention: show": TASK_NAME,
     "mention: id": TASK_NAME,
-    "mention: search": "of 1 waiting tasks",
+    "mention: search": "Waiting tasks · 1",
     "thread: show": TASK_NAME,
     "thread: why": "What you can do with",
     "thread: audit": "Audit records of",
-    "chat: list": "of 12 waiting tasks",
+    "chat: list": "Waiting tasks · 1–8 of 12",
     "chat: status": "12 tasks wait",
-    "page": "9-12 of 12",
-    "start": "of 12 waiting tasks",
+    "page": "9–12 of 12",
+    "start": "Waiting tasks · 1–8 of 12",
     "show": TASK_NAME,
     "details": TASK_NAME,
     "refresh": "a card was drawn",
@@ -508,13 +508,13 @@ async def test_what_somebody_may_not_read_is_left_out_and_counted_nowhere(
     card = await environment.card("task", TASK)
     some = Visit(environment, DAVE, card)
     doors = (
-        ("task list", "1-8 of 11 waiting tasks", "Only what you may read is listed and counted."),
-        ("page", "9-11 of 11 waiting tasks", "Only what you may read"),
+        ("task list", "Waiting tasks · 1–8 of 11", "Only what you may read is listed and counted."),
+        ("page", "Waiting tasks · 9–11 of 11", "Only what you may read"),
         ("task several", "11 tasks wait for a decision."),
         ("waiting", "Waiting for a decision: 11", "Failed: 3", "and 3 more"),
         ("app_home_opened", "Your tasks", "Counted among the tasks due soonest that you may read."),
-        ("instance list", "1-8 of 14 instances"),
-        ("oncall", r"\*\d+\* failed", "Reset the passwords"),
+        ("instance list", r"Open runs: failed first, then running · 1–8 of [0-9]+"),
+        ("oncall", r"\d+ failed runs", "Reset the passwords"),
         ("status", r"main: \d+ runs are failed"),
     )
     for door, *sentences in doors:
@@ -522,17 +522,17 @@ async def test_what_somebody_may_not_read_is_left_out_and_counted_nowhere(
         assert all(re.search(sentence, text) for sentence in sentences), text
         assert TASK_NAME not in text
     assert "tasks wait" not in await some.through("status")
-    assert " waiting · " not in await some.through("oncall")
-    assert "A digest sums up all tasks and instances" in await some.through("digest")
+    assert " waiting" not in await some.through("oncall")
+    assert "The shift summary covers all tasks and runs" in await some.through("digest")
     for door in ("task show", "details", "refresh", "why", "routes test", "thread: show"):
         text = await some.through(door)
         assert re.search(r"rule 2 leaves tasks to \*lead\*", text), text
         assert TASK_NAME not in text
     # Whoever is allowed by every rule that there is reads all of it, as if none had conditions.
     lead = Visit(environment, ALICE, card)
-    assert "of 12 waiting tasks" in await lead.through("task list")
+    assert "Waiting tasks · 1–8 of 12" in await lead.through("task list")
     assert "12 tasks wait" in await lead.through("status")
-    assert "Hand-over" in await lead.through("digest")
+    assert "Shift summary" in await lead.through("digest")
 
 
 @pytest.mark.parametrize(
@@ -550,8 +550,8 @@ async def test_of_a_long_list_the_first_rows_are_looked_through_and_no_total_is_
         tasks[copy["id"]] = copy
     some = Visit(environment, DAVE, "")
     text = await some.through("task list")
-    assert "No waiting tasks." in text
-    assert "Only what you may read is listed, of the first 1,000." in text
+    assert "No task was found." in text
+    assert "only the first 1,000 were searched for what you may read" in text
     assert TASK_NAME not in text
 
 

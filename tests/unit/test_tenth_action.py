@@ -465,7 +465,7 @@ def test_a_third_decision_is_named_by_its_own_word_in_the_audit_on_home_and_in_t
     assert "<@U0ALICE> deferred *Isolate host*." in read(code, history)
     assert "Deferred: *Isolate host*" in read(code, view)
     assert (
-        "1 task was decided here: Alice deferred 1."
+        "1 task was decided in Slack. Alice deferred 1 task."
         in code("bot.messages.digest").digest(samples.ENGLISH, summary).text
     )
     # The last row of Home is the menu of how one is called for approvals, whatever is approved.

@@ -36,6 +36,8 @@ def test_a_shift_is_told_in_a_few_sentences() -> None:
             DeciderCounts(name="Eve <!channel>", decisions={TERMINATE: 1}),
         ),
         decided_outside=3,
+        auto_approved=1,
+        cancelled=2,
         median=840,
         timed=12,
         waiting=8,
@@ -51,45 +53,81 @@ def test_a_shift_is_told_in_a_few_sentences() -> None:
         break_glass_users=("Carol", "Carol"),
     )
     assert read(summary).splitlines() == [
-        "*Hand-over, 2026-02-28 20:00 UTC to 2026-03-01 08:00 UTC*",
+        "*Shift summary, 2026-02-28 20:00 UTC – 2026-03-01 08:00 UTC*",
         (
-            "✅ 10 tasks were decided here: Alice approved 5 and terminated 1, Bob approved 3 and "
-            "Eve &lt;!channel&gt; terminated 1. 3 tasks were decided outside Slack, or ended by "
-            "themselves when they were due."
+            "⏰ 8 tasks are waiting. *2 are overdue*, longest: Isolate host since 2026-02-28 20:00 "
+            "UTC and Block IP since 2026-03-01 08:00 UTC."
         ),
-        "⏱️ The median time to a decision was 14 min, over 12 tasks.",
-        "🔨 The glass was broken 2 times: by Carol.",
+        "🔴 3 failed runs. Carol retried 4, and 3 recovered.",
         (
-            "⏰ 8 tasks still wait, *2 of them overdue*: Isolate host since 2026-02-28 20:00 UTC; "
-            "Block IP since 2026-03-01 08:00 UTC."
+            "⌛ 1 task was auto-approved at its due date, nobody decided. 2 tasks expired and were "
+            "cancelled automatically by SecMaster."
         ),
-        "🔴 3 runs are failed now. Carol retried 4; 3 of 4 runs are no longer failed.",
+        "🔨 2 emergency overrides (Carol).",
+        (
+            "✅ 10 tasks were decided in Slack. Alice approved 5 tasks. Alice terminated 1 task. "
+            "Bob approved 3 tasks. Eve &lt;!channel&gt; terminated 1 task. 3 tasks were decided "
+            "in SecMaster, outside Slack."
+        ),
+        "⏱️ Median time to a decision: 14 min (12 tasks).",
     ]
 
 
 def test_a_quiet_shift_is_told_in_one_line() -> None:
     text = read(ShiftSummary(since=SINCE, until=UNTIL))
     assert text == (
-        "🌙 *A quiet shift, 2026-02-28 20:00 UTC to 2026-03-01 08:00 UTC.* Nothing was decided or "
-        "retried. 🟢 No task waits. 🟢 No run is failed."
+        "🌙 *Quiet shift, 2026-02-28 20:00 UTC – 2026-03-01 08:00 UTC.* Nothing was decided or "
+        "retried. 🟢 No tasks are waiting. 🟢 No failed runs."
     )
     text = read(ShiftSummary(since=SINCE, until=UNTIL, waiting=1, failed=1))
-    assert "1 task still waits, none of them overdue." not in text
-    assert "1 task still waits, not overdue." in text
-    assert "1 run is failed now." in text
+    assert "🟡 1 task is waiting. It is not overdue." in text
+    assert "🔴 1 failed run." in text
     assert "\n" not in text
+    text = read(ShiftSummary(since=SINCE, until=UNTIL, waiting=2))
+    assert "🟡 2 tasks are waiting, none of them overdue." in text
+
+
+@pytest.mark.parametrize("field", ["auto_approved", "cancelled", "decided_outside"])
+def test_what_ended_without_anybody_here_keeps_a_shift_from_being_quiet(field: str) -> None:
+    text = read(ShiftSummary.model_validate({"since": SINCE, "until": UNTIL, field: 1}))
+    assert "Quiet" not in text
+    assert "in Slack." not in text
 
 
 def test_what_is_overdue_keeps_a_shift_from_being_quiet() -> None:
     text = read(ShiftSummary(since=SINCE, until=UNTIL, waiting=1, overdue=1))
-    assert "quiet" not in text
-    assert "1 task still waits, *and is overdue*." in text
+    assert "Quiet" not in text
+    assert "1 task is waiting. *1 is overdue.*" in text
 
 
-def test_what_was_only_decided_elsewhere_names_nobody_here() -> None:
-    text = read(ShiftSummary(since=SINCE, until=UNTIL, decided_outside=1))
-    assert "✅ 1 task was decided outside Slack, or ended by itself when it was due." in text
-    assert "decided here" not in text
+@pytest.mark.parametrize(
+    ("retriers", "retried", "recovered", "sentence"),
+    [
+        ({"Carol": 1}, 1, 1, "Carol retried 1, which recovered."),
+        ({"Carol": 2}, 2, 2, "Carol retried 2, and all recovered."),
+        ({"Carol": 1}, 1, 0, "Carol retried 1, which has not recovered."),
+        ({"Carol": 3}, 3, 0, "Carol retried 3, and none recovered."),
+        (
+            {"Carol": 3, "Dave": 1},
+            4,
+            2,
+            "Carol retried 3 times and Dave retried 1 time. 2 of 4 retried runs recovered.",
+        ),
+        ({"Carol": 2}, 1, 1, "Carol retried 2 times. 1 of 1 retried run recovered."),
+    ],
+)
+def test_retries_are_told_with_what_came_of_them(
+    retriers: dict[str, int], retried: int, recovered: int, sentence: str
+) -> None:
+    summary = ShiftSummary(
+        since=SINCE,
+        until=UNTIL,
+        failed=2,
+        retriers=tuple(RetrierCounts(name=name, retried=n) for name, n in retriers.items()),
+        retried=retried,
+        recovered=recovered,
+    )
+    assert f"🔴 2 failed runs. {sentence}" in read(summary)
 
 
 def test_nobody_is_called_and_only_some_of_many_are_named() -> None:
@@ -98,7 +136,7 @@ def test_nobody_is_called_and_only_some_of_many_are_named() -> None:
     )
     text = read(ShiftSummary(since=SINCE, until=UNTIL, deciders=deciders))
     assert "<@" not in text
-    assert "and 32 others." in text
+    assert "32 other people decided the rest." in text
 
 
 @FEW
@@ -113,6 +151,8 @@ def test_whatever_people_and_tasks_are_called_it_is_one_message(
             DeciderCounts(name=name, decisions={APPROVE: number, TERMINATE: 1}) for name in names
         ),
         decided_outside=number,
+        auto_approved=number,
+        cancelled=number,
         median=seconds,
         timed=number,
         waiting=number,

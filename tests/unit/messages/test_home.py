@@ -188,11 +188,11 @@ def test_it_says_what_i_did_who_is_on_call_and_what_is_not_known() -> None:
     page_text = text(home)
     assert "Approved · *Isolate *host**" in page_text
     assert "Retry started · `i-1`" in page_text
-    assert "<@U0ALICE>, <@U0BOB>" in page_text
+    assert "<@U0ALICE> and <@U0BOB>" in page_text
     assert "SecMaster can't be read right now" in page_text
     assert "Counted among 0 of 345 waiting tasks" in page_text
     without_names = text(Home(HomeOptions(), [], [], [], None, NOW))
-    assert "Slack could not be asked who is on call" in without_names
+    assert "Can't reach Slack to ask who is on call" in without_names
     assert "No task is waiting for you." in without_names
 
 

@@ -9,12 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.objects import ListQuery
-from bot.domain.snapshots import ListPage
+from bot.domain.snapshots import ListPage, ListSource
 from bot.messages import Message, listing, lists
+from bot.messages.text import ago_token, date_token
 from bot.secmaster import Instance, Task
 from tests.support.examples import examples
 from tests.support.rendered import blocks_of, button_ids, elements, read, text_types
-from tests.support.samples import ENGLISH, NOW, WAITING
+from tests.support.samples import ENGLISH, FAILED, NOW, WAITING
 from tests.support.slack_limits import assert_slack_takes
 from tests.support.strategies import FEW, list_queries, runs, tasks, words
 
@@ -28,12 +29,13 @@ totals = st.sampled_from([0, 1, 8, 9, 10**9])
 def list_page(count: int, total: int, offset: int, text: str = "") -> Message:
     snapshots = [Task(id=f"t-{number}", name=f"name {number}") for number in range(count)]
     query = ListQuery(kind="task", filter="todo", text=text, offset=offset)
-    return listing(ENGLISH, query, ListPage(snapshots, total), "main", NOW)
+    return listing(ENGLISH, query, ListPage(snapshots, total, offset), "main", NOW)
 
 
 def test_a_list_says_what_it_shows_and_turns_its_pages() -> None:
     middle = list_page(8, 30, 8, "host")
-    assert "9-16 of 30 waiting tasks with “host”" in read(middle)
+    assert "Waiting tasks · 9–16 of 30" in middle.text
+    assert "🔎 host" in read(middle)
     assert button_ids(middle) == ["page.previous", "page.next"]
     queries = [lists.parse_page_button(each["value"]) for each in elements(middle)]
     assert queries == [
@@ -41,19 +43,21 @@ def test_a_list_says_what_it_shows_and_turns_its_pages() -> None:
     ]
     assert button_ids(list_page(8, 30, 0)) == ["page.next"]
     assert button_ids(list_page(6, 30, 24)) == ["page.previous"]
-    assert button_ids(list_page(3, 3, 0)) == []
+    everything = list_page(3, 3, 0)
+    assert everything.text == "Waiting tasks · 3"
+    assert button_ids(everything) == []
 
 
 def test_a_list_of_what_somebody_may_read_counts_nothing_else() -> None:
     rows = [Task(id=f"t-{number}", name="n") for number in range(8)]
     query = ListQuery(kind="task")
     text = read(listing(ENGLISH, query, ListPage(rows, 11, restricted=True), "main", NOW))
-    assert "1-8 of 11 waiting tasks" in text
+    assert "*Waiting tasks* · 1–8 of 11" in text
     assert "Only what you may read is listed and counted." in text
     page = ListPage(rows, 11, restricted=True, looked_through=1000)
     message = listing(ENGLISH, query, page, "main", NOW)
-    assert "1-8 waiting tasks" in read(message)
-    assert "Only what you may read is listed, of the first 1,000." in read(message)
+    assert "*Waiting tasks* · 1–8\n" in read(message)
+    assert "only the first 1,000 were searched for what you may read" in read(message)
     assert button_ids(message) == ["page.next"]
 
 
@@ -78,14 +82,32 @@ def test_in_a_list_a_name_is_plain_text() -> None:
 
 
 def test_an_empty_list_says_so() -> None:
-    assert "No waiting tasks." in read(list_page(0, 0, 0))
+    assert list_page(0, 0, 0).text == "No tasks are waiting."
     query = ListQuery(kind="instance", filter="failed", text="<x>")
     empty = listing(ENGLISH, query, ListPage([], 0), "main", NOW)
-    assert "No failed instances with “&lt;x&gt;”." in read(empty)
+    assert empty.text == "No run was found."
+    assert "🔎 &lt;x&gt;" in read(empty)
 
 
 def test_a_page_beyond_the_end_leads_back() -> None:
-    assert button_ids(list_page(0, 8, 8)) == ["page.previous"]
+    beyond = list_page(0, 8, 8)
+    assert beyond.text == "This page is empty now."
+    assert button_ids(beyond) == ["page.previous"]
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        (ListSource.SYNC, "As of <!date^"),
+        (ListSource.SYNC_OFF, "Read from SecMaster just now, since sync is off."),
+        (ListSource.SYNC_LATE, "Read from SecMaster just now, since sync is late."),
+        (ListSource.SECMASTER, "SecMaster searches names only, and its search is case-sensitive."),
+    ],
+)
+def test_a_list_says_where_its_rows_come_from(source: ListSource, sentence: str) -> None:
+    page = ListPage([WAITING], 1, source=source, as_of=NOW)
+    query = ListQuery(kind="task", text="host")
+    assert sentence in read(listing(ENGLISH, query, page, "main", NOW).payload)
 
 
 @pytest.mark.parametrize(
@@ -100,14 +122,61 @@ def test_a_paging_button_keeps_a_text_with_bars() -> None:
     assert lists.parse_page_button("1|instance|failed|8|a|b") == query
 
 
-def test_what_is_late_in_a_list_is_not_due_as_well() -> None:
-    late = WAITING.model_copy(update={"due_date": NOW - timedelta(hours=1)})
-    snapshots = [late, WAITING, WAITING.model_copy(update={"due_date": None})]
-    text = read(
-        listing(ENGLISH, ListQuery(kind="task"), ListPage(snapshots, 3), "main", NOW).payload
-    )
-    assert "due ⏰" not in text
-    assert "no due date" in text
+HOUR = timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("due", "handle", "sentence"),
+    [
+        (HOUR, "CONTINUE", "⚠️ *Auto-approves* {when} ({ago}) if nobody decides"),
+        (HOUR, "INTERRUPT", "Due {when} ({ago}), then cancelled automatically"),
+        (HOUR, "", "Due {when} ({ago}) · "),
+        (
+            -HOUR,
+            "CONTINUE",
+            "⏰ *Overdue* since {when} ({ago}), may be auto-approved at any moment",
+        ),
+        (-HOUR, "INTERRUPT", "⏰ *Overdue* since {when} ({ago}), may be cancelled at any moment"),
+        (-HOUR, "NEW", "⏰ *Overdue* since {when} ({ago}) · "),
+        (None, "CONTINUE", "No due date · "),
+    ],
+)
+def test_a_row_says_when_a_task_is_due_and_what_happens_then(
+    due: timedelta | None, handle: str, sentence: str
+) -> None:
+    at = NOW + due if due is not None else None
+    task = WAITING.model_copy(update={"due_date": at, "due_handle": handle})
+    [_name, small_print] = lists.object_row(ENGLISH, task, "main", NOW, lists.SHOW)
+    expected = sentence.format(when=date_token(at), ago=ago_token(at) if at else "")
+    facts = small_print.to_dict()["elements"][0]["text"]
+    assert facts.startswith(expected)
+    assert facts.endswith(" · `t-1`")
+
+
+@pytest.mark.parametrize(
+    ("status", "handle", "approver", "expected"),
+    [
+        ("finished", "CONTINUE", "system", "⌛ Auto-approved {when}, nobody decided"),
+        ("canceled", "INTERRUPT", "", "⌛ Expired {when}: cancelled automatically"),
+        ("finished", "CONTINUE", "Evera", "✅ Finished · {when}"),
+    ],
+)
+def test_a_row_tells_what_ran_out_from_what_was_decided(
+    status: str, handle: str, approver: str, expected: str
+) -> None:
+    ended = {"status": status, "due_handle": handle, "approver": approver}
+    task = WAITING.model_copy(update={**ended, "due_date": NOW, "update_time": NOW})
+    [_name, small_print] = lists.object_row(ENGLISH, task, "main", NOW, lists.SHOW)
+    facts = small_print.to_dict()["elements"][0]["text"]
+    assert facts.startswith(expected.format(when=date_token(NOW)))
+
+
+def test_the_row_of_a_run_says_since_when_and_where_it_failed() -> None:
+    [name, small_print] = lists.object_row(ENGLISH, FAILED, "main", NOW, lists.SHOW)
+    assert name.to_dict()["text"]["text"] == "Phishing response"
+    facts = small_print.to_dict()["elements"][0]["text"]
+    failed = f"🔴 Failed · {ago_token(NOW)} · Phishing · failed at Block sender · 2 retries · `i-1`"
+    assert facts == failed
 
 
 @pytest.mark.parametrize(

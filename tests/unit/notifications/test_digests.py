@@ -28,7 +28,9 @@ def audited(action: Action, user: str) -> AuditedAction:
 def test_another_kind_of_decision_is_counted_and_named_as_itself(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(LABELS, DEFER.name, replace(labels(APPROVE), done="Deferred"))
+    monkeypatch.setitem(
+        LABELS, DEFER.name, replace(labels(APPROVE), past="{actor} deferred {object}.")
+    )
     actions = [
         audited(action, user)
         for action, user in (
@@ -48,8 +50,8 @@ def test_another_kind_of_decision_is_counted_and_named_as_itself(
     )
     text = digest(ENGLISH, ShiftSummary(since=NOW, until=NOW, deciders=deciders)).text
     sentence = (
-        "5 tasks were decided here: Alice approved 1, terminated 1 and deferred 2 and "
-        "Bob deferred 1."
+        "5 tasks were decided in Slack. Alice approved 1 task. Alice terminated 1 task. Alice "
+        "deferred 2 tasks. Bob deferred 1 task."
     )
     assert sentence in text
 
@@ -61,7 +63,8 @@ def test_of_the_table_each_decision_is_named_by_its_own_word_and_nothing_else_is
     deciders = count_deciders([audited(action, "alice")])
     assert [decider.decisions for decider in deciders] == [{action.name: 1}] * action.is_decision
     text = digest(ENGLISH, ShiftSummary(since=NOW, until=NOW, deciders=deciders)).text
-    assert (f"Alice {labels(action).done.lower()} 1." in text) is action.is_decision
+    sentence = labels(action).past.format(actor="Alice", object="1 task")
+    assert (sentence in text) is action.is_decision
 
 
 def test_who_decided_most_comes_first() -> None:

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import product
 
 import pytest
 
 from bot.domain.objects import Ref
+from bot.domain.ordering import most_urgent_first
 from bot.domain.tracking import ListedObject
-from bot.secmaster import Instance
+from bot.secmaster import Instance, Task
 from bot.store import RequestedChange, RequestedChanges, Store, close, connect, migrate
 from tests.support.databases import both_databases
 
@@ -73,3 +75,28 @@ def test_what_was_settled_long_ago_is_forgotten_once_it_is_drawn(store: Store) -
     store.tracked.mark_stale(REF, stale=False)
     store.tracked.purge(NOW - timedelta(days=90), 5)
     assert not store.tracked.contains(REF)
+
+
+@both_databases
+def test_the_first_tasks_are_the_most_urgent_ones_wherever_one_cuts(store: Store) -> None:
+    hour = timedelta(hours=1)
+    tasks = [
+        Task(
+            id=f"t-{number}",
+            status="waiting",
+            due_date=None if due is None else NOW + due * hour,
+            due_handle=handle,
+            create_time=None if age is None else NOW - age * hour,
+        )
+        for number, (due, handle, age) in enumerate(
+            product((1, None, -1), ("INTERRUPT", "CONTINUE"), (1, None, 2))
+        )
+    ]
+    listed = [ListedObject(Ref(kind="task", id=task.id), task, "") for task in tasks]
+    store.tracked.add(listed, [], NOW)
+    expected = most_urgent_first(tasks)
+    for limit in (1, 2, 3, 7, 10, 14, 18, 20):
+        assert [each.snapshot for each in store.tracked.open_tasks(limit)] == expected[:limit]
+        in_workspace = store.tracked.open_in("main", "task", limit)
+        assert [each.snapshot for each in in_workspace] == expected[:limit]
+    assert store.tracked.open_in("other", "task", 9) == []

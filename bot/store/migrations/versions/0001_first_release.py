@@ -91,6 +91,7 @@ def upgrade() -> None:
         sa.Column("open_since", sa.DateTime(timezone=True), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True)),
         sa.Column("due_at", sa.DateTime(timezone=True)),
+        sa.Column("auto_approves", sa.Boolean, nullable=False),
         sa.Column("settled_at", sa.DateTime(timezone=True), index=True),
         sa.Column("next_check_at", sa.DateTime(timezone=True), index=True),
         sa.Column("planned_until", sa.DateTime(timezone=True), nullable=False),

@@ -1,0 +1,83 @@
+"""Read the words of a list command: a state, filters, what is searched for, and perhaps a page."""
+
+from bot.domain.objects import MAX_SEARCH, ListQuery, ObjectKind
+from bot.messages.catalogue import N_, Sentence
+from bot.messages.lists import PAGE
+from bot.operations.search import Search, UnknownFilter, fold, tokens
+from bot.secmaster import InstanceStatus
+from handlers.parsing import ParseError
+
+# The words that may be written for a list's state, and the state that each means.
+STATES: dict[ObjectKind, dict[str, str]] = {
+    "task": {"todo": "todo", "waiting": "todo", "open": "todo"}
+    | {"handled": "handled", "decided": "handled", "finished": "handled", "done": "handled"},
+    "instance": {status.lower(): status.lower() for status in InstanceStatus}
+    | {"open": "", "done": "finished", "all": "all"},
+}
+# The states in which something waits for people: the others are SecMaster's to search and to sort.
+OPEN_STATES: dict[ObjectKind, tuple[str, ...]] = {"task": ("", "todo"), "instance": ("", "failed")}
+EXAMPLES: dict[ObjectKind, str] = {
+    "task": "mine, overdue, due:2h, done, page 2",
+    "instance": "mine, failed, running, done, all, page 2",
+}
+
+
+def parse_list_words(kind: ObjectKind, words: str) -> ListQuery:
+    """Return what a list command asks for; raises ParseError.
+
+    A state comes before what is searched for, a page after it. What is in quotes is searched for.
+    """
+    typed = [(word, is_quoted, fold(word)) for word, is_quoted in tokens(words)]
+    offset = 0
+    if [folded for _, is_quoted, folded in typed[-2:-1] if not is_quoted] == ["page"]:
+        _, is_quoted, folded = typed[-1]
+        if not is_quoted and folded.isdecimal():
+            offset, typed = _offset(folded), typed[:-2]
+    state = ""
+    for place, (_, is_quoted, folded) in enumerate(typed):
+        if not is_quoted and folded in STATES[kind]:
+            state = STATES[kind][folded]
+            del typed[place]
+            break
+        if is_quoted or not (folded in ("mine", "overdue") or folded.startswith("due:")):
+            break
+    text = " ".join(f'"{word}"' if is_quoted else word for word, is_quoted, _ in typed)
+    if len(text) > MAX_SEARCH:
+        problem = N_("The search has {count} characters; the limit is {limit}.")
+        raise ParseError(Sentence(problem, {"count": len(text), "limit": MAX_SEARCH}))
+    query = ListQuery(kind=kind, filter=state, text=text, offset=offset)
+    read_search(query)
+    return query
+
+
+def read_search(query: ListQuery) -> Search:
+    """Return what a list is narrowed to; raises ParseError for what its state does not have."""
+    try:
+        search = Search.parse(query.text)
+    except UnknownFilter as error:
+        values = {"word": error.word[:60], "filters": EXAMPLES[query.kind]}
+        problem = N_(
+            "“{word}” is not a filter. Filters: {filters}. To search for it, put it in quotes."
+        )
+        raise ParseError(Sentence(problem, values)) from None
+    if query.kind == "instance" and search.asks_for_due_date:
+        raise ParseError(Sentence(N_("Runs have no due date. Use this filter on tasks.")))
+    if search.has_filters and query.filter not in OPEN_STATES[query.kind]:
+        problem = {
+            "task": N_("“mine”, “overdue” and “due:” filter waiting tasks only."),
+            "instance": N_("“mine” filters failed runs only."),
+        }[query.kind]
+        raise ParseError(Sentence(problem))
+    return search
+
+
+def is_open_list(query: ListQuery) -> bool:
+    """Whether a list is of what waits for people, and of runs that go on."""
+    return query.filter in OPEN_STATES[query.kind]
+
+
+def _offset(number: str) -> int:
+    page = int(number) if len(number) < 5 else 10**4  # noqa: PLR2004 - no list has more
+    if page == 0:
+        raise ParseError(Sentence(N_("Pages are counted from 1.")))
+    return (page - 1) * PAGE
