@@ -84,7 +84,14 @@ def refuse_second_id(kind: ObjectKind, words: str) -> None:
         word, rest = split(rest)
     object_id = identifier(word)
     if UUID.fullmatch(object_id) or BROKEN_UUID.fullmatch(object_id):
-        raise ParseError(command_problems.one_at_a_time(kind))
+        raise ParseError(one_at_a_time(kind))
+
+
+def one_at_a_time(kind: ObjectKind | None) -> Sentence:
+    """Return that a command is about one object of a kind, None for either."""
+    if kind is None:
+        return command_problems.ONE_ID
+    return command_problems.one_at_a_time(kind, f"{kind} several")
 
 
 def ids_in(word: str) -> set[str]:
@@ -120,7 +127,7 @@ def take_id(kind: ObjectKind | None, words: str) -> tuple[ObjectId, str]:
     """
     first, rest = split(words)
     if len(ids_in(first)) > 1:
-        raise ParseError(command_problems.one_at_a_time(kind) if kind else command_problems.ONE_ID)
+        raise ParseError(one_at_a_time(kind))
     if not first:
         raise ParseError(command_problems.WHICH_OBJECT[kind])
     object_id = identifier(first)
@@ -129,7 +136,7 @@ def take_id(kind: ObjectKind | None, words: str) -> tuple[ObjectId, str]:
     name = " ".join(plain(words).split())
     if "://" in first or len(name) > MAX_SEARCH or not any(map(str.isalnum, name)):
         raise ParseError(command_problems.NOT_AN_ID[kind])
-    raise ParseError(command_problems.search_instead(kind, name))
+    raise ParseError(command_problems.search_instead(f"{kind or 'task'} list {name}"))
 
 
 def is_object_id(word: str) -> bool:

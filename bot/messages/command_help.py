@@ -10,7 +10,7 @@ from bot.domain.actions import TABLE, Action
 from bot.domain.objects import ObjectKind
 from bot.domain.slack import SlackFile
 from bot.messages.blocks import Message, actions, context, new_message, section, text_message
-from bot.messages.catalogue import N_, Catalogue
+from bot.messages.catalogue import N_, Catalogue, Sentence
 from bot.messages.labels import labels
 from bot.messages.text import code
 from bot.policy.decide import Principal, may_ever
@@ -219,7 +219,7 @@ def _examples(rows: Sequence[Action | Read]) -> list[HelpLine]:
 
 
 def _command_line(catalogue: Catalogue, root: str, line: HelpLine) -> str:
-    text = f"{code(f'{root} {line.usage}', 120)} {catalogue.gettext(line.purpose)}"
+    text = f"{code(f'{root} {line.usage}', 120)} {catalogue.render(Sentence(line.purpose))}"
     if not line.aliases:
         return text
     aliases = catalogue.one_of([*map(code, line.aliases)])

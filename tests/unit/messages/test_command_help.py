@@ -52,7 +52,7 @@ def test_whatever_was_not_understood_can_be_told(
 ) -> None:
     for sentence in (
         command_problems.unknown_words(problem),
-        command_problems.search_instead("task", problem),
+        command_problems.search_instead(problem),
     ):
         for nearest in (usage, ""):
             message = command_problems.not_understood(
