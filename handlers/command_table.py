@@ -14,7 +14,7 @@ from bot.domain.actions import TABLE as ACTIONS
 from bot.domain.objects import OBJECT_KINDS, ObjectKind, Ref
 from bot.domain.slack import Actor, SlackFile
 from bot.messages import Message, command_help, command_problems
-from bot.messages.command_help import HelpLine, HelpSection
+from bot.messages.command_help import HelpCommands, HelpLine, HelpSection
 from bot.policy.rules import READS
 from bot.slack.directory import LookupFailed
 from handlers import either_kind, oncall, permissions, preferences, watch
@@ -103,7 +103,13 @@ async def short_help(app: AppContext, actor: Actor) -> Message:
     with suppress(LookupFailed):
         roles = config.roles_about(*READS, *ACTIONS)
         principal = await app.services.directory.principal(actor, roles)
-    return command_help.short_help(app.catalogue, app.root, principal, config.rules)
+    lists = {kind: BY_NAME[kind]["list"] for kind in OBJECT_KINDS}
+    commands = HelpCommands(
+        lists={kind: HelpLine(row.words, row.help_lines[0].purpose) for kind, row in lists.items()},
+        all=f"{HELP.name} all",
+        sections=[f"{HELP.name} {name}" for name in HelpSection],
+    )
+    return command_help.short_help(app.catalogue, app.root, commands, principal, config.rules)
 
 
 def help_lines(name: HelpSection) -> tuple[HelpLine, ...]:
