@@ -14,7 +14,7 @@ from bot.domain.actions import TABLE as ACTIONS
 from bot.domain.objects import OBJECT_KINDS, ObjectKind, Ref
 from bot.domain.slack import Actor, SlackFile
 from bot.messages import Message, command_help, command_problems
-from bot.messages.command_help import HelpLine, HelpSection
+from bot.messages.command_help import HelpCommands, HelpLine, HelpSection
 from bot.policy.rules import READS
 from bot.slack.directory import LookupFailed
 from handlers import either_kind, oncall, permissions, preferences, watch
@@ -103,7 +103,13 @@ async def short_help(app: AppContext, actor: Actor) -> Message:
     with suppress(LookupFailed):
         roles = config.roles_about(*READS, *ACTIONS)
         principal = await app.services.directory.principal(actor, roles)
-    return command_help.short_help(app.catalogue, app.root, principal, config.rules)
+    lists = {kind: BY_NAME[kind]["list"] for kind in OBJECT_KINDS}
+    commands = HelpCommands(
+        lists={kind: HelpLine(row.words, row.help_lines[0].purpose) for kind, row in lists.items()},
+        all=f"{HELP.name} all",
+        sections=[f"{HELP.name} {name}" for name in HelpSection],
+    )
+    return command_help.short_help(app.catalogue, app.root, commands, principal, config.rules)
 
 
 def help_lines(name: HelpSection) -> tuple[HelpLine, ...]:
@@ -115,12 +121,13 @@ def parse_talk(arguments: Arguments) -> Talk:
     return talk(arguments.words)[0] or Talk.GREETING
 
 
-async def answer_talk(app: AppContext, request: Talk, _delivery: Delivery) -> Message:
+async def answer_talk(app: AppContext, request: Talk, delivery: Delivery) -> Message:
+    under_card = delivery.thread_object is not None
     match request:
         case Talk.GREETING:
-            return command_help.hello(app.catalogue)
+            return command_help.hello(app.catalogue, under_card=under_card)
         case Talk.THANKS:
-            return command_help.you_are_welcome(app.catalogue)
+            return command_help.you_are_welcome(app.catalogue, under_card=under_card)
         case _:
             assert_never(request)
 
@@ -238,14 +245,17 @@ def read_object_command(kind: ObjectKind, arguments: Arguments) -> ParsedCommand
 def read_without_kind(verb: str, arguments: Arguments) -> ParsedCommand[Any]:
     """Parse what follows the word of a command of one kind or of both, where no kind is written.
 
-    In a card's thread it is that of the card's object. What only reads is of tasks where nothing
-    else says so; what sends is of neither before it is known what the id is. Raises ParseError.
+    In a card's thread it is that of the card's object, unless another's id is written. What only
+    reads is of tasks where nothing else says so; what sends is of neither before it is known what
+    the id is. Raises ParseError.
     """
     rows = {kind: BY_NAME[kind][verb] for kind in OBJECT_KINDS if verb in BY_NAME[kind]}
-    if arguments.thread_object and arguments.thread_object.kind in rows:
-        return rows[arguments.thread_object.kind].read(arguments)
-    first = next(iter(rows.values()))
-    if len(rows) == 1 or first.name in ("list", "several"):
+    first, thread_object = next(iter(rows.values())), arguments.thread_object
+    is_about_one = len(rows) > 1 and first.name not in ("list", "several")
+    ids = ids_in(split(arguments.words)[0]) if is_about_one else set()
+    if thread_object and thread_object.kind in rows and ids <= {thread_object.id}:
+        return rows[thread_object.kind].read(arguments)
+    if not is_about_one:
         return first.read(arguments)
     if first.sends:
         return either_kind.sending_command(verb, rows).read(arguments)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from bot.domain.objects import OBJECT_KINDS, ObjectId, ObjectKind, Ref
+from bot.domain.objects import OBJECT_KINDS, ListQuery, ObjectId, ObjectKind, Ref
 from bot.messages import Message, command_problems
 from bot.operations.reading import Reader, ReadRefused, open_reader
 from bot.policy.decide import may_ever
@@ -27,7 +27,7 @@ from handlers.command_row import (
 )
 from handlers.context import AppContext, Recorder
 from handlers.errors import UserError
-from handlers.parsing import plain, refuse_more, take_id
+from handlers.parsing import UUID, plain, refuse_more, take_id
 from handlers.requests import ActionRequest, ShowCard
 
 MAX_COPIED = 150  # characters: a reason that is cut would be sent so
@@ -58,15 +58,21 @@ def parse_show(arguments: Arguments) -> ShowEither:
     return ShowEither(object_id)
 
 
-async def show(app: AppContext, request: ShowEither, delivery: Delivery) -> None:
-    """Post the card of a task or a run; raises UserError where there is neither."""
+async def show(app: AppContext, request: ShowEither, delivery: Delivery) -> Message | None:
+    """Post the card of a task or a run; raises UserError where there is neither.
+
+    What is no UUID, and the id of nothing, may be a part of a name: tasks with it are listed.
+    """
     actor = delivery.requester.actor
     reader = await open_reader(app.services, actor)
     try:
         ref, _snapshot = await queries.find_object(app, reader, request.id, OBJECT_KINDS)
     except NotFound as error:
+        if not UUID.fullmatch(request.id):
+            return await queries.listing(app, ListQuery(kind="task", text=request.id), actor)
         raise UserError(command_problems.no_such_object(app.catalogue)) from error
     await queries.show(app, ShowCard(ref), delivery.requester)
+    return None
 
 
 async def send(recorder: Recorder, request: SendToEither, delivery: Delivery) -> Message | None:

@@ -10,6 +10,7 @@ from enum import StrEnum
 from handlers.parsing import QUOTES, unescape
 
 LONGEST = 200  # characters that are looked at: what is longer is no greeting
+FIRST_TONE, LAST_TONE = "\U0001f3fb", "\U0001f3ff"
 SKIN_TONE = re.compile(r":skin-tone-\d:")
 INNER_MARKS = ":'+-_"  # of "what's", of :+1: and of :thumbs-up:
 
@@ -59,7 +60,7 @@ def everyday(text: str) -> str:
     kept = (
         letter if letter in INNER_MARKS or unicodedata.category(letter)[0] not in "PZC" else " "
         for letter in text
-        if unicodedata.category(letter) not in {"Sk", "Mn", "Cf"}
+        if unicodedata.category(letter)[0] != "M" and not FIRST_TONE <= letter <= LAST_TONE
     )
     words = ("".join(kept)).split()
     return " ".join(filter(None, (word.strip("'-_") for word in words)))

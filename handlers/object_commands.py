@@ -16,6 +16,7 @@ from bot.messages import (
 from bot.messages.command_help import HelpLine
 from bot.messages.command_problems import CommandText
 from bot.messages.labels import labels
+from bot.secmaster import NotFound
 from handlers import batch, operations, queries, questions
 from handlers.command_row import (
     AnswersLater,
@@ -30,6 +31,7 @@ from handlers.command_row import (
 from handlers.context import AppContext, Recorder
 from handlers.list_filters import parse_list_words
 from handlers.parsing import (
+    UUID,
     ParseError,
     check_param,
     identifier,
@@ -73,9 +75,17 @@ async def show_card(
     app: AppContext, request: ShowCard | ListQuery, delivery: Delivery
 ) -> Message | None:
     """Post a card, or list what has the words in its name that stood in the place of an id."""
+    actor = delivery.requester.actor
     if isinstance(request, ListQuery):
-        return await queries.listing(app, request, delivery.requester.actor)
-    await queries.show(app, request, delivery.requester)
+        return await queries.listing(app, request, actor)
+    try:
+        await queries.show(app, request, delivery.requester)
+    except NotFound:
+        if UUID.fullmatch(request.ref.id):
+            raise
+        # "ecs-web-07" could be an id, and is a part of a name.
+        query = ListQuery(kind=request.ref.kind, text=request.ref.id)
+        return await queries.listing(app, query, actor)
     return None
 
 

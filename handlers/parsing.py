@@ -15,6 +15,7 @@ from bot.messages.catalogue import Sentence
 
 MAX_SEARCH = 100  # characters of a text that is searched for
 OBJECT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+IP_ADDRESS = re.compile(r"\d+(?:\.\d+){3}")
 UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 # What is meant as an id and is none must not become the reason for deciding another task.
 LIKE_AN_ID = re.compile(r"(?=.*\d)[0-9a-fA-F-]{8,}")
@@ -83,7 +84,14 @@ def refuse_second_id(kind: ObjectKind, words: str) -> None:
         word, rest = split(rest)
     object_id = identifier(word)
     if UUID.fullmatch(object_id) or BROKEN_UUID.fullmatch(object_id):
-        raise ParseError(command_problems.one_at_a_time(kind))
+        raise ParseError(one_at_a_time(kind))
+
+
+def one_at_a_time(kind: ObjectKind | None) -> Sentence:
+    """Return that a command is about one object of a kind, None for either."""
+    if kind is None:
+        return command_problems.ONE_ID
+    return command_problems.one_at_a_time(kind, f"{kind} several")
 
 
 def ids_in(word: str) -> set[str]:
@@ -119,21 +127,22 @@ def take_id(kind: ObjectKind | None, words: str) -> tuple[ObjectId, str]:
     """
     first, rest = split(words)
     if len(ids_in(first)) > 1:
-        raise ParseError(command_problems.one_at_a_time(kind) if kind else command_problems.ONE_ID)
+        raise ParseError(one_at_a_time(kind))
     if not first:
         raise ParseError(command_problems.WHICH_OBJECT[kind])
     object_id = identifier(first)
     if is_object_id(object_id):
         return object_id, rest
     name = " ".join(plain(words).split())
-    if "://" in first or len(name) > MAX_SEARCH or not any(map(str.isalpha, name)):
+    if "://" in first or len(name) > MAX_SEARCH or not any(map(str.isalnum, name)):
         raise ParseError(command_problems.NOT_AN_ID[kind])
-    raise ParseError(command_problems.search_instead(kind, name))
+    raise ParseError(command_problems.search_instead(f"{kind or 'task'} list {name}"))
 
 
 def is_object_id(word: str) -> bool:
-    """Whether a word may be the id of a task or a run."""
-    return OBJECT_ID.fullmatch(word) is not None and any(map(str.isdigit, word))
+    """Whether a word may be the id of a task or a run; an address is none."""
+    is_id = OBJECT_ID.fullmatch(word) and not IP_ADDRESS.fullmatch(word)
+    return bool(is_id) and any(map(str.isdigit, word))
 
 
 def identifier(word: str) -> str:

@@ -10,7 +10,7 @@ from bot.domain.actions import TABLE, Action
 from bot.domain.objects import ObjectKind
 from bot.domain.slack import SlackFile
 from bot.messages.blocks import Message, actions, context, new_message, section, text_message
-from bot.messages.catalogue import N_, Catalogue
+from bot.messages.catalogue import N_, Catalogue, Sentence
 from bot.messages.labels import labels
 from bot.messages.text import code
 from bot.policy.decide import Principal, may_ever
@@ -19,7 +19,7 @@ from bot.policy.rules import READS, Read, Rule
 # What each command does, in one sentence of the help. Those of actions are in ``labels``.
 LISTS: dict[ObjectKind, str] = {
     "task": N_("lists waiting tasks (only visible to you)"),
-    "instance": N_("lists workflow runs (only visible to you)"),
+    "instance": N_("lists failed and running runs (only visible to you)"),
 }
 SHOW = N_("posts the card here; an ID or a console link alone does the same")
 WITHDRAW = N_("withdraws your approval")
@@ -90,6 +90,15 @@ class HelpLine:
     aliases: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class HelpCommands:
+    """The commands that the short help names: the list of each kind, and the rest of the help."""
+
+    lists: Mapping[ObjectKind, HelpLine]
+    all: str
+    sections: Sequence[str]
+
+
 def start_buttons(
     catalogue: Catalogue,
     buttons: Sequence[StartButton] = (
@@ -136,7 +145,11 @@ def help_message(
 
 
 def short_help(
-    catalogue: Catalogue, root: str, principal: Principal | None, rules: Sequence[Rule]
+    catalogue: Catalogue,
+    root: str,
+    commands: HelpCommands,
+    principal: Principal | None,
+    rules: Sequence[Rule],
 ) -> Message:
     """Say what a person may do here, with examples to copy; None for whom Slack can't say.
 
@@ -153,11 +166,11 @@ def short_help(
     if principal:
         permissions = " · ".join(_permission(catalogue, row) for row in rows)
         lines.append(catalogue.gettext("*You may*: {permissions}", permissions=permissions))
-    lines += [_command_line(catalogue, root, line) for line in _examples(rows)]
+    lines += [_command_line(catalogue, root, line) for line in _examples(commands, rows)]
     more = catalogue.gettext(
         "All commands: {command}. Some of them: {sections}",
-        command=code(f"{root} help all"),
-        sections=" · ".join(code(f"help {name}") for name in HelpSection),
+        command=code(f"{root} {commands.all}"),
+        sections=" · ".join(map(code, commands.sections)),
     )
     buttons = [StartButton.WAITING, StartButton.ON_CALL, StartButton.RIGHTS]
     return new_message(
@@ -198,46 +211,53 @@ def _permission(catalogue: Catalogue, row: Action | Read) -> str:
     return catalogue.gettext(sentence)
 
 
-def _examples(rows: Sequence[Action | Read]) -> list[HelpLine]:
+def _examples(commands: HelpCommands, rows: Sequence[Action | Read]) -> list[HelpLine]:
     """Return a few commands: the list, and an action of each kind that the rows have.
 
     An action is written without its kind where no other kind has one of that name.
     """
     lines = []
-    for kind in ("task", "instance"):
+    for kind, listing in commands.lists.items():
         kind_rows = [row for row in rows if row.kind == kind]
         if any(isinstance(row, Read) for row in kind_rows):
-            lines.append(HelpLine(f"{kind} list", LISTS[kind]))
+            lines.append(listing)
         if action := next((row for row in kind_rows if isinstance(row, Action)), None):
             names = [other.verb for other in TABLE].count(action.verb)
             usage = action.usage.removesuffix(" [reason]")
             usage = usage.removeprefix(f"{kind} ") if names == 1 else usage
             lines.append(HelpLine(usage, labels(action).help))
     # The list of tasks, what may be done to them, and then to runs.
-    lines.sort(key=lambda line: line.usage == "instance list")
+    lines.sort(key=lambda line: line == commands.lists["instance"])
     return lines[:EXAMPLES]
 
 
 def _command_line(catalogue: Catalogue, root: str, line: HelpLine) -> str:
-    text = f"{code(f'{root} {line.usage}', 120)} {catalogue.gettext(line.purpose)}"
+    text = f"{code(f'{root} {line.usage}', 120)} {catalogue.render(Sentence(line.purpose))}"
     if not line.aliases:
         return text
     aliases = catalogue.one_of([*map(code, line.aliases)])
     return f"{text} {catalogue.gettext('(also {aliases})', aliases=aliases)}"
 
 
-def hello(catalogue: Catalogue) -> Message:
-    """Answer a greeting."""
+def hello(catalogue: Catalogue, *, under_card: bool) -> Message:
+    """Answer a greeting, perhaps in the thread of a card."""
     text = catalogue.gettext("Hello! I show SecMaster's tasks and workflow runs here.")
-    return _talk(catalogue, f"👋 {text}")
+    return _talk(catalogue, f"👋 {text}", under_card=under_card)
 
 
-def you_are_welcome(catalogue: Catalogue) -> Message:
-    """Answer somebody's thanks."""
-    return _talk(catalogue, f"🙂 {catalogue.gettext('You are welcome. Anything else?')}")
+def you_are_welcome(catalogue: Catalogue, *, under_card: bool) -> Message:
+    """Answer somebody's thanks, perhaps in the thread of a card."""
+    text = f"🙂 {catalogue.gettext('You are welcome. Anything else?')}"
+    return _talk(catalogue, text, under_card=under_card)
 
 
-def _talk(catalogue: Catalogue, text: str) -> Message:
+def _talk(catalogue: Catalogue, text: str, *, under_card: bool) -> Message:
+    if under_card:  # a thumb may have been meant as an approval
+        note = catalogue.gettext(
+            "Nothing was sent to SecMaster: to decide, press a button of the card or write its "
+            "command."
+        )
+        text = f"{text}\n{note}"
     return new_message(text, section(text), actions(start_buttons(catalogue)))
 
 
@@ -245,14 +265,19 @@ def how_to_attach(catalogue: Catalogue, files: Sequence[SlackFile]) -> Message:
     """Say that the files of a message were not taken, and how they are attached."""
     action = next(action for action in TABLE if action.takes_file)
     names = [code(file.name) for file in files[:MOST_NAMES]]
-    if more := len(files) - MOST_NAMES:
-        names += [catalogue.ngettext("{count} more", "{count} more", more)] if more > 0 else []
     not_attached = catalogue.ngettext(
         "{files} was not attached to any task.",
         "{files} were not attached to any task.",
-        len(files),
+        len(names),
         files=catalogue.all_of(names),
     )
+    if (more := len(files) - len(names)) > 0:
+        others = catalogue.ngettext(
+            "{count} more file was not attached either.",
+            "{count} more files were not attached either.",
+            more,
+        )
+        not_attached = f"{not_attached} {others}"
     how = catalogue.gettext(
         "To attach a file, send it with the words {command}; in the thread of a task's card {verb} "
         "is enough. *{shortcut}* in the menu of its message does it there too.",

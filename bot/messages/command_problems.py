@@ -75,15 +75,15 @@ def unexpected(words: str) -> Sentence:
     return Sentence(N_("I didn't expect “{words}” there."), {"words": words[:QUOTED]})
 
 
-def one_at_a_time(kind: ObjectKind) -> Sentence:
-    """Return that a command is about one object, and which is about several."""
-    return Sentence(ONE_AT_A_TIME[kind], {"command": CommandText(f"{kind} several")})
+def one_at_a_time(kind: ObjectKind, several: str) -> Sentence:
+    """Return that a command is about one object; ``several`` are the words of one about more."""
+    return Sentence(ONE_AT_A_TIME[kind], {"command": CommandText(several)})
 
 
-def search_instead(kind: ObjectKind | None, words: str) -> Sentence:
-    """Return that words are no id, and how they are searched for."""
-    command = CommandText(f"{kind or 'task'} list {words}")
-    return Sentence(N_("Expected one ID. To search: {command}"), {"command": command})
+def search_instead(search: str) -> Sentence:
+    """Return that words are no id, and by which command they are searched for."""
+    message = N_("Expected one ID. To search: {command}")
+    return Sentence(message, {"command": CommandText(search)})
 
 
 def date_missing(word: str) -> Sentence:
@@ -147,7 +147,7 @@ def problem_text(catalogue: Catalogue, problem: Sentence, root: str = "") -> str
                 params[name] = catalogue.number(value)
             case _:
                 params[name] = inline(str(value), 200)
-    return catalogue.gettext(problem.message, **params)
+    return catalogue.render(Sentence(problem.message, params))
 
 
 def not_understood(  # noqa: PLR0913 - what a reader of words learns of them

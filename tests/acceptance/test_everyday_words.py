@@ -49,23 +49,37 @@ async def test_an_id_or_a_link_alone_shows_the_card_of_whatever_it_is(
 async def test_what_people_ask_in_their_own_words_is_a_list(environment: BotEnvironment) -> None:
     slack = environment.slack
     for words in ("What is waiting?", "list", "waiting", "hi, what's waiting"):
-        assert "Waiting tasks · 1–8 of 12" in await environment.answer(ALICE, f"/secmaster {words}")
-    for words in ("search Isolate host", "show Isolate host", "task show Isolate host"):
-        assert "Waiting tasks · 1" in await environment.answer(ALICE, f"/secmaster {words}")
-    assert "Failed runs · " in await environment.answer(ALICE, "/secmaster failed")
+        text = await environment.answer(ALICE, f"/secmaster {words}")
+        assert "Waiting tasks" in text
+        assert "of 12" in text
+    for words in (
+        "search Isolate host",
+        "show Isolate host",
+        "task show Isolate host",
+        "show ecs-web-07",
+    ):
+        assert "Waiting tasks" in await environment.answer(ALICE, f"/secmaster {words}")
+        found = json.dumps(slack.ephemerals(ALICE)[-1])
+        assert "Isolate host ecs-web-07" in found
+        assert "Block IP" not in found
+    for words in ("overdue", "What's overdue?", "task list overdue"):
+        assert "Waiting tasks · 2" in await environment.answer(ALICE, f"/secmaster {words}")
+    assert "Failed runs" in await environment.answer(ALICE, "/secmaster failed")
     await slack.say(ALICE, DM, "Thanks! 👍🏽")
     await environment.posted(DM, "You are welcome.")
     await slack.say(ALICE, DM, "你好！")
     await environment.posted(DM, "Hello!")
     [greeting] = [one for one in slack.messages(DM) if "Hello!" in one["text"]]
     assert buttons(greeting) == ["start.waiting", "start.oncall", "start.help"]
+    ts = await environment.card("task", TASK)
+    await slack.say(ALICE, SOC, "@secmaster 👍", ts)
+    await environment.ephemeral(
+        ALICE, "You are welcome.", "Nothing was sent to SecMaster: to decide"
+    )
     await slack.say(ALICE, DM, "could you look at the firewall for me?")
     text = await environment.posted(DM, "I only understand commands.")
     assert "SecMaster" not in text
-    for button, answer in (
-        ("start.waiting", "Waiting tasks · 1–8 of 12"),
-        ("start.help", "How to use"),
-    ):
+    for button, answer in (("start.waiting", "Waiting tasks"), ("start.help", "How to use")):
         await slack.press(ALICE, DM, greeting["ts"], button)
         await environment.ephemeral(ALICE, answer)
     assert acts(environment) == []
@@ -92,7 +106,7 @@ async def test_a_decision_needs_no_noun_and_asks_first(environment: BotEnvironme
     slack = environment.slack
     await slack.command(ALICE, SOC, f"/secmaster approve {TASK} it is the decoy")
     ts = await slack.until(lambda: environment.new_card(SOC, set()))
-    await environment.ephemeral(ALICE, "*Approve* “Isolate host")
+    await environment.ephemeral(ALICE, "*Approve this task?* “Isolate host")
     [question] = slack.ephemerals(ALICE)
     assert buttons(question) == ["answer"]
     assert acts(environment) == []
@@ -110,8 +124,8 @@ async def test_what_may_be_of_both_kinds_is_sent_to_what_the_id_is_or_to_nothing
 ) -> None:
     slack, seen = environment.slack, set[str]()
     for user, object_id, name in (
-        (ALICE, seed.TASK_BLOCK_IP, "Terminate* “Block IP"),
-        (CAROL, RUN, "Terminate* “"),
+        (ALICE, seed.TASK_BLOCK_IP, "*Terminate this task?* “Block IP"),
+        (CAROL, RUN, "*Terminate this run?* “"),
     ):
         await slack.command(user, SOC, f"/secmaster terminate {object_id} not ours")
         seen.add(await slack.until(lambda: environment.new_card(SOC, seen)))
@@ -120,6 +134,9 @@ async def test_what_may_be_of_both_kinds_is_sent_to_what_the_id_is_or_to_nothing
     assert "task.terminate" in actions[0]
     assert "instance.terminate" in actions[1]
     assert NONE_OF_EITHER in await environment.answer(ALICE, f"/secmaster terminate {UNKNOWN}")
+    # In the thread of a card too the id decides that is written.
+    await slack.say(CAROL, SOC, f"@secmaster terminate {UNKNOWN} not ours", min(seen))
+    await environment.ephemeral(CAROL, NONE_OF_EITHER)
     # What can't be read can't be told apart: which one is meant is asked, by commands to copy.
     before = len(environment.secmaster.requests)
     await environment.secmaster.faults.set(Fault(on="ShowTask", status=503))
@@ -132,7 +149,7 @@ async def test_what_may_be_of_both_kinds_is_sent_to_what_the_id_is_or_to_nothing
     assert len(environment.secmaster.requests) > before
     await environment.secmaster.faults.clear()
     # Whoever may terminate neither is refused as ever, and learns nothing of what it is.
-    for user, said in ((GUEST, "Guests may not"), (DAVE, "*approver*")):
+    for user, said in ((GUEST, "Guests can't"), (DAVE, "*approver*")):
         text = await environment.answer(user, f"/secmaster terminate {other}")
         assert said in text
         assert "was not sent" in text

@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.actions import BY_NAME
-from bot.domain.objects import ObjectKind
+from bot.domain.objects import OBJECT_KINDS, ObjectKind
 from bot.domain.slack import SlackFile
 from bot.messages import Message, command_help, command_problems, text_message
-from bot.messages.command_help import HelpSection
+from bot.messages.command_help import LISTS, HelpCommands, HelpLine, HelpSection
 from bot.policy.config import parse
 from bot.policy.decide import Principal
 from bot.policy.rules import Rule
@@ -22,6 +22,13 @@ from tests.support.strategies import FEW, principals, rules, words
 pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
 
 roots = st.sampled_from(["/secmaster", "@bot", "/" + "a" * 31])
+
+
+COMMANDS = HelpCommands(
+    {kind: HelpLine(f"{kind} list", LISTS[kind]) for kind in OBJECT_KINDS},
+    "help all",
+    ["help runs"],
+)
 
 
 def help_message(root: str, short_commands: dict[ObjectKind, str]) -> Message:
@@ -52,7 +59,7 @@ def test_whatever_was_not_understood_can_be_told(
 ) -> None:
     for sentence in (
         command_problems.unknown_words(problem),
-        command_problems.search_instead("task", problem),
+        command_problems.search_instead(problem),
     ):
         for nearest in (usage, ""):
             message = command_problems.not_understood(
@@ -72,7 +79,7 @@ def test_a_link_in_what_was_typed_is_no_link_in_what_is_said() -> None:
 def test_anybody_can_be_told_how_to_begin(
     principal: Principal, root: str, policy_rules: list[Rule]
 ) -> None:
-    message = command_help.short_help(ENGLISH, root, principal, policy_rules)
+    message = command_help.short_help(ENGLISH, root, COMMANDS, principal, policy_rules)
     assert_slack_takes(message)
     assert len(message.blocks) <= 3
 
@@ -97,7 +104,7 @@ actions = ["instance.debug"]
 
 
 def short_help(principal: Principal | None) -> str:
-    message = command_help.short_help(ENGLISH, "/soc", principal, parse(SHORT_HELP).rules)
+    message = command_help.short_help(ENGLISH, "/soc", COMMANDS, principal, parse(SHORT_HELP).rules)
     return read(message)
 
 
@@ -127,7 +134,9 @@ def test_the_short_help_is_true_for_whoever_reads_it() -> None:
 def test_of_many_files_three_are_named_and_the_others_counted() -> None:
     files = [SlackFile(id=f"F{number}", name=f"{number}.txt") for number in range(5)]
     text = command_help.how_to_attach(ENGLISH, files).text
-    assert "`0.txt`, `1.txt`, `2.txt`, and 2 more were not attached to any task." in text
+    assert (
+        "`0.txt`, `1.txt`, and `2.txt` were not attached to any task. 2 more files were not" in text
+    )
     assert "`task attach &lt;id&gt;`" in text
     assert "*Attach to task*" in text
 
