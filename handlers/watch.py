@@ -297,8 +297,13 @@ async def unsnooze_by_command(
 async def open_snooze_form(
     app: AppContext, ref: Ref, requester: Requester, trigger_id: str
 ) -> None:
-    """Open the form that asks how long to snooze an object, and for whom."""
+    """Open the form that asks how long to snooze an object, and for whom.
+
+    It names the object. Raises NotAllowed for whoever may neither read it nor decide about it.
+    """
     tracked = await require_tracked(app, (ref,))
+    if not await may_read(app.services, requester.actor, ref, tracked.snapshot):
+        await require_any_decision(app, tracked, requester)
     location = requester.location
     remembered = SnoozeFormState(
         ref=ref, location=SlackLocation(channel=location.channel, card=location.card)
@@ -346,11 +351,11 @@ async def record_snooze(
     """
     app, user, ref = recorder.app, requester.actor.id, snooze.ref
     tracked = await require_tracked(app, (ref,))
+    await require_snoozer(app, tracked, requester, snooze.scope)  # a cut tells of the due date
     until, auto_approves_at = cut_snooze(app, tracked, snooze.until)
     facts = {"target": str(ref), "until": until.isoformat(), "for": snooze.scope}
     name, changes = tracked.snapshot.name, recorder.changes
     if snooze.scope is SnoozeScope.ALL:
-        await require_any_decision(app, tracked, requester)
         notification = SnoozeNotification(
             ref=ref, actor_id=user, until=until, auto_approves_at=auto_approves_at
         )
@@ -359,9 +364,6 @@ async def record_snooze(
         record = partial(changes.snooze, ref, until, user, change)
         answer = watch_messages.snoozed_for_all(app.catalogue, name, until, auto_approves_at)
     else:
-        require_identified(requester.actor)
-        if not await may_read(app.services, requester.actor, ref, tracked.snapshot):
-            raise UserError(watch_messages.not_snoozable(app.catalogue))
         personal = PersonalSnoozeNotification(
             ref=ref, name=name, until=until, auto_approves_at=auto_approves_at
         )
@@ -445,6 +447,24 @@ def cut_snooze(
     if limit <= now:
         raise UserError(watch_messages.no_room_to_snooze(app.catalogue, task.due_date))
     return limit, task.due_date
+
+
+async def require_snoozer(
+    app: AppContext, tracked: TrackedObject, requester: Requester, scope: SnoozeScope
+) -> None:
+    """Raise NotAllowed, or UserError, for whoever may not snooze an object in this scope.
+
+    For everybody they must be able to decide about it, for themselves to read it.
+    """
+    match scope:
+        case SnoozeScope.ALL:
+            await require_any_decision(app, tracked, requester)
+        case SnoozeScope.ME:
+            require_identified(requester.actor)
+            if not await may_read(app.services, requester.actor, tracked.ref, tracked.snapshot):
+                raise UserError(watch_messages.not_snoozable(app.catalogue))
+        case _:
+            assert_never(scope)
 
 
 async def require_any_decision(

@@ -31,6 +31,7 @@ from bot.notifications.notification import (
     Posting,
     RoutedNotification,
     ScheduledNotification,
+    may_read,
 )
 from bot.notifications.reminder import ReminderNotification
 from bot.policy.routes import Route, ThreadDetail
@@ -172,14 +173,17 @@ class PersonalSnoozeEndedNotification(Notification):
     ref: Ref
 
     async def deliver(self, posting: Posting) -> bool:
-        """Tell the person, if the object still waits and they have not snoozed it anew."""
+        """Tell the person, if the object still waits and they have not snoozed it anew.
+
+        Nor is it named to whoever may not read it any more.
+        """
         services = posting.services
         snoozed = services.store.personal_snoozes.of
         user = posting.entry.destination.id
         if self.ref in await asyncio.to_thread(snoozed, user, services.clock.now()):
             return False
         snapshot = await posting.read_open(self.ref)
-        if snapshot is None:
+        if snapshot is None or not await may_read(services, user, self.ref, snapshot):
             return False
         await posting.reply(messages.notifications.snooze_ended(services.catalogue, "", snapshot))
         return True

@@ -20,13 +20,17 @@ from bot.domain.actions import OPEN_STATUSES
 from bot.domain.cards import Card
 from bot.domain.notifications import NotificationEnvelope, OutboxEntry
 from bot.domain.objects import Ref
+from bot.domain.slack import Actor
 from bot.domain.snapshots import Snapshot
 from bot.domain.tracking import TrackedObject
 from bot.messages import Message
 from bot.messages.catalogue import Catalogue
+from bot.policy.decide import Allowed, PolicyContext, ReadScope, decide_read, read_scope
 from bot.policy.routes import Route
+from bot.policy.rules import READS
 from bot.secmaster import NotFound, SecMasterError
 from bot.services import Services
+from bot.slack.directory import LookupFailed
 from bot.slack.error_codes import SlackErrorKind
 from bot.slack.gateway import CannotPost
 
@@ -256,3 +260,20 @@ class ScheduledNotification:
     key: str
     despite_snooze: bool = False
     only_latest: bool = False
+
+
+async def may_read(services: Services, user: str, ref: Ref, snapshot: Snapshot) -> bool:
+    """Whether somebody may read this object now; raises LookupFailed for what may pass."""
+    config, now = services.policy.current, services.clock.now()
+    try:
+        principal = await services.directory.principal(Actor(id=user), config.roles_about(*READS))
+    except LookupFailed as error:
+        if error.is_nobody:
+            return False
+        raise
+    names = services.workspaces.all_names(ref.workspace)
+    scope = read_scope(config.rules, principal, ref.kind, PolicyContext(names, now, None))
+    context = PolicyContext(names, now, snapshot)
+    return scope is ReadScope.EVERYTHING or isinstance(
+        decide_read(config.rules, principal, ref.kind, context), Allowed
+    )

@@ -21,6 +21,7 @@ from bot.operations.reading import MAX_ROWS
 from bot.policy.rules import ReasonRule
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import seed
+from bot.sandbox.secmaster.wire import stamp
 from bot.sandbox.slack import payloads
 from bot.store import RequestedChange, RequestedChanges
 from handlers import command_table
@@ -579,6 +580,56 @@ async def test_whoever_may_act_and_not_read_sees_the_form_and_the_answer_and_no_
         assert TASK_NAME not in text
     await environment.slack.command(BOB, SOC, comment)
     await environment.replies(card)
+
+
+@pytest.mark.parametrize("rules", [SOME_RULES], indirect=True, ids=["some"])
+async def test_a_snooze_tells_nothing_of_what_somebody_may_not_read(
+    environment: BotEnvironment,
+) -> None:
+    await first_poll_finished(environment)
+    task, now = environment.secmaster.world.tasks[TASK], environment.clock.now()
+    soon = stamp(now.fromtimestamp(now.timestamp() + 300, now.tzinfo))
+    task |= {"due_date": soon, "due_handle": "CONTINUE"}
+    await environment.polls()
+    card = await environment.card("task", TASK)
+    # Whoever may neither read nor decide gets no form, which would name it.
+    await environment.slack.press(DAVE, SOC, card, "more", value=f"snooze.xh|{REF}")
+    await environment.ephemeral(DAVE, "was not sent")
+    assert environment.slack.views(DAVE) == []
+    # Nor are they told that there is no time left before it auto-approves.
+    for words, refusal in (("3d", "was not sent"), ("3d for me", "nothing to snooze")):
+        answer = await environment.answer(DAVE, f"/secmaster snooze {TASK} {words}")
+        assert refusal in answer.lower(), answer
+        assert "auto-approves" not in answer
+        assert TASK_NAME not in answer
+    # Whoever may decide is, and whoever may read it has the form.
+    assert "auto-approves" in await environment.answer(BOB, f"/secmaster snooze {TASK} 3d")
+    await environment.slack.press(ALICE, SOC, card, "more", value=f"snooze.xh|{REF}")
+    assert TASK_NAME in json.dumps(
+        await environment.slack.until(lambda: environment.slack.views(ALICE))
+    )
+
+
+@pytest.mark.parametrize("rules", [SOME_RULES], indirect=True, ids=["some"])
+async def test_the_end_of_a_snooze_names_nothing_that_may_not_be_read_by_then(
+    environment: BotEnvironment,
+) -> None:
+    await first_poll_finished(environment)
+    world, outbox = environment.secmaster.world, environment.app.services.store.outbox
+    now = environment.clock.now()
+    later = stamp(now.fromtimestamp(now.timestamp() + 86400, now.tzinfo))
+    world.tasks[TASK] |= {"name": "Reset it", "due_date": later}
+    tracked = environment.app.services.store.tracked
+    await environment.secmaster.until(lambda: tracked.get([REF])[0].snapshot.name == "Reset it")
+    for length in ("1h", "2h"):
+        answer = await environment.answer(DAVE, f"/secmaster snooze {TASK} {length} for me")
+        assert answer.startswith("😴 Snoozed *Reset it* for you")
+        world.tasks[TASK]["name"] = TASK_NAME if length == "2h" else "Reset it"
+        environment.clock.forward(hours=2, minutes=1)
+        await environment.secmaster.until(lambda: not outbox.count())
+        if length == "1h":
+            await environment.posted("D0DAVE", "🔔 Snooze over: *Reset it* is still pending.")
+    assert TASK_NAME not in json.dumps(environment.slack.messages("D0DAVE"))
 
 
 # Nothing is left out.
