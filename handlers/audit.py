@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from bot.domain.actions import TABLE
 from bot.domain.audit import OUTCOME_WORDS, AuditOutcome, AuditQuery, read_edge
-from bot.domain.objects import OBJECT_KINDS, ObjectKind, Ref
+from bot.domain.objects import MAX_SEARCH, OBJECT_KINDS, ObjectKind, Ref
 from bot.domain.slack import Requester
 from bot.messages import Message, audit_history, command_help, command_problems, denials
 from bot.messages import permissions as permission_messages
@@ -29,9 +29,11 @@ CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2})?")
 EDGES = {"from": "since", "since": "since", "until": "until", "till": "until", "to": "until"}
 FILLERS = frozenset({"by", "of", "on"})
 KIND_WORDS: dict[str, ObjectKind] = {kind: kind for kind in OBJECT_KINDS}
-ACTION_WORDS = frozenset(
-    {*(action.verb for action in TABLE), *(name for name, _is_done in OTHER_RECORDS)}
-)
+ACTION_WORDS = {
+    **{action.verb: action.verb for action in TABLE},
+    **{name: name for name, _is_done in OTHER_RECORDS},
+    "unsnooze": "wake",  # as the audit has always called it
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +72,16 @@ def parse_audit(arguments: Arguments) -> ShowAudit:  # noqa: C901 - a filter eac
         elif lower in KIND_WORDS:
             request = replace(request, kinds=(KIND_WORDS[lower],))
         elif lower in ACTION_WORDS:
-            request = replace(request, action=lower)
+            request = replace(request, action=ACTION_WORDS[lower])
         elif lower in OUTCOME_WORDS:
             request = replace(request, outcome=lower)
         elif lower not in FILLERS:
             texts.append(word)
     if texts:
-        return replace(request, object=" ".join(texts).translate(QUOTES).replace('"', ""))
+        text = " ".join(texts).translate(QUOTES).replace('"', "")
+        if len(text) > MAX_SEARCH:  # the button for what is older carries it
+            raise ParseError(command_problems.search_too_long(len(text), MAX_SEARCH))
+        return replace(request, object=text)
     thread_object = arguments.thread_object
     if thread_object and request in (ShowAudit(), ShowAudit(kinds=(thread_object.kind,))):
         return ShowAudit(kinds=(thread_object.kind,), object=thread_object.id)

@@ -1,6 +1,7 @@
 """Read the words of a list command: a state, filters, what is searched for, and perhaps a page."""
 
 from bot.domain.objects import MAX_SEARCH, ListQuery, ObjectKind
+from bot.messages import command_problems
 from bot.messages.catalogue import N_, Sentence
 from bot.messages.lists import PAGE
 from bot.operations.search import Search, UnknownFilter, fold, tokens
@@ -43,8 +44,7 @@ def parse_list_words(kind: ObjectKind, words: str) -> ListQuery:
             break
     text = " ".join(f'"{word}"' if is_quoted else word for word, is_quoted, _ in typed)
     if len(text) > MAX_SEARCH:
-        problem = N_("The search has {count} characters; the limit is {limit}.")
-        raise ParseError(Sentence(problem, {"count": len(text), "limit": MAX_SEARCH}))
+        raise ParseError(command_problems.search_too_long(len(text), MAX_SEARCH))
     query = ListQuery(kind=kind, filter=state, text=text, offset=offset)
     read_search(query)
     return query

@@ -100,7 +100,7 @@ OTHER_RECORDS = {
     ("watch", False): N_("{actor} was not allowed to subscribe or unsubscribe a channel."),
     ("unwatch", True): N_("{actor} unsubscribed a channel: {target}."),
     ("snooze", True): N_("{actor} snoozed reminders of {object} until {until}."),
-    ("unsnooze", True): N_("{actor} ended the snooze of {object}."),
+    ("wake", True): N_("{actor} ended the snooze of {object}."),
     ("calls", True): N_("{actor} chose how they are called for approvals."),
 }
 

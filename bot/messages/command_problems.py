@@ -93,6 +93,12 @@ def date_missing(word: str) -> Sentence:
     )
 
 
+def search_too_long(count: int, limit: int) -> Sentence:
+    """Say that what is searched for is longer than a button can carry."""
+    problem = N_("The search has {count} characters; the limit is {limit}.")
+    return Sentence(problem, {"count": count, "limit": limit})
+
+
 def not_a_date(text: str) -> Sentence:
     """Say that something is no date, and how one is written."""
     return Sentence(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bot.domain.actions import BY_NAME, MAX_REASON, TABLE, Action, Param
 from bot.domain.approvals import ApprovalIntent
-from bot.domain.objects import ListQuery, ObjectKind, Ref
+from bot.domain.objects import MAX_SEARCH, ListQuery, ObjectKind, Ref
 from bot.messages import command_problems
 from bot.messages.blocks import Message
 from bot.messages.command_help import HelpSection
@@ -949,6 +949,16 @@ def test_why_and_audit_take_an_id_of_either_noun(word: str, words: str) -> None:
 def test_why_and_audit_take_a_noun_before_the_id(word: str, noun: Any) -> None:
     assert parse(f"{word} {noun} {ID}") == about(word, ID, (noun,))
     assert parse(f"{word} {noun.upper()} {ID}") == about(word, ID, (noun,))
+
+
+def test_the_audit_is_narrowed_by_the_word_of_a_command_that_it_has_under_another_name() -> None:
+    assert parse("audit unsnooze") == ShowAudit(action="wake")
+
+
+def test_what_no_button_could_carry_is_not_searched_for_in_the_audit() -> None:
+    assert parse(f"audit {'x' * MAX_SEARCH}") == ShowAudit(object="x" * MAX_SEARCH)
+    with pytest.raises(ParseError):
+        parse(f"audit {'x' * (MAX_SEARCH + 1)}")
 
 
 @pytest.mark.parametrize("ref", [TASK, RUN])

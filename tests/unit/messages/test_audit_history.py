@@ -59,6 +59,10 @@ REQUEST = {
             "<@U0BOB> chose how they are called for approvals.",
         ),
         (
+            {"outcome": "done", "action": "wake"},
+            "<@U0BOB> ended the snooze of *Block IP*.",
+        ),
+        (
             {"outcome": "done", "terms": {"break_glass_channel": "C0SOC", "delegator": ""}},
             "<@U0BOB> approved *Block IP*. Emergency override: <@U0BOB> approved alone.",
         ),
