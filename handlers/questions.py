@@ -6,10 +6,16 @@ Where the policy says ``decide = "confirm"``. Nothing is recorded before the but
 import asyncio
 
 from bot.domain.actions import BY_NAME
-from bot.domain.cards import ButtonValue
+from bot.domain.cards import ButtonValue, Card
 from bot.domain.slack import Requester
 from bot.domain.snapshots import Snapshot, decision_fingerprint
-from bot.messages import denials, operation_results, private_cards
+from bot.messages import (
+    denials,
+    failure_groups,
+    operation_results,
+    private_cards,
+    task_groups,
+)
 from bot.messages.private_cards import AskedCommand
 from bot.operations.authorization import authorize, viewer_of
 from bot.operations.reading import may_read
@@ -33,7 +39,18 @@ async def must_ask(app: AppContext, request: ActionRequest, requester: Requester
         return False
     card_in = app.services.store.cards.card_in
     card = await asyncio.to_thread(card_in, request.ref, location.channel)
-    return card is None or (bool(ts) and float(card.ts) > float(ts))
+    is_later = card is not None and bool(ts) and float(card.ts) > float(ts)
+    return card is None or is_later or not await _shows_object(app, card)
+
+
+async def _shows_object(app: AppContext, card: Card) -> bool:
+    """Whether a card shows its object: one of many only counts those that it has no row for."""
+    load, now = app.services.store.card_states.load_group, app.services.clock.now()
+    group = await asyncio.to_thread(load, card.channel, card.ts, now)
+    if len(group.refs) <= 1:
+        return True
+    rows_of = task_groups if card.ref.kind == "task" else failure_groups
+    return card.ref in [row.ref for row in rows_of.visible_rows(group.objects)]
 
 
 async def ask(

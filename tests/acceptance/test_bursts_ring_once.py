@@ -73,6 +73,23 @@ async def test_fifteen_tasks_at_once_are_two_messages_and_one_mention(
     assert MENTION in json.dumps(cards(environment)[-1])
 
 
+@pytest.mark.parametrize("rules", [RULES + '\n[commands]\ndecide = "confirm"\n'], ids=["confirm"])
+async def test_a_command_about_a_task_without_a_row_asks_first_and_about_one_with_it_does_not(
+    environment: BotEnvironment,
+) -> None:
+    _first, group = await fifteen(environment)
+    shown = [task for task, _place in rows(group)]
+    names = {task["name"]: id_ for id_, task in environment.secmaster.world.tasks.items()}
+    hidden = [names[name] for name in FIFTEEN[1:] if names[name] not in shown]
+    await environment.slack.command(ALICE, SOC, f"/secmaster task approve {hidden[0]}")
+    await environment.ephemeral(ALICE, "Nothing is recorded until you press the button.")
+    assert environment.secmaster.writes("UpdateTask") == []
+    await environment.slack.until(lambda: len(cards(environment)) == 3)  # its own, to be seen
+    await environment.slack.command(ALICE, SOC, f"/secmaster task approve {shown[0]}")
+    await environment.replies(group["ts"])
+    assert len(environment.secmaster.writes("UpdateTask")) == 1
+
+
 async def test_a_second_task_has_a_full_card_and_calls_nobody(environment: BotEnvironment) -> None:
     await first_poll_finished(environment)
     for name in FIFTEEN[:2]:
