@@ -5,6 +5,7 @@ import json
 import pytest
 
 from bot.cli.demo_story import POLICY
+from bot.domain.objects import Ref
 from bot.secmaster.values import stamp
 from tests.support.databases import postgres_in_full
 from tests.support.environment import BotEnvironment
@@ -31,11 +32,14 @@ remind = ["4h"]
 group = "none"
 """
 CHAT = "D0BOB"
+# Without a card in Bob's chat, and of what is called so alone.
+BY_NAME = POLICY.replace('"reader"]', '"reader"]\nwhen = { name = "Isolate .*" }')
+BY_NAME += ROUTES.partition('[[routes]]\nname = "Bob"')[0]
 
 
 @pytest.fixture
-def rules() -> str:
-    return POLICY + ROUTES
+def rules(request: pytest.FixtureRequest) -> str:
+    return str(getattr(request, "param", POLICY + ROUTES))
 
 
 @postgres_in_full
@@ -119,6 +123,25 @@ async def test_the_form_asks_how_long_and_for_whom(environment: BotEnvironment) 
     await environment.slack.press(ALICE, SOC, ts, "more", value=f"snooze.xh|{ref}")
     await environment.slack.submit(ALICE, await form(environment), {"length": "45m"})
     assert "for everyone" in (await environment.replies(ts))[0]
+
+
+@pytest.mark.parametrize("rules", [BY_NAME], indirect=True, ids=["by name"])
+async def test_its_end_names_nothing_that_may_not_be_read_by_then(
+    environment: BotEnvironment,
+) -> None:
+    ts = await task(environment, hours=30)
+    world, tracked = environment.secmaster.world, environment.app.services.store.tracked
+    secret = Ref(kind="task", id=task_id_of(environment, ts))
+    environment.secmaster.world.add_task(name="Isolate y")
+    other = await environment.slack.until(lambda: card_of(environment, SOC, "Isolate y"))
+    for id_ in (secret.id, task_id_of(environment, other)):  # told in this order
+        answer = await environment.answer(BOB, f"/secmaster snooze {id_} 1h for me")
+        assert "for you" in answer
+    world.tasks[secret.id]["name"] = "Secret"
+    await environment.secmaster.until(lambda: tracked.get([secret])[0].snapshot.name == "Secret")
+    environment.clock.forward(hours=1, minutes=1)
+    await environment.posted(CHAT, "🔔 Snooze over: *Isolate y* is still pending.")
+    assert "Secret" not in json.dumps(environment.slack.messages(CHAT))
 
 
 async def task(environment: BotEnvironment, *, hours: float, **fields: str) -> str:

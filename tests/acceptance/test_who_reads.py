@@ -610,28 +610,6 @@ async def test_a_snooze_tells_nothing_of_what_somebody_may_not_read(
     )
 
 
-@pytest.mark.parametrize("rules", [SOME_RULES], indirect=True, ids=["some"])
-async def test_the_end_of_a_snooze_names_nothing_that_may_not_be_read_by_then(
-    environment: BotEnvironment,
-) -> None:
-    await first_poll_finished(environment)
-    world, outbox = environment.secmaster.world, environment.app.services.store.outbox
-    now = environment.clock.now()
-    later = stamp(now.fromtimestamp(now.timestamp() + 86400, now.tzinfo))
-    world.tasks[TASK] |= {"name": "Reset it", "due_date": later}
-    tracked = environment.app.services.store.tracked
-    await environment.secmaster.until(lambda: tracked.get([REF])[0].snapshot.name == "Reset it")
-    for length in ("1h", "2h"):
-        answer = await environment.answer(DAVE, f"/secmaster snooze {TASK} {length} for me")
-        assert answer.startswith("😴 Snoozed *Reset it* for you")
-        world.tasks[TASK]["name"] = TASK_NAME if length == "2h" else "Reset it"
-        environment.clock.forward(hours=2, minutes=1)
-        await environment.secmaster.until(lambda: not outbox.count())
-        if length == "1h":
-            await environment.posted("D0DAVE", "🔔 Snooze over: *Reset it* is still pending.")
-    assert TASK_NAME not in json.dumps(environment.slack.messages("D0DAVE"))
-
-
 # Nothing is left out.
 
 
