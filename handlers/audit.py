@@ -77,10 +77,11 @@ def parse_audit(arguments: Arguments) -> ShowAudit:  # noqa: C901 - a filter eac
             request = replace(request, outcome=lower)
         elif lower not in FILLERS:
             texts.append(word)
+    text = " ".join(texts).translate(QUOTES).replace('"', "")
+    length = max(len(text), len(request.person))
+    if length > MAX_SEARCH:  # the button for what is older carries them
+        raise ParseError(command_problems.search_too_long(length, MAX_SEARCH))
     if texts:
-        text = " ".join(texts).translate(QUOTES).replace('"', "")
-        if len(text) > MAX_SEARCH:  # the button for what is older carries it
-            raise ParseError(command_problems.search_too_long(len(text), MAX_SEARCH))
         return replace(request, object=text)
     thread_object = arguments.thread_object
     if thread_object and request in (ShowAudit(), ShowAudit(kinds=(thread_object.kind,))):

@@ -957,8 +957,9 @@ def test_the_audit_is_narrowed_by_the_word_of_a_command_that_it_has_under_anothe
 
 def test_what_no_button_could_carry_is_not_searched_for_in_the_audit() -> None:
     assert parse(f"audit {'x' * MAX_SEARCH}") == ShowAudit(object="x" * MAX_SEARCH)
-    with pytest.raises(ParseError):
-        parse(f"audit {'x' * (MAX_SEARCH + 1)}")
+    for sign in ("", "@"):
+        with pytest.raises(ParseError):
+            parse(f"audit {sign}{'x' * (MAX_SEARCH + 1)}")
 
 
 @pytest.mark.parametrize("ref", [TASK, RUN])
