@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -15,6 +16,7 @@ from bot.domain.ordering import most_urgent_first
 from bot.domain.slack import Actor, Requester
 from bot.domain.snapshots import ListPage, Snapshot
 from bot.messages import PAGE, Message, denials, lists, modals, private_cards
+from bot.messages.blocks import Viewer
 from bot.messages.catalogue import Catalogue
 from bot.messages.details import details as details_view
 from bot.operations.authorization import viewer_of
@@ -212,11 +214,13 @@ async def show(
     slack, cards, location = app.services.slack, app.services.cards, requester.location
     channel = location.channel or await slack.open_dm(requester.actor.id)
     refusal = await slack.channels.refusal(channel)
-    snapshot = await (await open_reader(app.services, requester.actor)).read(request.ref)
+    reader = await open_reader(app.services, requester.actor)
+    snapshot = await reader.read(request.ref)
     if refusal is None and not private:
         await cards.post_new(request.ref, snapshot, channel)
         return True
     viewer = await viewer_of(app.services, requester.actor, request.ref, snapshot)
+    viewer = replace(viewer, reads_runs=reader.reads_all("instance"))
     card = await cards.private_message(request.ref, snapshot, viewer)
     message = private_cards.private_card(app.catalogue, card, request.ref, refusal)
     if in_place:
@@ -254,7 +258,9 @@ async def details(app: AppContext, ref: Ref, requester: Requester, view_id: str)
     try:
         reader = await open_reader(app.services, requester.actor)
         snapshot = await reader.read(ref, track=True)
-        render_context = await app.services.cards.context_of(ref, snapshot)
+        viewer = Viewer(reads_runs=reader.reads_all("instance"))
+        context = await app.services.cards.context_of(ref, snapshot)
+        render_context = replace(context, viewer=viewer)
         view: dict[str, Any] = details_view(render_context, snapshot, requester.location)
     except SHOWN_FAILURES as error:
         note_failure(error, requester)

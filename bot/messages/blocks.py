@@ -49,11 +49,13 @@ class Viewer:
     """The one person who reads a private card, by what the buttons on it depend on.
 
     ``has_approved`` are the names of the actions that they have approved and that wait for others,
-    ``may_override`` those whose request they may decide alone.
+    ``may_override`` those whose request they may decide alone. Without ``reads_runs`` the run that
+    waits for a task is not named to them.
     """
 
     has_approved: frozenset[str] = frozenset()
     may_override: frozenset[str] = frozenset()
+    reads_runs: bool = True
 
 
 @dataclass(frozen=True, slots=True)

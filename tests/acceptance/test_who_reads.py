@@ -610,6 +610,44 @@ async def test_a_snooze_tells_nothing_of_what_somebody_may_not_read(
     )
 
 
+@pytest.mark.parametrize(
+    "rules",
+    [
+        SOME_RULES.replace(
+            'actions = ["instance.read"]\nroles = ["some", "lead"]',
+            'actions = ["instance.read"]\nroles = ["lead"]',
+        )
+    ],
+    indirect=True,
+    ids=["tasks"],
+)
+async def test_the_run_that_waits_is_not_named_to_whoever_may_not_read_runs(
+    environment: BotEnvironment,
+) -> None:
+    await first_poll_finished(environment)
+    world = environment.secmaster.world
+    task = next(
+        each
+        for each in world.tasks.values()
+        if each["status"] == "waiting"
+        and each.get("action_instance_id") in world.instances
+        and not each["name"].startswith("I")
+    )
+    run = task["action_instance_id"]
+    world.instances[run]["name"] = "Run of a secret"
+    await environment.card("instance", run)  # by it the bot knows its name
+    card = await environment.card("task", task["id"])
+    ref = str(Ref(kind="task", id=task["id"]))
+    for user, is_named in ((ALICE, True), (DAVE, False)):
+        await environment.slack.press(user, SOC, card, "more", value=f"details|{ref}")
+        text = await environment.slack.until(
+            lambda user=user: (
+                shown if run in (shown := json.dumps(environment.slack.views(user))) else ""
+            )
+        )
+        assert ("Run of a secret" in text) is is_named, text
+
+
 # Nothing is left out.
 
 
