@@ -19,6 +19,7 @@ from bot.messages.blocks import (
     actions,
     context,
     header,
+    named_label,
     section,
 )
 from bot.messages.cards import footer, mention_block, needed_approvals
@@ -145,7 +146,15 @@ def _task_row(
             and action.claim_group
             and task.status in action.button_statuses
         ),
-        *(ButtonElement(text=text, action_id=name, value=value) for name, text in reads),
+        *(
+            ButtonElement(
+                text=text,
+                accessibility_label=named_label(text, task.name),
+                action_id=name,
+                value=value,
+            )
+            for name, text in reads
+        ),
     ]
     return [section("\n".join(lines)), actions(buttons)]
 
