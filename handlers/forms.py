@@ -14,6 +14,7 @@ from bot.domain.objects import visible
 from bot.domain.slack import Requester, SlackLocation
 from bot.domain.snapshots import Snapshot, due_end
 from bot.messages import approvals, denials, modals, private_cards
+from bot.messages.blocks import Tally
 from bot.operations.authorization import Grant, authorize
 from bot.policy.rules import ReasonRule
 from bot.secmaster import Instance
@@ -113,6 +114,7 @@ async def open_form(  # noqa: PLR0913 - what is asked, where, and by which right
         app.services.workspaces.name(ref.workspace),
         request.params | {modals.REASON: request.reason},
         await _warning(app, request, grant),
+        tally=await _tally(app, request, grant),
     )
     content = modals.with_nodes(content, request.action, snapshot)
     form = modals.form(app.catalogue, state, content, grant.allowed.reason)
@@ -176,6 +178,24 @@ async def _warning(app: AppContext, request: ActionRequest, grant: Grant) -> str
         channel = grant.terms.break_glass_channel
         return f"🚨 {private_cards.override_warning(app.catalogue, channel)}"
     return await _silence_warning(app, request, grant)
+
+
+async def _tally(app: AppContext, request: ActionRequest, grant: Grant) -> Tally | None:
+    """Count the approvals of an action that needs several; None where one is enough."""
+    needed = grant.terms.approvals
+    if needed == 1:
+        return None
+    services, ref = app.services, request.ref
+    pending = await asyncio.to_thread(
+        services.store.claims.approval_requests, ref, services.clock.now()
+    )
+    given = [
+        approval
+        for each in pending
+        if each.action == request.action.name
+        for approval in each.approvals_of(request.decision_fingerprint)
+    ]
+    return Tally(given=len(given), needed=needed)
 
 
 async def _silence_warning(app: AppContext, request: ActionRequest, grant: Grant) -> str:

@@ -20,6 +20,7 @@ from bot.domain.tracking import TrackedObject
 from bot.domain.watch_status import PollStatus
 from bot.messages import denials, modals
 from bot.messages import home as home_messages
+from bot.messages.blocks import RenderContext
 from bot.messages.home import Home, HomeDecision, HomeOptions, HomeRequest, HomeRow
 from bot.messages.oncall import SOON
 from bot.operations import authorization
@@ -238,9 +239,17 @@ class PersonalView:
 
     def row(self, tracked: TrackedObject, actions: Sequence[Action]) -> HomeRow:
         """Return an object with those of the actions that the person may take on it now."""
-        context = self.app.services.cards.render_context(tracked.ref)
+        context = self._render_context(tracked.ref, tracked.snapshot)
         allowed = self.allowed(tracked.ref, tracked.snapshot, actions)
         return HomeRow(context, tracked.snapshot, allowed)
+
+    def _render_context(
+        self, ref: Ref, snapshot: Snapshot, *requests: ApprovalRequest
+    ) -> RenderContext:
+        """Return what an object's buttons need: they say how many must approve."""
+        cards = self.app.services.cards
+        tallies = cards.tallies(ref, snapshot, requests)
+        return replace(cards.render_context(ref), tallies=tallies)
 
     def allowed(
         self, ref: Ref, snapshot: Snapshot, actions: Sequence[Action]
@@ -277,7 +286,7 @@ class PersonalView:
         others = [each for each in SHARED if each.kind == ref.kind and each != action]
         actions = (action, *self.allowed(ref, snapshot, others)) if may_approve else ()
         return HomeRequest(
-            render_context=self.app.services.cards.render_context(ref),
+            render_context=self._render_context(ref, snapshot, request),
             snapshot=snapshot,
             request=request,
             actions=actions,

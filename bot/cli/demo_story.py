@@ -108,7 +108,7 @@ INSTRUCTIONS = """\
   [cyan]{secmaster}[/cyan]   the local SecMaster's console
 
 In #soc two cards wait for a decision. "Block …" takes one person: press Approve, or Terminate
-with a reason. "Disable …" takes two: Alice and Bob, or Carol, who may break the glass. In #oncall
+with a reason. "Disable …" takes two: Alice and Bob, or Carol, in an emergency. In #oncall
 a run has failed: as Carol, who is on call, press Retry. Under "Acting as" you are somebody else:
 Dave may read and decide nothing; guests, and somebody from another organisation, may not even read.
 Ask /secmaster why with an id who may do what, and /secmaster audit what was done.

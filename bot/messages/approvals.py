@@ -146,8 +146,7 @@ def approval_changed(catalogue: Catalogue, operation: Operation, outcome: Outcom
     if declines and outcome.ended_request:
         sentences.append(_not_counted(catalogue, outcome.ended_request.approvals))
     sentences.append(catalogue.gettext(labels(BY_NAME[operation.action]).not_sent))
-    text = " ".join(sentences)
-    return f"{text}\n{quote(operation.reason)}" if operation.reason else text
+    return " ".join(sentences)
 
 
 def change_sentence(catalogue: Catalogue, news: RequestNews) -> str:

@@ -387,9 +387,8 @@ def _facts(writer: _Writer, audited: AuditedRecord) -> Iterator[tuple[str, str]]
         yield markup.text(str(name)), markup.text(str(value))
     if channel := location.get("channel"):
         yield catalogue.gettext("Channel"), markup.channel(str(channel))
-    before, after = record.get("status_before"), record.get("status_after")
-    if before or after:
-        change = f"{markup.text(str(before or '—'))} → {markup.text(str(after or '—'))}"
+    statuses = filter(None, (record.get("status_before"), record.get("status_after")))
+    if change := " → ".join(markup.text(str(status)) for status in statuses):
         yield catalogue.gettext("Status"), change
     yield from _answer(writer)
     if audited.later is not None:

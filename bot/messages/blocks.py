@@ -30,7 +30,7 @@ from bot.domain.objects import Ref
 from bot.domain.snapshots import Snapshot, decision_fingerprint
 from bot.messages.catalogue import Catalogue
 from bot.messages.labels import consequence, labels
-from bot.messages.text import clip, clip_markup, inline
+from bot.messages.text import clip, clip_markup, error_line, inline
 from bot.secmaster import Instance
 
 MESSAGE_TEXT = 3900
@@ -198,13 +198,11 @@ def confirm(action: Action, render_context: RenderContext, snapshot: Snapshot) -
         failure = catalogue.gettext(
             "Failed at {node}: {error}",
             node=clip(node.action_name, 30),
-            error=clip(" ".join(node.error_msg.split()), 70),
+            error=clip(" ".join(error_line(node.error_msg).split()), 70),
         )
         lines.append(failure)
-    tally = render_context.tallies.get(action.name)
-    if tally and tally.given + 1 < tally.needed:
-        lines.append(_first_of_several(catalogue, tally))
-    head = clip("\n".join(lines), CONFIRM_TEXT - 60)
+    lines.append(first_of_several(catalogue, render_context.tallies.get(action.name)))
+    head = clip("\n".join(filter(None, lines)), CONFIRM_TEXT - 60)
     name = clip(" ".join(snapshot.name.split()), CONFIRM_TEXT - len(head) - len("\n“”"))
     return ConfirmObject(
         title=clip(catalogue.gettext(words.confirm), CONFIRM_TITLE),
@@ -215,8 +213,10 @@ def confirm(action: Action, render_context: RenderContext, snapshot: Snapshot) -
     )
 
 
-def _first_of_several(catalogue: Catalogue, tally: Tally) -> str:
-    """Say before an approval that others must follow it."""
+def first_of_several(catalogue: Catalogue, tally: Tally | None) -> str:
+    """Say before an approval that others must follow it; "" where none has to."""
+    if tally is None or tally.given + 1 >= tally.needed:
+        return ""
     needed = catalogue.number(tally.needed)
     return catalogue.gettext(
         "You will be {place} of {needed}. Nothing is sent until {needed} people have approved.",

@@ -1,6 +1,5 @@
 """Render cards: one task or instance as SecMaster has it, with the buttons that fit its state."""
 
-import re
 from collections.abc import Sequence
 from typing import assert_never
 
@@ -33,6 +32,7 @@ from bot.messages.text import (
     code,
     code_block,
     date_token,
+    error_line,
     inline,
     mention_all,
     mention_user,
@@ -60,7 +60,6 @@ END_SNOOZE = [("snooze.0h", N_("End the snooze"))]
 LATEST = 3
 ERROR = 600
 NODE_TEXT = 200  # characters of a failed node's input and output
-EXCEPTION = re.compile(r"[\w.]*(?:Error|Exception)\b")  # how the line of a script's error begins
 NOBODY = ("", "system")  # SecMaster's names of the decider where no person decided
 
 
@@ -90,7 +89,7 @@ def card(
         *_last_event(catalogue, snapshot, standing_operation, request_news),
         *(_snooze(render_context) if is_open else []),
     ]
-    needed_lines = _needed_approvals(render_context, snapshot, requests)
+    needed_lines = needed_approvals(render_context, snapshot, requests)
     blocks = [
         header(name),
         *(mention_block(render_context) if is_open else []),
@@ -132,14 +131,9 @@ def node_title(node: Node) -> str:
 
 
 def error_text(error: str, limit: int) -> str:
-    """Return what fits of a node's error, with the line first that says what went wrong.
-
-    A script's traceback ends with it, and more may have been logged after that.
-    """
-    lines = [line.strip() for line in error.splitlines() if line.strip()]
-    if len(lines) > 1:
-        exceptions = [line for line in lines if EXCEPTION.match(line)]
-        last = clip((exceptions or lines)[-1], limit // 2)
+    """Return what fits of a node's error, with the line first that says what went wrong."""
+    if len(error.strip().splitlines()) > 1:
+        last = clip(error_line(error), limit // 2)
         return f"{last}\n\n{clip(error.strip(), limit - len(last))}"
     if len(error) <= limit:
         return error
@@ -296,7 +290,7 @@ def _snooze(render_context: RenderContext) -> list[str]:
     return [f"😴 {sentence}"]
 
 
-def _needed_approvals(
+def needed_approvals(
     render_context: RenderContext, snapshot: Snapshot, requests: Sequence[ApprovalRequest]
 ) -> list[str]:
     """Say which buttons need several approvals, where nobody has approved yet."""

@@ -40,7 +40,7 @@ REFUSAL_SENTENCES = {
     ),
     RefusalReason.NO_RULE: N_("No rule allows {action}. Ask whoever runs this bot."),
     RefusalReason.RULE: N_("Only {members} can do this (rule {rule})."),
-    RefusalReason.SELF: N_("You created this task, so another approver must decide ({members})."),
+    RefusalReason.SELF: N_("You created this task, so another approver must decide: {members}."),
     RefusalReason.UNMAPPED: N_(
         "Rule {rule} excludes the task's creator, and the bot does not know who you are in "
         "SecMaster. Ask whoever runs this bot."

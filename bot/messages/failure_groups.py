@@ -16,16 +16,17 @@ from bot.messages.batch_forms import batch_button
 from bot.messages.blocks import (
     Message,
     RenderContext,
+    Tally,
     action_button,
     actions,
     context,
     header,
     section,
 )
-from bot.messages.cards import ERROR, footer, mention_block, node_title
+from bot.messages.cards import ERROR, error_text, footer, mention_block, node_title
 from bot.messages.catalogue import N_, Catalogue
 from bot.messages.fields import instance_state
-from bot.messages.text import clip, code_block, date_token, inline
+from bot.messages.text import code_block, date_token, inline
 from bot.secmaster import Instance, InstanceStatus
 
 SHOWN = 4  # runs with their buttons
@@ -43,12 +44,14 @@ def card(
     tracked: Sequence[TrackedObject],
     counts: tuple[int, int],
     requests: Mapping[Ref, Sequence[ApprovalRequest]],
+    tallies: Mapping[Ref, Mapping[str, Tally]],
 ) -> Message:
     """Return the card of a workflow's failures.
 
     ``tracked`` are the runs that were read, the latest failure first; ``counts`` are how many
-    are failed now and how many there are in all. ``requests`` are the approval requests by run.
-    Only runs that are still failed have buttons.
+    are failed now and how many there are in all. ``requests`` are the approval requests by run,
+    ``tallies`` those of its actions that need several approvals. Only runs that are still failed
+    have buttons.
     """
     failed_count, total = counts
     runs = [
@@ -72,7 +75,16 @@ def card(
     rows = [
         block
         for tracked_run in visible_rows([tracked_run for tracked_run, _ in runs])
-        for block in _run_row(render_context, tracked_run, requests.get(tracked_run.ref, ()))
+        for block in _run_row(
+            replace(
+                render_context,
+                ref=tracked_run.ref,
+                mentions=(),
+                tallies=tallies.get(tracked_run.ref, {}),
+            ),
+            tracked_run,
+            requests.get(tracked_run.ref, ()),
+        )
     ]
     more: list[Block] = []
     rest = (failed_count or total) - min(len(failed or runs), SHOWN)
@@ -107,7 +119,6 @@ def _run_row(
     if not isinstance(run, Instance):
         return []
     catalogue = render_context.catalogue
-    run_context = replace(render_context, ref=tracked_run.ref, mentions=())
     facts = [
         f"*{inline(run.name)}*",
         instance_state(catalogue, run),
@@ -118,9 +129,9 @@ def _run_row(
     text = " · ".join(facts)
     if (node := run.failed_node) and tracked_run.open:
         text += f"\n{catalogue.gettext('Failed at {node}', node=node_title(node))}"
-        text += f"\n{code_block(clip(node.error_msg, SHORT))}" if node.error_msg else ""
+        text += f"\n{code_block(error_text(node.error_msg, SHORT))}" if node.error_msg else ""
     buttons = [
-        action_button(action, run_context, run)
+        action_button(action, render_context, run)
         for action in TABLE
         if action.kind == "instance" and run.status in action.button_statuses
     ]
@@ -128,7 +139,7 @@ def _run_row(
         block
         for request in requests
         if run.status in BY_NAME[request.action].allowed_statuses
-        for block in approvals.request_blocks(run_context, run, request)
+        for block in approvals.request_blocks(render_context, run, request)
     ]
     return [section(text), *approval_blocks, *([actions(buttons)] if buttons else [])]
 

@@ -26,7 +26,16 @@ from bot.domain.cards import ButtonValue
 from bot.domain.objects import ObjectKind, Ref, Value, visible
 from bot.domain.slack import MAX_FILE_MEGABYTES, FormInput, SlackFile, SlackLocation
 from bot.domain.snapshots import ListPage, Snapshot, decision_fingerprint
-from bot.messages.blocks import RenderContext, actions, context, header, plain_name, section
+from bot.messages.blocks import (
+    RenderContext,
+    Tally,
+    actions,
+    context,
+    first_of_several,
+    header,
+    plain_name,
+    section,
+)
 from bot.messages.catalogue import N_, Catalogue
 from bot.messages.labels import labels, param_title
 from bot.messages.lists import PAGE, SHOW, object_row, page_notes
@@ -78,9 +87,11 @@ class FormContent:
     """What a form shows beside what it asks for.
 
     ``name`` is the object's, ``workspace`` its workspace's for people. ``filled`` is what stands in
-    the inputs already, by parameter; REASON is the reason's key. A ``warning`` stands above them.
+    the inputs already, by parameter; REASON is the reason's key. A ``warning`` stands above them,
+    below the consequence.
     ``nodes`` are those of the run, to choose one of; empty where they are not known.
-    ``offers_parameters``: those of the chosen node stand in their input.
+    ``offers_parameters``: those of the chosen node stand in their input. ``tally`` counts the
+    approvals, None where one is enough.
     """
 
     name: str
@@ -89,6 +100,7 @@ class FormContent:
     warning: str = ""
     nodes: Sequence[Node] = ()
     offers_parameters: bool = True
+    tally: Tally | None = None
 
 
 class FormState(Value):
@@ -133,7 +145,11 @@ def form(
     """Return the form that asks for an action's parameters, or for its reason."""
     action = action_of(state)
     words, button = labels(action), catalogue.gettext(labels(action).button)
-    blocks = _head(state, content, catalogue.gettext(words.consequence))
+    consequence, several = (
+        catalogue.gettext(words.consequence),
+        first_of_several(catalogue, content.tally),
+    )
+    blocks = _head(state, content, "\n".join(filter(None, (consequence, several))))
     node = next((node for node in content.nodes if node.action_id in content.filled.values()), None)
     for param in action.params:
         if param.file:
@@ -191,10 +207,9 @@ def decline_form(
 
 def _head(state: FormState, content: FormContent, consequence: str) -> list[Block]:
     """Say which object a form is about, what it leads to, and in small print where it is."""
-    warning = f"{content.warning}\n" if content.warning else ""
     return [
         plain_name(content.name),
-        section(f"{warning}{consequence}"),
+        section("\n".join(filter(None, (consequence, content.warning)))),
         context(f"{inline(content.workspace, 60)} · {code(state.ref.id)}"),
     ]
 

@@ -37,7 +37,7 @@ MAX_LETTERS = 5  # that are named of a name
 REFUSAL_TEXTS = {
     RefusalReason.GUEST: N_("Guests can't read or change anything here."),
     RefusalReason.OUTSIDER: N_(
-        "People of other organisations or workspaces can't read or change anything here."
+        "People from other organisations or workspaces can't read or change anything here."
     ),
     RefusalReason.UNKNOWN_PERSON: N_(
         "Can't reach Slack, so permissions can't be checked. Try again."
@@ -63,7 +63,7 @@ REFUSAL_TEXTS = {
     ),
     RefusalReason.RULE: N_("Only {who} can do this ({rule})."),
     RefusalReason.SELF: N_(
-        "Whoever created the task can't decide it; another approver must: {who} ({rule})."
+        "Whoever created the task can't decide it; another approver must ({rule}): {who}."
     ),
     RefusalReason.BREAK_GLASS: N_("Only {who} can use the emergency override ({rule})."),
     RefusalReason.NO_BREAK_GLASS: N_("There is no emergency override for this ({rule})."),

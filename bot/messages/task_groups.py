@@ -14,13 +14,15 @@ from bot.messages.batch_forms import batch_button
 from bot.messages.blocks import (
     Message,
     RenderContext,
+    Tally,
     action_button,
     actions,
     context,
     header,
+    named_label,
     section,
 )
-from bot.messages.cards import footer, mention_block
+from bot.messages.cards import footer, mention_block, needed_approvals
 from bot.messages.catalogue import Catalogue
 from bot.messages.fields import due, laid_out, task_state
 from bot.messages.labels import labels
@@ -31,18 +33,20 @@ SHOWN = 7  # tasks with their buttons
 DETAILS = 200  # characters of each task's details
 
 
-def card(
+def card(  # noqa: PLR0913, PLR0917 - what is known of each task, by kind
     render_context: RenderContext,
     tracked: Sequence[TrackedObject],
     counts: tuple[int, int],
     requests: Mapping[Ref, Sequence[ApprovalRequest]],
+    tallies: Mapping[Ref, Mapping[str, Tally]],
     root: str,
 ) -> Message:
     """Return the card of several tasks, each with its buttons while it is pending.
 
     ``tracked`` are the tasks that were read, pending ones first, by their due dates; ``counts``
     are how many are pending and how many there are in all. ``requests`` are the approval requests
-    by task. ``root`` is what is typed before a command.
+    by task, ``tallies`` those of its actions that need several approvals. ``root`` is what
+    is typed before a command.
     """
     catalogue = render_context.catalogue
     pending_count, total = counts
@@ -60,7 +64,16 @@ def card(
     blocks = [
         block
         for tracked_task in rows
-        for block in _task_row(render_context, tracked_task, requests.get(tracked_task.ref, ()))
+        for block in _task_row(
+            replace(
+                render_context,
+                ref=tracked_task.ref,
+                mentions=(),
+                tallies=tallies.get(tracked_task.ref, {}),
+            ),
+            tracked_task,
+            requests.get(tracked_task.ref, ()),
+        )
     ]
     if (rest := (pending_count or total) - len(rows)) > 0:
         command = code(f"{root} task list")
@@ -94,7 +107,6 @@ def _task_row(
     task, catalogue = tracked_task.snapshot, render_context.catalogue
     if not isinstance(task, Task):
         return []
-    task_context = replace(render_context, ref=tracked_task.ref, mentions=())
     lines = [f"*{inline(task.name)}*"]
     if related := inline(task.related_object, 80):
         lines[0] += f" · {related}"
@@ -118,6 +130,7 @@ def _task_row(
         for request in requests
         if task.status in BY_NAME[request.action].allowed_statuses
     ]
+    lines += needed_approvals(render_context, task, requests)
     if task.status == TaskStatus.WAITING and task.view_parameters.strip(" \n[]{}"):
         lines.append(code_block(clip(laid_out(task.view_parameters), DETAILS)))
     reads = [
@@ -127,13 +140,21 @@ def _task_row(
     value = str(tracked_task.ref)
     buttons = [
         *(
-            action_button(action, task_context, task)
+            action_button(action, render_context, task)
             for action in TABLE
             if action.kind == "task"
             and action.claim_group
             and task.status in action.button_statuses
         ),
-        *(ButtonElement(text=text, action_id=name, value=value) for name, text in reads),
+        *(
+            ButtonElement(
+                text=text,
+                accessibility_label=named_label(text, task.name),
+                action_id=name,
+                value=value,
+            )
+            for name, text in reads
+        ),
     ]
     return [section("\n".join(lines)), actions(buttons)]
 

@@ -14,6 +14,7 @@ from bot.domain.slack import Destination, DestinationKind
 
 ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 ELLIPSIS = "…"
+EXCEPTION = re.compile(r"[\w.]*(?:Error|Exception)\b")  # how the line of a script's error begins
 CUT_MARKUP = re.compile(r"(?:<[^<>]*|&[a-z]*)\Z")  # a mention, a link or an entity without its end
 
 
@@ -48,6 +49,16 @@ def escape(text: str, limit: int = 300) -> str:
 def inline(text: str, limit: int = 150) -> str:
     """Escape text for mrkdwn, on one line and without anything that opens or closes code."""
     return escape(" ".join(text.replace("`", "ˋ").split()), limit)
+
+
+def error_line(error: str) -> str:
+    """Return the line of a node's error that says what went wrong; "" where there is none.
+
+    A script's traceback ends with it, and more may have been logged after that.
+    """
+    lines = [line.strip() for line in error.splitlines() if line.strip()] or [""]
+    exceptions = [line for line in lines if EXCEPTION.match(line)]
+    return (exceptions or lines)[-1]
 
 
 def code(text: str, limit: int = 100) -> str:

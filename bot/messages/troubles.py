@@ -142,19 +142,19 @@ def details(catalogue: Catalogue, trouble: Trouble) -> str:
         case TroubleKind.SECMASTER:
             quote = quoted_answer(catalogue, trouble.answer) if trouble.answer else ""
             effect = catalogue.gettext(
-                "Until then no new tasks are seen, clicks wait up to ten minutes, and reminders "
+                "Meanwhile no new tasks are seen, clicks wait up to ten minutes, and reminders "
                 "use the last known state."
             )
             sentences = [quote, effect]
         case TroubleKind.WATCH_BEHIND:
             effect = catalogue.gettext(
-                "No poll completes: the replica that polls hangs, or none is running. Until then "
+                "No poll completes: the replica that polls hangs, or none is running. Meanwhile "
                 "no new tasks are seen; clicks work."
             )
             sentences = [effect]
         case TroubleKind.SLACK_TOKEN:
             quote = catalogue.gettext("Slack answered: {answer}", answer=code(trouble.code))
-            effect = catalogue.gettext("Until then nothing can be posted or read in Slack.")
+            effect = catalogue.gettext("Meanwhile nothing can be posted or read in Slack.")
             sentences = [quote, effect]
         case TroubleKind.DATABASE:
             reason = catalogue.gettext("The reason: {reason}", reason=code(trouble.code, 200))

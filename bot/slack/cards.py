@@ -351,13 +351,19 @@ class Cards:
     def _render_group(self, card: Card, context: RenderContext, group: GroupState) -> Message:
         """Render all objects that a card shows, as they are known now."""
         counts = group.open, len(group.refs)
+        tallies = {
+            each.ref: self.tallies(each.ref, each.snapshot, group.requests.get(each.ref, ()))
+            for each in group.objects
+        }
         if card.ref.kind == "task":
             root = self._policy.current.commands.root or "@bot"
             message = messages.task_groups.card(
-                context, group.objects, counts, group.requests, root
+                context, group.objects, counts, group.requests, tallies, root
             )
         else:
-            message = messages.failure_groups.card(context, group.objects, counts, group.requests)
+            message = messages.failure_groups.card(
+                context, group.objects, counts, group.requests, tallies
+            )
         return messages.notifications.with_origin(
             context.catalogue,
             message,

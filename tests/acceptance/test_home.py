@@ -30,6 +30,7 @@ every = 0.02
 oncall = ["S0ONCALL"]
 """
 ONE_ROUND = POLICY + "[watch]\nevery = 3600\n"
+TWO = POLICY.replace('["approver"]\n', '["approver"]\napprovals = 2\n', 1)
 CAREFUL = POLICY.replace('["approver"]\n', '["approver"]\nconfirm = "type-name"\n', 1)
 
 
@@ -415,3 +416,14 @@ def arrived(
 ) -> BotEnvironment:
     slack.request_url = f"{app.url}/slack/events"
     return BotEnvironment(slack, secmaster, app, clock)
+
+
+@pytest.mark.parametrize("rules", [TWO + WATCHING], ids=["two"])
+async def test_before_an_approval_home_says_that_another_must_follow(
+    environment: BotEnvironment,
+) -> None:
+    await first_poll_finished(environment)
+    home = await open_home(environment, ALICE)
+    buttons = [each for block in home["blocks"] for each in block.get("elements", [])]
+    asked = next(each["confirm"] for each in buttons if each.get("action_id") == "task.approve")
+    assert "You will be 1 of 2." in asked["text"]["text"]

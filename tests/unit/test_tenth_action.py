@@ -245,7 +245,7 @@ def test_it_has_its_button_on_the_card_and_in_the_group_of_failures(code: Code) 
         ref=samples.RUN, snapshot=samples.FAILED, open_since=samples.NOW
     )
     group_context = context(code, samples.RUN)
-    group = code("bot.messages.failure_groups").card(group_context, [tracked], (1, 1), {})
+    group = code("bot.messages.failure_groups").card(group_context, [tracked], (1, 1), {}, {})
     assert "task.defer" in rendered.button_ids(task_card)
     assert "task.cite" not in rendered.button_ids(task_card)
     assert "instance.rerun" in rendered.button_ids(run_card)

@@ -165,11 +165,11 @@ GLASS = "break_glass = true"
         ),
         (
             case("U0OUT", "task.comment", REFUSED, "why = 'outsider'"),
-            "U0OUT task.comment: Refused. People of other ",
+            "U0OUT task.comment: Refused. People from other ",
         ),
         (
             case("U0FRANK", "task.approve", ISOLATE, GLASS, REFUSED, "why = 'unmapped'"),
-            "U0FRANK task.approve isolate breaking the glass: Refused. ",
+            "U0FRANK task.approve isolate by emergency override: Refused. ",
         ),
         (
             case("U0ALICE", "task.approve", ISOLATE, GLASS, REFUSED, "why = 'glass'"),
@@ -648,7 +648,7 @@ def test_breaking_the_glass_is_another_question(folder: Path) -> None:
     assert explain(folder, question, FACTS + frank)[0] == 1
     exit_code, output = explain(folder, f"{question} --break-glass", FACTS + frank)
     assert exit_code == 0
-    assert "breaking the glass: Allowed (rule 1, isolation). A reason is required. " in output
+    assert "by emergency override: Allowed (rule 1, isolation). A reason is required. " in output
     assert "The emergency override is announced." in output
     assert "  could: U0FRANK\n" in output
 

@@ -218,3 +218,11 @@ def test_no_text_becomes_markup(text: str) -> None:
     assert "\n" not in line
     assert not re.search(r"(?<!\\)(?:\\\\)*[`*_\[\]~|#!@<>]", line)
     assert not re.search(r"&(?!(amp|lt|gt);)", line)
+
+
+@pytest.mark.parametrize(
+    ("after", "shown"), [("canceled", "waiting → canceled"), (None, "waiting")], ids=["done", "not"]
+)
+def test_a_status_that_nobody_read_afterwards_leaves_no_gap(after: str | None, shown: str) -> None:
+    audited = AuditedRecord(record("done", status_before="waiting", status_after=after))
+    assert ("Status", shown) in story(ENGLISH, SLACK, audited).facts

@@ -41,6 +41,10 @@ ROLES = {"approver": Role(users=("U0ALICE",), usergroups=("S0SOC",)), "empty": R
             Refused(RefusalReason.DENIED, "rule 2 (freeze)"),
             "Rule 2 “freeze” denies this. No other rule can allow it.",
         ),
+        (
+            Refused(RefusalReason.SELF, "rule 2", ("approver",)),
+            "another approver must decide: *approver* (<@U0ALICE> and <!subteam^S0SOC>).",
+        ),
         (Refused(RefusalReason.DENIED_UNREAD, "rule 2"), "could not be read. Try again, or decide"),
         (
             Refused(RefusalReason.LOOKALIKE, "rule 2", letters="аο"),

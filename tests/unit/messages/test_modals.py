@@ -11,6 +11,7 @@ from bot.domain.objects import visible
 from bot.domain.slack import FormInput, SlackFile, SlackLocation
 from bot.domain.snapshots import ListPage
 from bot.messages import RenderContext, denials, details, modals
+from bot.messages.blocks import Tally
 from bot.messages.modals import FormContent, FormState
 from bot.policy.rules import ReasonRule
 from bot.secmaster import Instance, Task
@@ -209,3 +210,13 @@ def test_the_details_of_a_long_talk_end_with_what_was_said_last_and_say_what_is_
     assert "word 199." in text
     assert "a-1" in text
     assert re.search(r"\b\d+ (?:earlier|more)", text)
+
+
+def test_a_form_says_that_others_must_approve_too_unless_nobody_has_to() -> None:
+    state = FormState(action="task.terminate", ref=TASK, location=SlackLocation(channel="C0SOC"))
+    several = "You will be 1 of 2. Nothing is sent until 2 people have approved."
+    for tally, is_said in ((Tally(0, 2), True), (Tally(1, 2), False), (None, False)):
+        content = FormContent("Isolate host", "soc-east", warning="⚠️ Or else.", tally=tally)
+        view = modals.form(ENGLISH, state, content, ReasonRule.OPTIONAL)
+        lines = ("The task is terminated.", *([several] if is_said else []), "⚠️ Or else.")
+        assert view["blocks"][1]["text"]["text"] == "\n".join(lines)

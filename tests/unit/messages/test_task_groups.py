@@ -9,7 +9,7 @@ from bot.domain.slack import Actor
 from bot.domain.snapshots import decision_fingerprint
 from bot.domain.tracking import TrackedObject
 from bot.messages import task_groups
-from bot.messages.blocks import RenderContext
+from bot.messages.blocks import RenderContext, Tally
 from bot.secmaster import Task
 from tests.support.rendered import read
 from tests.support.samples import ENGLISH, NOW
@@ -23,6 +23,7 @@ REQUEST = ApprovalRequest(
     needed=2,
     expires_at=NOW,
 )
+TALLIES = {Ref(kind="task", id="t2"): {"task.approve": Tally(0, 2)}}
 
 
 def tracked(number: int, *, status: str = "waiting", **fields: str) -> TrackedObject:
@@ -42,7 +43,9 @@ def tracked(number: int, *, status: str = "waiting", **fields: str) -> TrackedOb
 
 def test_each_row_has_its_facts_and_buttons_that_carry_what_it_showed() -> None:
     rows = [tracked(number) for number in range(50)]
-    message = task_groups.card(RENDER_CONTEXT, rows, (50, 60), {rows[1].ref: (REQUEST,)}, "/soc")
+    message = task_groups.card(
+        RENDER_CONTEXT, rows, (50, 60), {rows[1].ref: (REQUEST,)}, TALLIES, "/soc"
+    )
     blocks = message.payload["blocks"]
     assert len(blocks) <= 50
     text = read(message.payload)
@@ -50,6 +53,8 @@ def test_each_row_has_its_facts_and_buttons_that_carry_what_it_showed() -> None:
     assert "and 43 more: `/soc task list`" in text
     assert "ip: 203.0.113.77" in text
     assert text.count("Approvals to approve: 1 of 2") == 1
+    assert text.count("Approvals to approve: 0 of 2") == 1
+    assert text.count("You will be 1 of 2. Nothing is sent until 2 people have approved.") == 1
     assert "*Block <!here>" not in text  # as a confirmation it is plain text
     values = [
         ButtonValue.parse(element["value"])
@@ -65,9 +70,9 @@ def test_each_row_has_its_facts_and_buttons_that_carry_what_it_showed() -> None:
 
 def test_what_is_over_has_no_row_unless_all_is_and_then_no_buttons_of_decisions() -> None:
     over = [tracked(0, status="finished"), tracked(1, status="canceled")]
-    some = task_groups.card(RENDER_CONTEXT, [tracked(2), *over], (1, 3), {}, "/soc")
+    some = task_groups.card(RENDER_CONTEXT, [tracked(2), *over], (1, 3), {}, {}, "/soc")
     assert "1 of 3 is pending." in some.text
     assert "Block &lt;!here&gt; 0" not in read(some.payload)
-    none = task_groups.card(RENDER_CONTEXT, over, (0, 2), {}, "/soc")
+    none = task_groups.card(RENDER_CONTEXT, over, (0, 2), {}, {}, "/soc")
     assert none.text == "✅ 2 tasks: None of them is pending any more."
     assert "task.approve" not in str(none.payload)

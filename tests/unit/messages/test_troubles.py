@@ -42,6 +42,7 @@ def test_each_kind_is_told_with_what_to_do_and_slack_takes_it(
     assert "What to do" in message.text
     assert ("comes and goes" in message.text) is recurs
     assert "<!here>" not in message.text
+    assert "Until then" not in message.text  # until when?
     assert ("7 more tasks" in message.text) is (kind is not TroubleKind.EXPIRY)
 
 
