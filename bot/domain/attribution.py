@@ -25,14 +25,16 @@ def signed_comment(operation: Operation, text: str, permalink: str = "") -> str:
     return f"{_without_signatures(text)}\n{_signature(operation, permalink)}"
 
 
-def attribution_comment(operation: Operation, noun: str, permalink: str = "") -> str:
+def attribution_comment(operation: Operation, title: str, permalink: str = "") -> str:
     """Return the comment that explains a decision: what it is, who approved it, and why.
 
-    ``noun`` is the decision's name in a sentence, such as "approval".
+    ``title`` says what was decided, such as "Approval from Slack".
     """
-    alone = ", decided alone by breaking the glass" if operation.terms.break_glass_channel else ""
-    parts = [f"{noun.capitalize()} from Slack{alone}"]
-    parts += [_without_signatures(operation.reason)] if operation.reason else []
+    parts, reason = [title], operation.reason
+    if operation.terms.break_glass_channel:
+        override = f"Emergency override by {_name(operation.actor)}."
+        reason = f"{override} Reason: {reason}" if reason else override
+    parts += [_without_signatures(reason)] if reason else []
     for approval in operation.co_approvers:
         reason = _without_signatures(" ".join(approval.reason.split()))
         suffix = f": {reason[:CO_APPROVER_REASON]}" if reason else ""
@@ -47,7 +49,7 @@ def _signature(operation: Operation, permalink: str) -> str:
         channel = f"#{location.channel_name} ({location.channel})"
     parts = [
         f"— {_name(operation.actor)} {comment_reference(operation)}",
-        f"by the right of Slack {delegator}" if delegator else "",
+        f"on behalf of Slack {delegator}" if delegator else "",
         f"in {channel}" if channel else "",
         permalink,
     ]

@@ -33,6 +33,8 @@ class ActionLabels:
     for approvals of it, which ``{names}`` had agreed to, and ``counted`` says that an approval was
     one of several. ``failed_again`` says of a retry that the run has failed since. ``denied`` says
     that the policy refused it, ``decline_denied`` that it did not let somebody decline a request.
+    ``shortcut`` describes its entry in the menu of messages, in Slack's list of apps;
+    ``attribution`` begins the comment that explains a decision in SecMaster. Both are English.
     """
 
     button: str
@@ -64,14 +66,14 @@ class ActionLabels:
     batch: tuple[str, str] = ("", "")
     batch_title: tuple[str, str] = ("", "")
     batch_progress: tuple[str, str] = ("", "")
-    noun: str = ""
-    doing: str = ""
     decided: tuple[str, str] = ("", "")
     failed_again: str = ""
     playbook_consequence: str = ""
     denied: str = ""
     decline_denied: str = ""
     counted: str = ""
+    shortcut: str = ""
+    attribution: str = ""
 
 
 LABELS = {
@@ -104,8 +106,6 @@ LABELS = {
             "{actor} approved {done} of {count} task.",
             "{actor} approved {done} of {count} tasks.",
         ),
-        noun="approval",
-        doing="approving",
         request_ended=N_("This cancelled the request to approve, which {names} had agreed to."),
         playbook_consequence=N_("The playbook continues."),
         batch_title=NN_("Approve {count} task", "Approve {count} tasks"),
@@ -117,6 +117,7 @@ LABELS = {
         decline_denied=N_("{actor} was not allowed to decline the request to approve {object}."),
         counted=N_("{actor} approved {object}; more approvals are needed."),
         decided=NN_("{actor} approved {count} task.", "{actor} approved {count} tasks."),
+        attribution="Approval from Slack",
     ),
     "task.terminate": ActionLabels(
         button=N_("Terminate"),
@@ -147,8 +148,6 @@ LABELS = {
             "{actor} terminated {done} of {count} task.",
             "{actor} terminated {done} of {count} tasks.",
         ),
-        noun="termination",
-        doing="terminating",
         request_ended=N_("This cancelled the request to terminate, which {names} had agreed to."),
         batch_title=NN_("Terminate {count} task", "Terminate {count} tasks"),
         batch_progress=NN_(
@@ -159,6 +158,7 @@ LABELS = {
         decline_denied=N_("{actor} was not allowed to decline the request to terminate {object}."),
         counted=N_("{actor} agreed to terminate {object}; more approvals are needed."),
         decided=NN_("{actor} terminated {count} task.", "{actor} terminated {count} tasks."),
+        attribution="Termination from Slack",
     ),
     "task.comment": ActionLabels(
         button=N_("Comment"),
@@ -185,12 +185,11 @@ LABELS = {
         expired=N_("The request to comment expired."),
         past=N_("{actor} commented on {object}."),
         title=N_("Comment on task"),
-        noun="comment",
-        doing="commenting on",
         request_ended=N_("This cancelled the request to comment, which {names} had agreed to."),
         denied=N_("{actor} was not allowed to comment on {object}."),
         decline_denied=N_("{actor} was not allowed to decline the request to comment on {object}."),
         counted=N_("{actor} agreed to comment on {object}; more approvals are needed."),
+        shortcut="Add this message as a comment on the task of its thread",
     ),
     "task.uncomment": ActionLabels(
         button=N_("Delete comment"),
@@ -218,8 +217,6 @@ LABELS = {
         declined=N_("{actor} declined the request to delete the comment."),
         expired=N_("The request to delete the comment expired."),
         past=N_("{actor} deleted a comment on {object}."),
-        noun="deletion of the comment",
-        doing="deleting a comment of",
         request_ended=N_(
             "This cancelled the request to delete the comment, which {names} had agreed to."
         ),
@@ -254,8 +251,6 @@ LABELS = {
         expired=N_("The request to attach the file expired."),
         past=N_("{actor} attached a file to {object}."),
         title=N_("Attach to task"),
-        noun="attachment",
-        doing="attaching a file to",
         request_ended=N_(
             "This cancelled the request to attach the file, which {names} had agreed to."
         ),
@@ -264,6 +259,7 @@ LABELS = {
             "{actor} was not allowed to decline the request to attach a file to {object}."
         ),
         counted=N_("{actor} agreed to attach a file to {object}; more approvals are needed."),
+        shortcut="Attach the files of this message to the task of its thread",
     ),
     "task.detach": ActionLabels(
         button=N_("Detach"),
@@ -291,8 +287,6 @@ LABELS = {
         declined=N_("{actor} declined the request to detach the file."),
         expired=N_("The request to detach the file expired."),
         past=N_("{actor} detached a file from {object}."),
-        noun="removal of the attachment",
-        doing="detaching a file from",
         request_ended=N_(
             "This cancelled the request to detach the file, which {names} had agreed to."
         ),
@@ -329,8 +323,6 @@ LABELS = {
         batch=NN_(
             "{actor} retried {done} of {count} run.", "{actor} retried {done} of {count} runs."
         ),
-        noun="retry",
-        doing="retrying",
         request_ended=N_("This cancelled the request to retry, which {names} had agreed to."),
         failed_again=N_("Failed again after the retry by {actor}, {when}."),
         batch_title=NN_("Retry {count} run", "Retry {count} runs"),
@@ -370,8 +362,6 @@ LABELS = {
             "{actor} terminated {done} of {count} run.",
             "{actor} terminated {done} of {count} runs.",
         ),
-        noun="termination",
-        doing="terminating",
         request_ended=N_(
             "This cancelled the request to terminate the run, which {names} had agreed to."
         ),
@@ -408,8 +398,6 @@ LABELS = {
         declined=N_("{actor} declined the request to debug."),
         expired=N_("The request to debug expired."),
         past=N_("{actor} debugged {object}."),
-        noun="debug command",
-        doing="debugging",
         request_ended=N_("This cancelled the request to debug, which {names} had agreed to."),
         denied=N_("{actor} was not allowed to debug {object}."),
         decline_denied=N_("{actor} was not allowed to decline the request to debug {object}."),

@@ -73,7 +73,7 @@ def _shortcut(action: Action) -> dict[str, Any]:
         "name": words.title or f"{words.button} {action.kind}",
         "type": "message",
         "callback_id": action.name,
-        "description": f"Take this message, in the thread of a card, as the {words.noun}",
+        "description": words.shortcut,
     }
 
 

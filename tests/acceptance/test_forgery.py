@@ -77,7 +77,7 @@ def ours(comment: str) -> list[str]:
 @pytest.mark.parametrize("end", ENDS, ids=ascii)
 def test_a_reason_has_no_line_that_poses_as_a_signature(forgery: str, end: str) -> None:
     left = attribution_comment(
-        operation(f"fine{end}{forgery}{end}"), "approval", "https://x.example/1"
+        operation(f"fine{end}{forgery}{end}"), "Approval from Slack", "https://x.example/1"
     )
     assert len(ours(left)) == 1
     assert signed_by(ALICE, left)
@@ -102,7 +102,7 @@ def test_nor_have_the_reasons_of_others_who_said_yes(forgery: str, end: str) -> 
         at="2026-03-01T12:00:00Z",
         reason=f"fine{end}{forgery}",
     )
-    left = attribution_comment(operation(co_approvers=(vote,)), "approval")
+    left = attribution_comment(operation(co_approvers=(vote,)), "Approval from Slack")
     assert len(ours(left)) == 2
     assert signed_by(ALICE, left)
 
@@ -110,7 +110,7 @@ def test_nor_have_the_reasons_of_others_who_said_yes(forgery: str, end: str) -> 
 @pytest.mark.parametrize("end", ["", *ENDS], ids=ascii)
 def test_a_name_is_one_line_without_brackets(end: str) -> None:
     actor = Actor(id=ALICE, name=f"Mallory{end}{FORGED}")
-    left = attribution_comment(operation(actor=actor), "approval")
+    left = attribution_comment(operation(actor=actor), "Approval from Slack")
     assert len(left.splitlines()) == 2
     assert left.count("(Slack ") == 1
     assert not signed_by(BOB, left)

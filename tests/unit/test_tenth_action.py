@@ -82,12 +82,11 @@ WORDS: dict[str, dict[str, Any]] = {
             "{actor} is deferring {count} task: {done} done.",
             "{actor} is deferring {count} tasks: {done} done.",
         ),
-        "noun": "deferral",
-        "doing": "deferring",
         "request_ended": "This cancelled the request to defer, which {names} had agreed to.",
         "denied": "{actor} was not allowed to defer {object}.",
         "decline_denied": "{actor} was not allowed to decline the request to defer {object}.",
         "counted": "{actor} agreed to defer {object}; more are needed.",
+        "attribution": "Deferral from Slack",
     },
     "task.cite": {
         "button": "Cite",
@@ -113,12 +112,11 @@ WORDS: dict[str, dict[str, Any]] = {
         "declined": "{actor} declined the request to cite.",
         "expired": "The request to cite expired.",
         "past": "{actor} cited {object}.",
-        "noun": "citation",
-        "doing": "citing",
         "request_ended": "This cancelled the request to cite, which {names} had agreed to.",
         "denied": "{actor} was not allowed to cite {object}.",
         "decline_denied": "{actor} was not allowed to decline the request to cite {object}.",
         "counted": "{actor} agreed to cite {object}; more are needed.",
+        "shortcut": "Cite this message in the task of its thread",
     },
     "instance.rerun": {
         "button": "Rerun",
@@ -150,8 +148,6 @@ WORDS: dict[str, dict[str, Any]] = {
             "{actor} is rerunning {count} run: {done} done.",
             "{actor} is rerunning {count} runs: {done} done.",
         ),
-        "noun": "immediate rerun",
-        "doing": "rerunning",
         "request_ended": "This cancelled the request to rerun, which {names} had agreed to.",
         "failed_again": "Failed again after the rerun by {actor}, {when}.",
         "denied": "{actor} was not allowed to rerun {object}.",
@@ -326,8 +322,8 @@ def test_it_is_decided_once_with_the_others_and_named_in_secmaster(code: Code) -
     assert len({row.claim_group for row in rows}) == 1
     operation = samples.operation("task.defer", reason="not today")
     assert actions.needs_attribution(operation)
-    noun = code("bot.messages.labels").labels(rows[0]).noun
-    comment = code("bot.domain.attribution").attribution_comment(operation, noun)
+    title = code("bot.messages.labels").labels(rows[0]).attribution
+    comment = code("bot.domain.attribution").attribution_comment(operation, title)
     assert comment.startswith("Deferral from Slack\nnot today\n")
 
 
