@@ -70,8 +70,8 @@ async def list_page(app: AppContext, reader: Reader, query: ListQuery) -> ListPa
         active = await reader.active_runs(workspace)
     objects = await reader.open_objects(query.kind, workspace)
     rows = {snapshot.id: snapshot for snapshot in (*objects.rows, *active)}
-    found = search_open(app, reader, query, workspace, rows.values())
-    return objects.page(found, query.offset, PAGE)
+    matching = search_open(app, reader, query, workspace, rows.values())
+    return objects.page(matching, query.offset, PAGE)
 
 
 def search_open(

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from slack_sdk.models.blocks import ButtonElement
 
-from bot.domain.actions import BY_NAME, Action
+from bot.domain.actions import BY_NAME
 from bot.domain.approvals import ApprovalRequest, CallPreference
 from bot.domain.snapshots import Snapshot
-from bot.messages.approvals import silence_warning
+from bot.messages.approvals import silence_warning, tally
 from bot.messages.blocks import (
     Message,
     RenderContext,
@@ -19,7 +19,6 @@ from bot.messages.blocks import (
     text_message,
 )
 from bot.messages.catalogue import N_, Catalogue, Sentence
-from bot.messages.labels import labels
 from bot.messages.text import (
     ago_token,
     date_token,
@@ -97,15 +96,6 @@ def calls_chosen(catalogue: Catalogue, calls: CallPreference) -> Message:
     return text_message(f"🔔 {catalogue.gettext(CALLS[calls])}")
 
 
-def tally(catalogue: Catalogue, request: ApprovalRequest) -> str:
-    """Say how many of the approvals there are that an action needs."""
-    return catalogue.gettext(
-        labels(BY_NAME[request.action]).tally,
-        count=catalogue.number(len(request.approvals)),
-        needed=catalogue.number(request.needed),
-    )
-
-
 def approver_lines(catalogue: Catalogue, request: ApprovalRequest) -> list[str]:
     """Name everybody who approved, on whose behalf, when and why, a line or two each."""
     lines = []
@@ -140,8 +130,7 @@ def warning_text(
 ) -> str:
     """Say what SecMaster does at the due date against what is asked for; "" where nothing."""
     at, due_handle = request.deadline(snapshot, render_context.now)
-    action: Action = BY_NAME[request.action]
-    return silence_warning(render_context.catalogue, action, at, due_handle) if due_handle else ""
+    return silence_warning(render_context.catalogue, BY_NAME[request.action], at, due_handle)
 
 
 def _warning_lines(

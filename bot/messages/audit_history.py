@@ -423,11 +423,11 @@ def _approvals(
     yield catalogue.gettext("Approved with"), record.get("co_approvers") or ()
     request = record.get("request") or record.get("ended_request") or {}
     actor = (record.get("actor") or {}).get("id")
-    own = record.get("outcome") == AuditOutcome.COUNTED
+    is_own = record.get("outcome") == AuditOutcome.COUNTED
     others = [
         approval
         for approval in request.get("approvals") or ()
-        if not (own and (approval.get("actor") or {}).get("id") == actor)
+        if not (is_own and (approval.get("actor") or {}).get("id") == actor)
     ]
     yield catalogue.gettext("Approval by"), others
 
@@ -487,16 +487,16 @@ def history(
     markup = SlackMarkup()
     blocks = [section(heading)]
     for audited in records:
-        told = story(catalogue, markup, audited)
-        lines = [f"{told.sign} {told.when}", told.headline]
-        if told.object_name and not of_one:
-            lines.append(f"{told.object_name} · {told.object_id}")
-        lines += [f"{label}: {value}" for label, value in told.facts]
-        reason = f"\n{quote(told.reason, 300)}" if told.reason else ""
+        entry = story(catalogue, markup, audited)
+        lines = [f"{entry.sign} {entry.when}", entry.headline]
+        if entry.object_name and not of_one:
+            lines.append(f"{entry.object_name} · {entry.object_id}")
+        lines += [f"{label}: {value}" for label, value in entry.facts]
+        reason = f"\n{quote(entry.reason, 300)}" if entry.reason else ""
         blocks.append(section("\n".join(lines) + reason))
-        seen = " · ".join(f"{label}: {value}" for label, value in told.card)
-        if seen or told.card_note:
-            blocks.append(context(seen or told.card_note))
+        card_text = " · ".join(f"{label}: {value}" for label, value in entry.card)
+        if card_text or entry.card_note:
+            blocks.append(context(card_text or entry.card_note))
     if older:
         label = catalogue.pgettext("button", "Older")
         blocks.append(actions([ButtonElement(text=clip(label, 75), action_id=OLDER, value=older)]))

@@ -96,8 +96,14 @@ class Catalogue:
         """Return a whole number with the language's separators."""
         return str(format_decimal(number, locale=self.locale))
 
-    def all_of(self, items: Sequence[str]) -> str:
-        """Return a list in a sentence: "A, B, and C"; "" for none."""
+    def all_of(self, items: Sequence[str], most: int | None = None) -> str:
+        """Return a list in a sentence: "A, B, and C"; "" for none.
+
+        Of more than ``most`` items the rest is counted: "A, B, and 3 more".
+        """
+        rest = len(items) - most if most is not None else 0
+        if rest > 0:
+            items = [*items[:most], self.ngettext("{count} more", "{count} more", rest)]
         return format_list(items, locale=self.locale)
 
     def one_of(self, items: Sequence[str]) -> str:

@@ -12,6 +12,7 @@ from bot.domain.slack import SlackFile
 from bot.messages.blocks import Message, actions, context, new_message, section, text_message
 from bot.messages.catalogue import N_, Catalogue, Sentence
 from bot.messages.labels import labels
+from bot.messages.permissions import permission_name
 from bot.messages.text import code
 from bot.policy.decide import Principal, may_ever
 from bot.policy.rules import READS, Read, Rule
@@ -69,7 +70,6 @@ SECTION_KINDS: dict[HelpSection, ObjectKind] = {
     HelpSection.TASKS: "task",
     HelpSection.RUNS: "instance",
 }
-READ_PERMISSIONS: dict[ObjectKind, str] = {"task": N_("See tasks"), "instance": N_("See runs")}
 
 
 class StartButton(StrEnum):
@@ -164,7 +164,7 @@ def short_help(
         return new_message(_help_title(catalogue, root), refusal, rights)
     lines = [title]
     if principal:
-        permissions = " · ".join(_permission(catalogue, row) for row in rows)
+        permissions = " · ".join(permission_name(catalogue, row) for row in rows)
         lines.append(catalogue.gettext("*You may*: {permissions}", permissions=permissions))
     lines += [_command_line(catalogue, root, line) for line in _examples(commands, rows)]
     more = catalogue.gettext(
@@ -204,11 +204,6 @@ def _nothing_allowed(catalogue: Catalogue, principal: Principal | None) -> str:
     return catalogue.gettext(
         "Your roles don't let you see or change anything yet. Ask whoever runs this bot to add you."
     )
-
-
-def _permission(catalogue: Catalogue, row: Action | Read) -> str:
-    sentence = READ_PERMISSIONS[row.kind] if isinstance(row, Read) else labels(row).permission
-    return catalogue.gettext(sentence)
 
 
 def _examples(commands: HelpCommands, rows: Sequence[Action | Read]) -> list[HelpLine]:

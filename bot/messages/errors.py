@@ -64,35 +64,6 @@ FAILURE_SENTENCES = {
     OutcomeReason.OWN_FAULT: N_("Something went wrong in the bot."),
 }
 
-# The other reasons say what the policy, a rule of ours or SecMaster refused; where SecMaster's
-# trouble has to be named all the same, this much is known of it.
-GENERAL_TROUBLE = frozenset(
-    {
-        OutcomeReason.NONE,
-        OutcomeReason.NOT_ALLOWED,
-        OutcomeReason.NOT_NOW,
-        OutcomeReason.CHANGED,
-        OutcomeReason.LOST,
-        OutcomeReason.TOO_OLD,
-        OutcomeReason.ALREADY_APPROVED,
-        OutcomeReason.SAME_AUTHORITY,
-        OutcomeReason.REQUEST_OVER,
-        OutcomeReason.REQUEST_LAPSED,
-        OutcomeReason.NO_REQUEST,
-        OutcomeReason.ALREADY_SENDING,
-        OutcomeReason.CANNOT_POST,
-        OutcomeReason.ATTRIBUTION_FAILED,
-        OutcomeReason.FILE_UNAVAILABLE,
-        OutcomeReason.FILE_TOO_LARGE,
-        OutcomeReason.READ_BACK,
-        OutcomeReason.REFUSED,
-        OutcomeReason.INVALID,
-        OutcomeReason.NOT_FOUND,
-        OutcomeReason.NOT_ROUTED,
-        OutcomeReason.FORBIDDEN,
-        OutcomeReason.CONFLICT,
-    }
-)
 # What somebody who waits can't mend.
 FOR_OPERATORS = (OutcomeReason.FORBIDDEN, OutcomeReason.NOT_ROUTED)
 

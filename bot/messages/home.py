@@ -26,7 +26,8 @@ from bot.domain.approvals import ApprovalRequest, CallPreference
 from bot.domain.cards import ButtonValue
 from bot.domain.objects import OBJECT_KINDS, ObjectKind, Ref, Value
 from bot.domain.snapshots import Snapshot, decision_fingerprint
-from bot.messages.approval_calls import approver_lines, deadline_text, tally, warning_text
+from bot.messages.approval_calls import approver_lines, deadline_text, warning_text
+from bot.messages.approvals import tally
 from bot.messages.blocks import (
     OPTION_TEXT,
     RenderContext,
@@ -42,7 +43,7 @@ from bot.messages.catalogue import N_, Catalogue
 from bot.messages.fields import TASK_WORDS
 from bot.messages.labels import labels
 from bot.messages.oncall import SOON, on_call_names
-from bot.messages.text import ago_token, clip, code, date_token, inline, mention_all
+from bot.messages.text import ago_token, clip, code, date_token, inline, mention
 from bot.secmaster import DueHandle, Instance, Task
 
 TASKS = 8  # on a page
@@ -218,8 +219,8 @@ def visible_rows(home: Home) -> tuple[Sequence[HomeRow], Sequence[HomeRow]]:
 def shown_objects(home: Home) -> list[tuple[Ref, Snapshot]]:
     """Return every object that a Home shows with buttons."""
     tasks, runs = visible_rows(home)
-    shown = [(row.render_context.ref, row.snapshot) for row in (*tasks, *runs)]
-    return [*((each.render_context.ref, each.snapshot) for each in home.requests), *shown]
+    objects = [(row.render_context.ref, row.snapshot) for row in (*tasks, *runs)]
+    return [*((each.render_context.ref, each.snapshot) for each in home.requests), *objects]
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,7 +325,7 @@ def _missing_text(catalogue: Catalogue, request: ApprovalRequest, approvers: Seq
         return catalogue.ngettext(
             "{count} more approval needed.", "{count} more approvals needed.", request.missing
         )
-    people = catalogue.one_of([mention_all([id_]).strip() for id_ in approvers[:NAMED]])
+    people = catalogue.one_of([mention(id_) for id_ in approvers[:NAMED]])
     return catalogue.ngettext(
         "{count} more approval needed: {people}.",
         "{count} more approvals needed: {people}.",
@@ -488,10 +489,10 @@ def _page_buttons(
         _button(text, action_id, str(options.model_copy(update={field: number})))
         for action_id, text, number in targets
     ]
-    shown = catalogue.gettext(
+    range_text = catalogue.gettext(
         "{first}-{last} of {total}", first=first, last=last, total=catalogue.number(page.total)
     )
-    return [context(shown), actions(buttons)]
+    return [context(range_text), actions(buttons)]
 
 
 def _calls_menu(catalogue: Catalogue, calls: CallPreference) -> StaticSelectElement:

@@ -471,13 +471,7 @@ def _particular_text(
         case OutcomeReason.NOT_NOW:
             text = _run_status_text(catalogue, operation, outcome, standing_operation)
         case OutcomeReason.ALREADY_APPROVED:
-            request = outcome.approval_request
-            missing = request.needed - len(request.approvals) if request else 1
-            text = catalogue.ngettext(
-                "You already approved this. Waiting for {count} more.",
-                "You already approved this. Waiting for {count} more.",
-                missing,
-            )
+            text = approvals.already_approved(catalogue, outcome.approval_request)
         case OutcomeReason.SAME_AUTHORITY:
             text = _same_authority_text(catalogue, operation, outcome)
         case OutcomeReason.NO_REQUEST if operation.intent is ApprovalIntent.DECLINE:
@@ -497,41 +491,15 @@ def _particular_text(
 
 def _same_authority_text(catalogue: Catalogue, operation: Operation, outcome: Outcome) -> str:
     """Say who has used the right already that somebody approves by, and what they can do."""
-    authority = operation.terms.delegator or operation.actor.id
+    user, delegator = operation.actor.id, operation.terms.delegator
     request = outcome.approval_request
-    earlier = next(
-        (each for each in (request.approvals if request else ()) if each.authority == authority),
-        None,
-    )
-    delegator, approver = mention_user(authority), mention_user(earlier.actor.id if earlier else "")
+    cause = approvals.counted_twice(catalogue, user, delegator, request)
+    earlier = request.approval_by(delegator or user) if request else None
     if earlier is None:
-        cause = catalogue.gettext(
-            "The permissions of {delegator} were used to approve this already, so your approval "
-            "would count twice.",
-            delegator=delegator,
-        )
         return f"{cause} {catalogue.gettext('Another approver must approve.')}"
-    if not operation.terms.delegator:
-        cause = catalogue.gettext(
-            "{approver} already approved on your behalf, so your approval would count twice.",
-            approver=approver,
-        )
-    elif earlier.delegator:
-        cause = catalogue.gettext(
-            "{approver} already approved on behalf of {delegator}, as you would, so your approval "
-            "would count twice.",
-            approver=approver,
-            delegator=delegator,
-        )
-    else:
-        cause = catalogue.gettext(
-            "{approver} already approved this, and you would approve on their behalf, so your "
-            "approval would count twice.",
-            approver=approver,
-        )
     advice = catalogue.gettext(
         "Another approver must approve, or {approver} withdraws their approval first.",
-        approver=approver,
+        approver=mention_user(earlier.actor.id),
     )
     return f"{cause} {advice}"
 

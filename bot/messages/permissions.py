@@ -14,6 +14,7 @@ from bot.domain.objects import ObjectKind, Ref
 from bot.domain.operations import UNDER_WAY, Outcome, PolicyTerms, StandingOperation
 from bot.domain.reasons import OutcomeReason, RefusalReason
 from bot.domain.snapshots import Snapshot
+from bot.messages.approvals import already_approved, counted_twice, tally
 from bot.messages.blocks import Message, new_message, section, text_message
 from bot.messages.catalogue import N_, Catalogue
 from bot.messages.labels import labels
@@ -70,7 +71,14 @@ REFUSAL_TEXTS = {
     RefusalReason.NEEDS_REASON: N_("A reason is required ({rule})."),
     RefusalReason.NEEDS_NAME: N_("The name must be typed to confirm ({rule})."),
 }
-READ_LABELS: dict[ObjectKind, str] = {"task": N_("Read tasks"), "instance": N_("Read runs")}
+READ_PERMISSIONS: dict[ObjectKind, str] = {"task": N_("Read tasks"), "instance": N_("Read runs")}
+
+
+def permission_name(catalogue: Catalogue, right: Action | Read) -> str:
+    """Name a right as lists of somebody's rights do: "Approve tasks", "Read runs"."""
+    if isinstance(right, Read):
+        return catalogue.gettext(READ_PERMISSIONS[right.kind])
+    return catalogue.gettext(labels(right).permission)
 
 
 def explain_decision(catalogue: Catalogue, decision: Decision) -> str:
@@ -125,12 +133,9 @@ def name_letters(catalogue: Catalogue, letters: str) -> str:
             letter=letter,
             name=unicodedata.name(letter, "unnamed").capitalize(),
         )
-        for letter in letters[:MAX_LETTERS]
+        for letter in letters
     ]
-    rest = len(letters) - MAX_LETTERS
-    if rest > 0:
-        names.append(catalogue.ngettext("{count} more", "{count} more", rest))
-    return catalogue.all_of(names)
+    return catalogue.all_of(names, MAX_LETTERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +182,7 @@ def why(
     )
     head = f"{title}\n{code(explained.ref.id)}"
     read_mark = "✅" if isinstance(read, Allowed) else "▫️"
-    read_label = catalogue.gettext(READ_LABELS[explained.ref.kind])
+    read_label = permission_name(catalogue, Read(explained.ref.kind))
     lines = [f"{read_mark} *{read_label}*\n{_decision_text(catalogue, read, roles)}"]
     for forecast in forecasts:
         mark = "✅" if forecast.accepted else "▫️"
@@ -229,11 +234,8 @@ def _forecast_sentences(
             catalogue.gettext("It was retried too often lately, so a second person must agree.")
         )
     if waiting := _request_about(explained, forecast.action):
-        tally = catalogue.gettext(
-            labels(forecast.action).tally, count=len(waiting.approvals), needed=waiting.needed
-        )
         people = [mention_user(approval.actor.id) for approval in waiting.approvals]
-        sentences.append(f"{tally} ({catalogue.all_of(people)}).")
+        sentences.append(f"{tally(catalogue, waiting)} ({catalogue.all_of(people)}).")
     return sentences
 
 
@@ -257,15 +259,10 @@ def _obstacle(  # noqa: PLR0911 - a sentence each
         return _decision_text(catalogue, Refused(**dict(outcome.refusal)), roles)
     match outcome.reason_code:
         case OutcomeReason.SAME_AUTHORITY:
-            return _counted_twice(catalogue, explained, forecast)
+            request = _request_about(explained, forecast.action)
+            return counted_twice(catalogue, explained.user, forecast.terms.delegator, request)
         case OutcomeReason.ALREADY_APPROVED:
-            request = outcome.approval_request
-            missing = request.needed - len(request.approvals) if request else 1
-            return catalogue.ngettext(
-                "You already approved this. Waiting for {count} more.",
-                "You already approved this. Waiting for {count} more.",
-                missing,
-            )
+            return already_approved(catalogue, outcome.approval_request)
         case OutcomeReason.NOT_NOW:
             status = code(outcome.blocking_status)
             return catalogue.gettext("Not possible while its status is {status}.", status=status)
@@ -275,33 +272,11 @@ def _obstacle(  # noqa: PLR0911 - a sentence each
             return catalogue.gettext("This can't be checked now. Try again.")
 
 
-def _counted_twice(catalogue: Catalogue, explained: Explained, forecast: ActionForecast) -> str:
-    """Say who used the right already that a press would use."""
-    authority = forecast.terms.delegator or explained.user
-    request = _request_about(explained, forecast.action)
-    approvals = request.approvals if request else ()
-    user = next((each.actor.id for each in approvals if each.authority == authority), "")
-    if authority == explained.user:
-        return catalogue.gettext(
-            "{approver} already approved on your behalf, so your approval would count twice.",
-            approver=mention_user(user),
-        )
-    if user == authority:
-        return catalogue.gettext(
-            "{approver} already approved this, and you would approve on their behalf, so your "
-            "approval would count twice.",
-            approver=mention_user(authority),
-        )
-    return catalogue.gettext(
-        "{approver} already approved on behalf of {delegator}, as you would, so your approval "
-        "would count twice.",
-        approver=mention_user(user),
-        delegator=mention_user(authority),
-    )
-
-
 def _request_about(explained: Explained, action: Action) -> ApprovalRequest | None:
-    return next((each for each in explained.requests if each.action == action.name), None)
+    """Return an action's request with the approvals that count; None where none does."""
+    requests = (request.counted_for(explained.snapshot) for request in explained.requests)
+    named = (request for request in requests if request.action == action.name)
+    return next((request for request in named if request.approvals), None)
 
 
 def role_members(catalogue: Catalogue, names: Sequence[str], roles: Mapping[str, Role]) -> str:
@@ -310,11 +285,7 @@ def role_members(catalogue: Catalogue, names: Sequence[str], roles: Mapping[str,
     for name in names[:MAX_MEMBERS]:
         role = roles.get(name, Role())
         members = [*map(mention_user, role.users), *map(mention_group, role.usergroups)]
-        rest = len(members) - MAX_MEMBERS
-        shown = members[:MAX_MEMBERS]
-        if rest > 0:
-            shown.append(catalogue.ngettext("{count} more", "{count} more", rest))
-        people = catalogue.all_of(shown) or catalogue.gettext("nobody")
+        people = catalogue.all_of(members, MAX_MEMBERS) or catalogue.gettext("nobody")
         texts.append(f"*{inline(name, 40)}* ({people})")
     return catalogue.one_of(texts) or catalogue.gettext("nobody")
 

@@ -95,9 +95,14 @@ def mention_group(usergroup: str) -> str:
     return f"<!subteam^{inline(usergroup, 40)}>"
 
 
+def mention(id_: str) -> str:
+    """Return the mention of a person or a user group, by its id."""
+    return destination_name(Destination.parse(id_))
+
+
 def mention_all(ids: Sequence[str]) -> str:
     """Return mentions of people and user groups, by their ids, each followed by a space."""
-    return "".join(f"{destination_name(Destination.parse(id_))} " for id_ in ids)
+    return "".join(f"{mention(id_)} " for id_ in ids)
 
 
 def destination_name(destination: Destination) -> str:

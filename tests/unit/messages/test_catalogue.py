@@ -73,6 +73,8 @@ def test_a_list_ends_as_its_language_ends_lists(chinese: Catalogue) -> None:
     assert ENGLISH.one_of(["A", "B"]) == "A or B"
     assert chinese.all_of(["A", "B", "C"]) == "A、B和C"
     assert ENGLISH.all_of([]) == ""
+    assert ENGLISH.all_of(["A", "B", "C"], 3) == "A, B, and C"
+    assert ENGLISH.all_of(["A", "B", "C", "D"], 2) == "A, B, and 2 more"
 
 
 @pytest.mark.parametrize(

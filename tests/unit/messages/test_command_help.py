@@ -110,7 +110,7 @@ def short_help(principal: Principal | None) -> str:
 
 def test_the_short_help_is_true_for_whoever_reads_it() -> None:
     approver = short_help(Principal("U0ALICE", frozenset({"approver"})))
-    assert "*You may*: See tasks · Approve tasks · Terminate tasks\n" in approver
+    assert "*You may*: Read tasks · Approve tasks · Terminate tasks\n" in approver
     assert "`/soc task list` lists waiting tasks (only visible to you)" in approver
     assert "`/soc approve &lt;id&gt;` approves a task" in approver
     assert "instance" not in approver

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from bot.domain.reasons import OutcomeReason
 from bot.messages import explain, modals, text_message
-from bot.messages.errors import FAILURE_SENTENCES, GENERAL_TROUBLE
+from bot.messages.errors import FAILURE_SENTENCES
 from bot.secmaster import SecMasterError
 from bot.secmaster.errors import (
     AnswerLost,
@@ -31,6 +31,36 @@ ERRORS = (
     AnswerLost,
     Unavailable,
     Unreadable,
+)
+
+
+# These say what the policy, a rule of ours or SecMaster refused, and are told as that.
+GENERAL_TROUBLE = frozenset(
+    {
+        OutcomeReason.NONE,
+        OutcomeReason.NOT_ALLOWED,
+        OutcomeReason.NOT_NOW,
+        OutcomeReason.CHANGED,
+        OutcomeReason.LOST,
+        OutcomeReason.TOO_OLD,
+        OutcomeReason.ALREADY_APPROVED,
+        OutcomeReason.SAME_AUTHORITY,
+        OutcomeReason.REQUEST_OVER,
+        OutcomeReason.REQUEST_LAPSED,
+        OutcomeReason.NO_REQUEST,
+        OutcomeReason.ALREADY_SENDING,
+        OutcomeReason.CANNOT_POST,
+        OutcomeReason.ATTRIBUTION_FAILED,
+        OutcomeReason.FILE_UNAVAILABLE,
+        OutcomeReason.FILE_TOO_LARGE,
+        OutcomeReason.READ_BACK,
+        OutcomeReason.REFUSED,
+        OutcomeReason.INVALID,
+        OutcomeReason.NOT_FOUND,
+        OutcomeReason.NOT_ROUTED,
+        OutcomeReason.FORBIDDEN,
+        OutcomeReason.CONFLICT,
+    }
 )
 
 

@@ -164,6 +164,21 @@ def test_why_counts_the_approvals_that_there_are_and_says_who_may_and_what_is_as
     ]
 
 
+def test_why_counts_no_approval_of_an_earlier_version() -> None:
+    allowed = Allowed("rule 1", approvals=2)
+    earlier = approval(BOB).model_copy(update={"decision_fingerprint": "of another version"})
+    for requests, tally in (
+        ((request(earlier, approval(DAVE)),), "Approvals to approve: 1 of 2 (<@U0DAVE>)."),
+        ((request(earlier),), ""),
+    ):
+        forecast = forecast_of(BY_NAME["task.approve"], allowed)
+        text = permissions.why(
+            ENGLISH, explained(*requests), Allowed("rule 2"), [forecast], {}
+        ).text
+        assert tally in text
+        assert BOB not in text
+
+
 @FEW
 @given(
     strategies.delegations,

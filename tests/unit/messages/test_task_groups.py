@@ -63,6 +63,15 @@ def test_each_row_has_its_facts_and_buttons_that_carry_what_it_showed() -> None:
     ]
 
 
+def test_a_row_counts_no_approval_of_an_earlier_version_of_its_task() -> None:
+    row = tracked(0)
+    [approval] = REQUEST.approvals
+    earlier = approval.model_copy(update={"decision_fingerprint": "of another version"})
+    outdated = REQUEST.model_copy(update={"approvals": (earlier,)})
+    message = task_groups.card(RENDER_CONTEXT, [row], (1, 1), {row.ref: (outdated,)}, "/soc")
+    assert "Approvals to approve: 0 of 2" in read(message.payload)
+
+
 def test_what_is_over_has_no_row_unless_all_is_and_then_no_buttons_of_decisions() -> None:
     over = [tracked(0, status="finished"), tracked(1, status="canceled")]
     some = task_groups.card(RENDER_CONTEXT, [tracked(2), *over], (1, 3), {}, "/soc")
