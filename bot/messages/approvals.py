@@ -350,9 +350,9 @@ def _missing_approvals(render_context: RenderContext, request: ApprovalRequest) 
         return catalogue.gettext(
             "There are enough approvals now: one of the approvers must press the button again."
         )
-    approved = {approval.actor.id for approval in request.approvals}
     terms = render_context.tallies.get(request.action)
-    possible = [id_ for id_ in terms.approvers if id_ not in approved] if terms else []
+    approvers = terms.approvers if terms else ()
+    possible = [id_ for id_ in approvers if not request.has_approval_of(id_, id_)]
     if not possible:
         return catalogue.ngettext(
             "{count} more approval needed.", "{count} more approvals needed.", missing

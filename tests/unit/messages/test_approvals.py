@@ -13,6 +13,7 @@ from bot.domain.objects import Ref
 from bot.domain.operations import Operation, OperationState, Outcome, StandingOperation
 from bot.domain.slack import Actor, SlackLocation
 from bot.messages import RenderContext, approvals, card, lapsed, outcome
+from bot.messages.blocks import Tally
 from bot.messages.text import date_token
 from bot.secmaster import Instance, InstanceStatus, Task, TaskStatus
 from tests.support import strategies
@@ -160,3 +161,18 @@ def test_whatever_several_people_decide_can_be_told(
         assert_slack_takes(message)
     if open_request:
         assert_slack_takes(lapsed(ENGLISH, operation, open_request))
+
+
+def test_whose_right_was_used_is_not_asked_for_another_approval() -> None:
+    tally = Tally(given=1, needed=2, approvers=("U0ALICE", "U0BOB", "U0CAROL"))
+    render_context = RenderContext(REF, NOW, ENGLISH, tallies={"instance.retry": tally})
+    request = retry_request()
+    [approval] = request.approvals
+    on_behalf = approval.model_copy(update={"delegator": "U0BOB"})
+    request = request.model_copy(update={"approvals": (on_behalf,)})
+    run = Instance(id=REF.id, name="Run", status=InstanceStatus.FAILED)
+    text = str(
+        [block.to_dict() for block in approvals.request_blocks(render_context, run, request)]
+    )
+    assert "1 more approval needed: <@U0ALICE>" in text
+    assert "<@U0ALICE>, <@U0BOB>" not in text
