@@ -30,9 +30,13 @@ def attribution_comment(operation: Operation, noun: str, permalink: str = "") ->
 
     ``noun`` is the decision's name in a sentence, such as "approval".
     """
-    alone = ", decided alone by breaking the glass" if operation.terms.break_glass_channel else ""
-    parts = [f"{noun.capitalize()} from Slack{alone}"]
-    parts += [_without_signatures(operation.reason)] if operation.reason else []
+    head = f"{noun.capitalize()} from Slack."
+    if operation.terms.break_glass_channel:
+        head = f"Emergency override by {_name(operation.actor)}. {head}"
+    # The reason has lines of its own, so that none of it stands behind words of ours.
+    parts = [head]
+    if operation.reason:
+        parts = [f"{head} Reason:", _without_signatures(operation.reason)]
     for approval in operation.co_approvers:
         reason = _without_signatures(" ".join(approval.reason.split()))
         suffix = f": {reason[:CO_APPROVER_REASON]}" if reason else ""
@@ -47,7 +51,7 @@ def _signature(operation: Operation, permalink: str) -> str:
         channel = f"#{location.channel_name} ({location.channel})"
     parts = [
         f"— {_name(operation.actor)} {comment_reference(operation)}",
-        f"by the right of Slack {delegator}" if delegator else "",
+        f"on behalf of Slack {delegator}" if delegator else "",
         f"in {channel}" if channel else "",
         permalink,
     ]

@@ -20,7 +20,7 @@ def on_call_names(catalogue: Catalogue, on_call: Sequence[str] | None) -> str:
         return catalogue.gettext("Can't reach Slack to ask who is on call. Try again in a moment.")
     if not on_call:
         return catalogue.gettext(
-            "Nobody is configured: `[watch] oncall` of the policy names no user group."
+            "Not configured: `[watch] oncall` of the policy names no user group."
         )
     names = [mention_user(user) for user in on_call[:NAMED]]
     if (rest := len(on_call) - NAMED) > 0:

@@ -74,7 +74,7 @@ async def test_the_borrower_may_what_the_lender_may_and_everything_names_both(
     assert "*Approved by <@U0DAVE> (on behalf of <@U0ALICE>)" in reply
     left = environment.secmaster.world.task(TASK.id)["comments"][-1]["message"]
     assert "— Dave (Slack U0DAVE), ref " in left
-    assert "by the right of Slack U0ALICE" in left
+    assert "on behalf of Slack U0ALICE" in left
     await environment.slack.until(lambda: not environment.buttons(ts))
     assert "on behalf of <@U0ALICE>" in json.dumps(environment.message(ts))
     done = environment.app.services.store.audit.entries(TASK)[-1]

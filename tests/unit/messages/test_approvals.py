@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.approvals import Approval, ApprovalRequest
+from bot.domain.approvals import Approval, ApprovalIntent, ApprovalRequest
 from bot.domain.objects import Ref
 from bot.domain.operations import Operation, OperationState, Outcome, StandingOperation
 from bot.domain.slack import Actor, SlackLocation
@@ -85,7 +85,7 @@ def test_what_a_rule_asks_several_people_for_blames_no_brake() -> None:
 @pytest.mark.parametrize(
     ("due_in", "due_handle", "open_for", "warning"),
     [
-        (30, "CONTINUE", 30, "SecMaster approves it automatically."),
+        (30, "CONTINUE", 30, "SecMaster approves the task automatically."),
         (30, "INTERRUPT", 30, ""),
         (30, "", 60, ""),
         (90, "CONTINUE", 60, ""),
@@ -101,7 +101,7 @@ def test_a_card_says_when_its_task_ends_by_itself_otherwise_than_is_asked_for(
     [text_block, _buttons] = approvals.request_blocks(context, task, request)
     text = text_block.to_dict()["text"]["text"]
     assert f"The request expires {date_token(NOW + timedelta(minutes=open_for))} (" in text
-    assert ("If nobody else confirms by" in text) is bool(warning)
+    assert ("If approvals are missing at" in text) is bool(warning)
     assert warning in text
 
 
@@ -160,3 +160,13 @@ def test_whatever_several_people_decide_can_be_told(
         assert_slack_takes(message)
     if open_request:
         assert_slack_takes(lapsed(ENGLISH, operation, open_request))
+
+
+def test_the_reason_of_a_declined_request_is_said_once() -> None:
+    declined = retry().model_copy(
+        update={"intent": ApprovalIntent.DECLINE, "reason": "Not during the freeze"}
+    )
+    done = Outcome(state=OperationState.DONE, ended_request=retry_request())
+    text = outcome(ENGLISH, declined, done).text
+    assert text.count("> Not during the freeze") == 1
+    assert text.count("Nothing was sent to SecMaster.") == 1
