@@ -198,11 +198,12 @@ def _nothing_allowed(catalogue: Catalogue, principal: Principal | None) -> str:
         )
     if principal and principal.outsider:
         return catalogue.gettext(
-            "People from other organisations can't read or change anything here. Ask a member of the "
-            "security team."
+            "People from other organisations can't read or change anything here. Ask a member of "
+            "the security team."
         )
     return catalogue.gettext(
-        "Your roles don't let you read or change anything yet. Ask whoever runs this bot to add you."
+        "Your roles don't let you read or change anything yet. Ask whoever runs this bot to add "
+        "you."
     )
 
 

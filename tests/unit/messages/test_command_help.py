@@ -124,7 +124,7 @@ def test_the_short_help_is_true_for_whoever_reads_it() -> None:
     guest = short_help(Principal("U0GUEST", guest=True, delegators=(lender,)))
     assert "Guests can't read or change anything here." in guest
     assert "`" not in guest
-    assert "People of other organisations" in short_help(Principal("U0OUT", outsider=True))
+    assert "People from other organisations" in short_help(Principal("U0OUT", outsider=True))
     assert "Your roles don't let you" in short_help(Principal("U0DAVE"))
     unknown = short_help(None)
     assert "You may" not in unknown
