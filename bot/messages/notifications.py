@@ -308,7 +308,9 @@ def with_origin(  # noqa: PLR0913 - a reason each
     if escalation:
         notes.append(f"⬆️ {escalation}")
     if late_since:
-        text = catalogue.gettext("Late: this was due {when}.", when=date_token(late_since))
+        text = catalogue.gettext(
+            "Delayed: this should have come {when}.", when=date_token(late_since)
+        )
         notes.append(f"🕰️ {text}")
     if is_unread:
         text = catalogue.gettext("Can't reach SecMaster: this is what was last known.")

@@ -77,7 +77,7 @@ def test_what_comes_late_says_when_it_was_due() -> None:
     )
     [note, *_rest] = message.payload["blocks"]
     assert note["elements"][0]["text"] == (
-        f"⬆️ Escalated from soc. 🕰️ Late: this was due {date_token(NOW)}."
+        f"⬆️ Escalated from soc. 🕰️ Delayed: this should have come {date_token(NOW)}."
     )
 
 
