@@ -258,7 +258,7 @@ async def details(app: AppContext, ref: Ref, requester: Requester, view_id: str)
         view: dict[str, Any] = details_view(render_context, snapshot, requester.location)
     except SHOWN_FAILURES as error:
         note_failure(error, requester)
-        view = modals.failed(app.catalogue, "Details", error_message(error, app).text)
+        view = modals.failed(app.catalogue, modals.DETAILS, error_message(error, app).text)
     await _update_view(app, view_id, view)
 
 

@@ -30,11 +30,13 @@ def attribution_comment(operation: Operation, title: str, permalink: str = "") -
 
     ``title`` says what was decided, such as "Approval from Slack".
     """
-    parts, reason = [title], operation.reason
+    head = f"{title}."
     if operation.terms.break_glass_channel:
-        override = f"Emergency override by {_name(operation.actor)}."
-        reason = f"{override} Reason: {reason}" if reason else override
-    parts += [_without_signatures(reason)] if reason else []
+        head = f"Emergency override by {_name(operation.actor)}. {head}"
+    # The reason has lines of its own, so that none of it stands behind words of ours.
+    parts = [head]
+    if operation.reason:
+        parts = [f"{head} Reason:", _without_signatures(operation.reason)]
     for approval in operation.co_approvers:
         reason = _without_signatures(" ".join(approval.reason.split()))
         suffix = f": {reason[:CO_APPROVER_REASON]}" if reason else ""

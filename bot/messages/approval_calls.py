@@ -28,13 +28,11 @@ from bot.messages.text import (
     quote,
 )
 
-HELP = N_("calls you for approvals in a direct message (or `rule`, `off`)")
+HELP = N_("how you are notified of approval requests: `dm`, `rule` (as each rule says), or `off`")
 CALLS = {
-    CallPreference.AS_RULED: N_("You are called for approvals as each rule says."),
-    CallPreference.DIRECT: N_("You are called for approvals in a direct message."),
-    CallPreference.OFF: N_(
-        "You are not called for approvals. Home still shows those that are waiting for you."
-    ),
+    CallPreference.AS_RULED: N_("You are notified of approval requests as each rule says."),
+    CallPreference.DIRECT: N_("You are notified of approval requests in a direct message."),
+    CallPreference.OFF: N_("You are not notified of approval requests. Home still shows them."),
 }
 REASON = 150  # characters of each approver's reason: nine of them fit a section
 
@@ -86,9 +84,7 @@ def direct(
 
 def unknown_choice(word: str) -> Sentence:
     """Say that a word names no way to be called for approvals."""
-    return Sentence(
-        N_("I don't know “{word}”: write “dm”, “thread”, or “off”."), {"word": word[:60]}
-    )
+    return Sentence(N_("I don't know “{word}”: write “dm”, “rule”, or “off”."), {"word": word[:60]})
 
 
 def calls_chosen(catalogue: Catalogue, calls: CallPreference) -> Message:

@@ -11,7 +11,7 @@ from bot.domain.approvals import Approval, ApprovalIntent, ApprovalRequest, Requ
 from bot.domain.cards import ButtonValue
 from bot.domain.operations import Operation, Outcome
 from bot.domain.snapshots import Snapshot, decision_fingerprint
-from bot.messages.blocks import RenderContext, actions, section
+from bot.messages.blocks import RenderContext, actions, named_label, section
 from bot.messages.catalogue import Catalogue
 from bot.messages.labels import labels
 from bot.messages.text import ago_token, date_token, inline, mention, mention_user, quote
@@ -79,23 +79,24 @@ def _buttons(
     fingerprint = decision_fingerprint(snapshot)
     button = ButtonValue(ref=render_context.ref, decision_fingerprint=fingerprint)
     value = f"{action}|{button}"
-    buttons = []
+    labels_and_ids = []
     if viewer is None or action in viewer.has_approved:
-        buttons.append(
-            ButtonElement(
-                text=catalogue.gettext("Withdraw my approval"),
-                action_id="withdraw",
-                value=value,
-                style="primary" if viewer else None,
-            )
-        )
-    buttons.append(
-        ButtonElement(text=catalogue.gettext("Decline request"), action_id="refuse", value=value)
-    )
+        labels_and_ids.append((catalogue.gettext("Withdraw my approval"), "withdraw"))
+    labels_and_ids.append((catalogue.gettext("Decline request"), "refuse"))
     if viewer and action in viewer.may_override:
-        override = catalogue.gettext("Emergency override")
-        buttons.append(ButtonElement(text=override, action_id="break-glass", value=value))
-    return buttons
+        labels_and_ids.append((catalogue.gettext("Emergency override"), "break-glass"))
+    # A card may show several requests, each with these buttons.
+    about = catalogue.gettext(labels(BY_NAME[action]).button)
+    return [
+        ButtonElement(
+            text=text,
+            accessibility_label=named_label(text, about),
+            action_id=action_id,
+            value=value,
+            style="primary" if viewer and action_id == "withdraw" else None,
+        )
+        for text, action_id in labels_and_ids
+    ]
 
 
 def approval_counted(catalogue: Catalogue, operation: Operation, outcome: Outcome) -> str:
@@ -136,9 +137,8 @@ def approval_changed(catalogue: Catalogue, operation: Operation, outcome: Outcom
     sentences = [change_sentence(catalogue, news)]
     if declines and outcome.ended_request:
         sentences.append(_not_counted(catalogue, outcome.ended_request.approvals))
-    sentences.append(catalogue.gettext(labels(BY_NAME[operation.action]).not_sent))
-    text = " ".join(sentences)
-    return f"{text}\n{quote(operation.reason)}" if operation.reason else text
+    sentences.append(catalogue.gettext("Nothing was sent to SecMaster."))
+    return " ".join(sentences)
 
 
 def change_sentence(catalogue: Catalogue, news: RequestNews) -> str:
@@ -176,7 +176,7 @@ def lapsed(catalogue: Catalogue, request: ApprovalRequest) -> str:
             assert_never(request.due_handle)
     return (
         f"⌛ *{catalogue.gettext(words.expired)}* {tally(catalogue, request)} ({names}). "
-        f"{catalogue.gettext(words.not_sent)} {end}"
+        f"{catalogue.gettext('Nothing was sent to SecMaster.')} {end}"
     )
 
 
@@ -189,12 +189,12 @@ def silence_warning(
     match due_handle:
         case DueHandle.CONTINUE:
             sentence = catalogue.gettext(
-                "If nobody else confirms by {time}, SecMaster approves it automatically.",
+                "If approvals are missing at {time}, SecMaster approves the task automatically.",
                 time=date_token(at),
             )
         case DueHandle.INTERRUPT:
             sentence = catalogue.gettext(
-                "If nobody else confirms by {time}, SecMaster cancels it automatically.",
+                "If approvals are missing at {time}, SecMaster cancels the task automatically.",
                 time=date_token(at),
             )
         case _:

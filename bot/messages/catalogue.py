@@ -110,6 +110,17 @@ class Catalogue:
         """Return alternatives in a sentence: "A, B, or C"; "" for none."""
         return format_list(items, style="or", locale=self.locale)
 
+    def measured(self, seconds: float) -> str:
+        """Return how long something took: "64 ms", "1.2 sec", "2 min"."""
+        if seconds >= 60:  # noqa: PLR2004
+            return self.duration(timedelta(seconds=seconds))
+        number, unit = (
+            (round(seconds, 1), "second")
+            if seconds >= 1
+            else (round(seconds * 1000), "millisecond")
+        )
+        return str(format_unit(number, unit, "short", locale=self.locale))
+
     def duration(self, length: timedelta) -> str:
         """Return a length of time in two units at most: "2 hr, 5 min"; under a minute in seconds.
 

@@ -32,10 +32,10 @@ SEVERAL: dict[ObjectKind, str] = {
 BREAK_GLASS = N_("emergency override: you approve alone what needs several approvals")
 WHY = N_("which rule lets or stops you, and who else may")
 WHOAMI = N_("your roles and what they allow")
-DELEGATE = N_("gives somebody your rights until then (or `for 2h`)")
+DELEGATE = N_("delegates your permissions until then (or `for 2h`)")
 REVOKE = N_("takes them back")
-DELEGATIONS = N_("whose rights you have, and who has yours")
-AUDIT = N_("the history of one task or run, for those allowed")
+DELEGATIONS = N_("whose permissions you have, and who has yours")
+AUDIT = N_("the audit log, or the history of one task or run; for those allowed")
 ON_CALL = N_("who is on call and what's urgent")
 DIGEST = N_("shift summary (only you see it)")
 STATUS = N_("sync status")
@@ -63,8 +63,8 @@ class HelpSection(StrEnum):
 SECTION_TITLES = {
     HelpSection.TASKS: N_("Tasks"),
     HelpSection.RUNS: N_("Workflow runs"),
-    HelpSection.WATCH: N_("What is going on"),
-    HelpSection.RIGHTS: N_("Rights and records"),
+    HelpSection.WATCH: N_("On call and notifications"),
+    HelpSection.RIGHTS: N_("Permissions and audit"),
 }
 SECTION_KINDS: dict[HelpSection, ObjectKind] = {
     HelpSection.TASKS: "task",
@@ -109,7 +109,7 @@ def start_buttons(
 ) -> list[ButtonElement]:
     """Return buttons that show what people ask for most."""
     names = {
-        StartButton.WAITING: catalogue.pgettext("button", "What waits"),
+        StartButton.WAITING: catalogue.pgettext("button", "What's waiting"),
         StartButton.ON_CALL: catalogue.pgettext("button", "Who is on call"),
         StartButton.RIGHTS: catalogue.pgettext("button", "What I may do"),
         StartButton.HELP: catalogue.pgettext("button", "Help"),
@@ -165,7 +165,7 @@ def short_help(
     lines = [title]
     if principal:
         permissions = " · ".join(permission_name(catalogue, row) for row in rows)
-        lines.append(catalogue.gettext("*You may*: {permissions}", permissions=permissions))
+        lines.append(f"*{catalogue.gettext('You may')}*: {permissions}")
     lines += [_command_line(catalogue, root, line) for line in _examples(commands, rows)]
     more = catalogue.gettext(
         "All commands: {command}. Some of them: {sections}",
@@ -194,15 +194,16 @@ def _thread_hint(catalogue: Catalogue) -> str:
 def _nothing_allowed(catalogue: Catalogue, principal: Principal | None) -> str:
     if principal and principal.guest:
         return catalogue.gettext(
-            "Guests can't see or change anything here. Ask a member of the security team."
+            "Guests can't read or change anything here. Ask a member of the security team."
         )
     if principal and principal.outsider:
         return catalogue.gettext(
-            "People of other organisations can't see or change anything here. Ask a member of the "
-            "security team."
+            "People from other organisations can't read or change anything here. Ask a member of "
+            "the security team."
         )
     return catalogue.gettext(
-        "Your roles don't let you see or change anything yet. Ask whoever runs this bot to add you."
+        "Your roles don't let you read or change anything yet. Ask whoever runs this bot to add "
+        "you."
     )
 
 

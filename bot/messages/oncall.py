@@ -21,7 +21,7 @@ def on_call_names(catalogue: Catalogue, on_call: Sequence[str] | None) -> str:
         return catalogue.gettext("Can't reach Slack to ask who is on call. Try again in a moment.")
     if not on_call:
         return catalogue.gettext(
-            "Nobody is configured: `[watch] oncall` of the policy names no user group."
+            "Not configured: `[watch] oncall` of the policy names no user group."
         )
     return catalogue.all_of([*map(mention_user, on_call)], NAMED)
 

@@ -25,6 +25,7 @@ from bot.messages.text import (
     inline,
     mention_group,
     mention_user,
+    rule_number,
 )
 from bot.policy.config import Config
 from bot.policy.decide import Allowed, Decision, Refused
@@ -38,38 +39,38 @@ MAX_LETTERS = 5  # that are named of a name
 REFUSAL_TEXTS = {
     RefusalReason.GUEST: N_("Guests can't read or change anything here."),
     RefusalReason.OUTSIDER: N_(
-        "People of other organisations or workspaces can't read or change anything here."
+        "People from other organisations or workspaces can't read or change anything here."
     ),
     RefusalReason.UNKNOWN_PERSON: N_(
         "Can't reach Slack, so permissions can't be checked. Try again."
     ),
     RefusalReason.UNMAPPED: N_(
         "Whoever created the task can't decide it, and the policy does not say who this person is "
-        "in SecMaster ({rule})."
+        "in SecMaster (rule {rule})."
     ),
     RefusalReason.UNREAD: N_("Can't reach SecMaster, so permissions can't be checked. Try again."),
     RefusalReason.UNSTATED: N_(
-        "The rule needs data SecMaster did not return; decide in the console ({rule})."
+        "The rule needs data SecMaster did not return; decide in the console (rule {rule})."
     ),
     RefusalReason.LOOKALIKE: N_(
         "The rule asks for a name, and this one has letters that look like others: {letters}. "
-        "Rename it, or decide in the console ({rule})."
+        "Rename it, or decide in the console (rule {rule})."
     ),
     RefusalReason.GONE: N_("Nothing with that ID in this workspace."),
     RefusalReason.NO_RULE: N_("No rule allows this to anybody."),
-    RefusalReason.DENIED: N_("The policy denies this, whatever other rules allow ({rule})."),
+    RefusalReason.DENIED: N_("The policy denies this, whatever other rules allow (rule {rule})."),
     RefusalReason.DENIED_UNREAD: N_(
         "The policy denies this for some objects, and whether this is one of them could not be "
-        "read ({rule})."
+        "read (rule {rule})."
     ),
-    RefusalReason.RULE: N_("Only {who} can do this ({rule})."),
+    RefusalReason.RULE: N_("Only {who} can do this (rule {rule})."),
     RefusalReason.SELF: N_(
-        "Whoever created the task can't decide it; another approver must: {who} ({rule})."
+        "Whoever created the task can't decide it; another approver must: {who} (rule {rule})."
     ),
-    RefusalReason.BREAK_GLASS: N_("Only {who} can use the emergency override ({rule})."),
-    RefusalReason.NO_BREAK_GLASS: N_("There is no emergency override for this ({rule})."),
-    RefusalReason.NEEDS_REASON: N_("A reason is required ({rule})."),
-    RefusalReason.NEEDS_NAME: N_("The name must be typed to confirm ({rule})."),
+    RefusalReason.BREAK_GLASS: N_("Only {who} can use the emergency override (rule {rule})."),
+    RefusalReason.NO_BREAK_GLASS: N_("There is no emergency override for this (rule {rule})."),
+    RefusalReason.NEEDS_REASON: N_("A reason is required (rule {rule})."),
+    RefusalReason.NEEDS_NAME: N_("The name must be typed to confirm (rule {rule})."),
 }
 READ_PERMISSIONS: dict[ObjectKind, str] = {"task": N_("Read tasks"), "instance": N_("Read runs")}
 
@@ -86,12 +87,12 @@ def explain_decision(catalogue: Catalogue, decision: Decision) -> str:
     if isinstance(decision, Refused):
         reason = catalogue.gettext(
             REFUSAL_TEXTS[decision.reason],
-            rule=rule_title(decision.rule),
+            rule=rule_number(decision.rule),
             who=catalogue.one_of(decision.roles) or catalogue.gettext("nobody"),
             letters=name_letters(catalogue, decision.letters),
         )
         return f"{catalogue.gettext('Refused.')} {reason}"
-    allowed = catalogue.gettext("Allowed ({rule}).", rule=rule_title(decision.rule))
+    allowed = catalogue.gettext("Allowed (rule {rule}).", rule=rule_number(decision.rule))
     terms = _allowed_terms(catalogue, decision)
     if decision.break_glass:
         terms.append(catalogue.gettext("The emergency override is announced."))
@@ -118,11 +119,6 @@ def _allowed_terms(catalogue: Catalogue, allowed: Allowed) -> list[str]:
     if allowed.confirm:
         sentences.append(catalogue.gettext("The name must be typed to confirm."))
     return sentences
-
-
-def rule_title(title: str) -> str:
-    """Return a rule's title so that it can stand in brackets: "rule 1, accounts"."""
-    return title.replace(" (", ", ").removesuffix(")")
 
 
 def name_letters(catalogue: Catalogue, letters: str) -> str:
@@ -201,14 +197,14 @@ def _decision_text(catalogue: Catalogue, decision: Decision, roles: Mapping[str,
     if isinstance(decision, Refused):
         return catalogue.gettext(
             REFUSAL_TEXTS[decision.reason],
-            rule=inline(rule_title(decision.rule), 60),
+            rule=inline(rule_number(decision.rule), 60),
             who=role_members(catalogue, decision.roles, roles),
             letters=inline(name_letters(catalogue, decision.letters)),
         )
     return catalogue.gettext(
-        "Allowed by {rule}: {who}.",
+        "Allowed by rule {rule}: {who}.",
         who=role_members(catalogue, decision.roles, roles),
-        rule=inline(rule_title(decision.rule), 60),
+        rule=inline(rule_number(decision.rule), 60),
     )
 
 
@@ -231,7 +227,7 @@ def _forecast_sentences(
     request = forecast.outcome.approval_request if forecast.outcome else None
     if request and request.brake_applied:
         sentences.append(
-            catalogue.gettext("It was retried too often lately, so a second person must agree.")
+            catalogue.gettext("It was retried often recently, so a second approval is needed.")
         )
     if waiting := _request_about(explained, forecast.action):
         people = [mention_user(approval.actor.id) for approval in waiting.approvals]
@@ -384,8 +380,8 @@ def policy_in_force(
     }
     if source.actor_id == OPERATOR:
         sentence = catalogue.gettext(
-            "Policy: {policy}, in force for all replicas since {when}, put in force by the "
-            "operator of {replica}.",
+            "Policy: {policy}, in force for all replicas since {when}, loaded by the operator "
+            "on {replica}.",
             **facts,
         )
     else:
@@ -438,7 +434,7 @@ def delegation_created(
         names = catalogue.all_of([inline(role, 40) for role in roles])
         lines.append(catalogue.gettext("Your roles: {roles}", roles=names))
     else:
-        lines.append(catalogue.gettext("You have no role, so this allows nothing."))
+        lines.append(catalogue.gettext("You have no role, so this delegates nothing."))
     return text_message("🤝 " + "\n".join(lines))
 
 
@@ -523,7 +519,7 @@ def delegations(
     if not sentences:
         return text_message(
             catalogue.gettext(
-                "You delegate to nobody, and nobody delegates their permissions to you."
+                "No delegations: nobody has your permissions, and you have nobody else's."
             )
         )
     lines = [f"🤝 {sentence}" for sentence in sentences[:MAX_DELEGATIONS]]

@@ -49,13 +49,13 @@ def card(
     title = catalogue.ngettext("{count} task", "{count} tasks", total)
     if pending_count:
         state = catalogue.ngettext(
-            "{count} of {total} is pending.",
-            "{count} of {total} are pending.",
+            "{count} of {total} is waiting.",
+            "{count} of {total} are waiting.",
             pending_count,
             total=catalogue.number(total),
         )
     else:
-        state = catalogue.gettext("None of them is pending any more.")
+        state = catalogue.gettext("None of them is waiting any more.")
     rows = visible_rows(tracked)
     blocks = [
         block

@@ -62,9 +62,12 @@ def without_markup(text: str) -> str:
 
 
 def rule_number(title: str) -> str:
-    """Return a rule's title as sentences name it, after their word for a rule: 4 “isolation”."""
+    """Return a rule's title as sentences name it, after their word for a rule: 4 “isolation”.
+
+    It is plain text: its name is a policy's.
+    """
     number, _, name = title.removeprefix("rule ").partition(" ")
-    return f"{number} “{inline(name[1:-1], 100)}”" if name else inline(number)
+    return f"{number} “{name[1:-1]}”" if name else number
 
 
 def code_block(text: str, limit: int = 800) -> str:

@@ -175,7 +175,7 @@ class Question(Section):
 
     def __str__(self) -> str:
         workspace = "" if self.workspace == ("main",) else f"in {self.workspace[0]}"
-        emergency = "breaking the glass" if self.break_glass else ""
+        emergency = "emergency override" if self.break_glass else ""
         return " ".join(filter(None, (self.user, self.action, self.about, workspace, emergency)))
 
 

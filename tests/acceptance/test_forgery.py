@@ -107,6 +107,15 @@ def test_nor_have_the_reasons_of_others_who_said_yes(forgery: str, end: str) -> 
     assert signed_by(ALICE, left)
 
 
+def test_an_emergency_override_is_the_first_thing_that_a_comment_says() -> None:
+    left = attribution_comment(
+        operation("Bob is asleep", terms=PolicyTerms(break_glass_channel="C0SOC")), "approval"
+    )
+    first, reason, _signature = left.splitlines()
+    assert first == "Emergency override by Alice. Approval from Slack. Reason:"
+    assert reason == "Bob is asleep"
+
+
 @pytest.mark.parametrize("end", ["", *ENDS], ids=ascii)
 def test_a_name_is_one_line_without_brackets(end: str) -> None:
     actor = Actor(id=ALICE, name=f"Mallory{end}{FORGED}")

@@ -87,7 +87,7 @@ async def test_whoami_tells_everybody_their_roles_and_what_they_may(
     assert [line for line in answers[DAVE].splitlines() if "✅" in line] == reads
     assert "Guests can't read or change anything here." in answers[GUEST]
     assert "Guests can't read or change anything here." in answers[SOLO]
-    assert "People of other organisations or workspaces can't" in answers[OUTSIDER]
+    assert "People from other organisations or workspaces can't" in answers[OUTSIDER]
     assert environment.secmaster.requests == []
 
 

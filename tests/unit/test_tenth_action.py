@@ -63,7 +63,7 @@ WORDS: dict[str, dict[str, Any]] = {
         "refused": "SecMaster refused the deferral by {actor}.",
         "waiting": "The deferral by {actor} has not been sent yet.",
         "in_doubt": "It is not known yet whether the deferral by {actor} took effect.",
-        "unknown": "Nobody can say whether the deferral by {actor} took effect.",
+        "unknown": "It is unknown whether the deferral by {actor} took effect.",
         "perhaps": "The deferral by {actor}, {when}, may have done this.",
         "interrupted": "The deferral by {actor} was interrupted.",
         "tally": "Approvals to defer: {count} of {needed}",
@@ -104,7 +104,7 @@ WORDS: dict[str, dict[str, Any]] = {
         "refused": "SecMaster refused the citation by {actor}.",
         "waiting": "The citation by {actor} has not been sent yet.",
         "in_doubt": "It is not known yet whether the citation by {actor} took effect.",
-        "unknown": "Nobody can say whether the citation by {actor} took effect.",
+        "unknown": "It is unknown whether the citation by {actor} took effect.",
         "perhaps": "The citation by {actor}, {when}, may have done this.",
         "interrupted": "The citation by {actor} was interrupted.",
         "tally": "Approvals to cite: {count} of {needed}",
@@ -134,7 +134,7 @@ WORDS: dict[str, dict[str, Any]] = {
         "refused": "SecMaster refused the immediate rerun by {actor}.",
         "waiting": "The immediate rerun by {actor} has not been sent yet.",
         "in_doubt": "It is not known yet whether the immediate rerun by {actor} took effect.",
-        "unknown": "Nobody can say whether the immediate rerun by {actor} took effect.",
+        "unknown": "It is unknown whether the immediate rerun by {actor} took effect.",
         "perhaps": "The immediate rerun by {actor}, {when}, may have done this.",
         "interrupted": "The immediate rerun by {actor} was interrupted.",
         "tally": "Approvals to rerun: {count} of {needed}",
@@ -324,7 +324,7 @@ def test_it_is_decided_once_with_the_others_and_named_in_secmaster(code: Code) -
     assert actions.needs_attribution(operation)
     title = code("bot.messages.labels").labels(rows[0]).attribution
     comment = code("bot.domain.attribution").attribution_comment(operation, title)
-    assert comment.startswith("Deferral from Slack\nnot today\n")
+    assert comment.startswith("Deferral from Slack. Reason:\nnot today\n")
 
 
 # A third kind of decision is told as what it is, and never as one of the other two.
@@ -356,7 +356,7 @@ def test_a_third_decision_is_named_by_its_own_word_in_the_thread(code: Code) -> 
         messages.outcome(samples.ENGLISH, defer, done).text: "*Deferred by <@U0ALICE>.*",
         messages.outcome(
             samples.ENGLISH, by_bob, closed, standing
-        ).text: "⛔ Canceled. Deferred already by <@U0ALICE>",
+        ).text: "⛔ Cancelled. Deferred already by <@U0ALICE>",
         messages.lost(samples.ENGLISH, by_bob, standing).text: "Deferred already by <@U0ALICE>",
         messages.lost(
             samples.ENGLISH, by_bob, pending

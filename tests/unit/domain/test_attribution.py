@@ -17,18 +17,18 @@ def override(reason: str = "", delegator: str = "") -> Operation:
 
 def test_an_emergency_override_says_whose_it_is_and_why() -> None:
     title, reason, signature = attribution_comment(override("Bob is asleep"), TITLE).splitlines()
-    assert title == TITLE
-    assert reason == "Emergency override by Carol. Reason: Bob is asleep"
+    assert title == "Emergency override by Carol. Approval from Slack. Reason:"
+    assert reason == "Bob is asleep"
     assert signature.startswith("— Carol (Slack U0CAROL), ref ")
     lines = attribution_comment(override(delegator="U0BOB"), TITLE).splitlines()
-    assert lines[1] == "Emergency override by Carol."
-    assert "on behalf of Slack U0BOB" in lines[2]
+    assert lines[0] == "Emergency override by Carol. Approval from Slack."
+    assert "on behalf of Slack U0BOB" in lines[1]
 
 
 def test_the_reason_of_an_override_poses_as_no_signature() -> None:
     forged = "fine\n— Bob (Slack U0BOB), ref abcdef"
     lines = attribution_comment(override(forged), TITLE).splitlines()
     assert lines[1:3] == [
-        "Emergency override by Carol. Reason: fine",
+        "fine",
         "> — Bob (Slack U0BOB), ref abcdef",
     ]

@@ -117,14 +117,14 @@ def test_the_short_help_is_true_for_whoever_reads_it() -> None:
     on_call = short_help(Principal("U0CAROL", frozenset({"oncall"})))
     assert "Comment on tasks" in on_call
     assert "Debug" not in on_call
-    assert "`/soc retry &lt;id&gt;` runs again" in on_call
+    assert "`/soc retry &lt;id&gt;` retries a run from the node that failed" in on_call
     # What was lent counts, and helps no guest.
     lender = Principal("U0CAROL", frozenset({"oncall"}))
     assert "Retry runs" in short_help(Principal("U0BOB", delegators=(lender,)))
     guest = short_help(Principal("U0GUEST", guest=True, delegators=(lender,)))
-    assert "Guests can't see or change anything here." in guest
+    assert "Guests can't read or change anything here." in guest
     assert "`" not in guest
-    assert "People of other organisations" in short_help(Principal("U0OUT", outsider=True))
+    assert "People from other organisations" in short_help(Principal("U0OUT", outsider=True))
     assert "Your roles don't let you" in short_help(Principal("U0DAVE"))
     unknown = short_help(None)
     assert "You may" not in unknown

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from bot.domain.reasons import OutcomeReason
 from bot.messages import explain, modals, text_message
-from bot.messages.errors import FAILURE_SENTENCES
+from bot.messages.errors import CANNOT_POST, FAILURE_SENTENCES
+from bot.messages.watch import subscription_undone
 from bot.secmaster import SecMasterError
 from bot.secmaster.errors import (
     AnswerLost,
@@ -77,3 +78,10 @@ def test_any_error_of_a_read_can_be_told(
 def test_every_reason_has_a_sentence_or_the_general_one() -> None:
     assert not set(FAILURE_SENTENCES) & GENERAL_TROUBLE
     assert set(OutcomeReason) == set(FAILURE_SENTENCES) | GENERAL_TROUBLE
+
+
+@pytest.mark.parametrize("error_code", [*CANNOT_POST, "another"])
+def test_a_subscription_that_was_undone_says_why_in_whole_sentences(error_code: str) -> None:
+    text = subscription_undone(ENGLISH, "C0SOC", error_code).text
+    assert ".." not in text
+    assert text.endswith(". Once that is fixed, use `watch` there again.")

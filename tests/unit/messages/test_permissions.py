@@ -155,7 +155,7 @@ def test_why_counts_the_approvals_that_there_are_and_says_who_may_and_what_is_as
         "Allowed by rule 2: *lead* (<@U0BOB>).",
         "✅ *Approve*",
         (
-            "Allowed by rule 1, accounts: *lead* (<@U0BOB>). Needs 2 approvals within 1 hr. A "
+            "Allowed by rule 1 “accounts”: *lead* (<@U0BOB>). Needs 2 approvals within 1 hr. A "
             "reason is required. Approvals to approve: 1 of 2 (<@U0DAVE>). You can use the "
             "emergency override: you approve alone."
         ),
@@ -240,6 +240,6 @@ def test_the_policy_in_force_is_told_with_who_put_it_in_force_and_whether_this_r
     )
     by_operator = RecordedPolicy(2, PolicySource("", "97d7b2a97015", now, "operator", "bot-1"))
     line = permissions.policy_in_force(ENGLISH, "0123456789ab", by_operator)
-    assert "put in force by the operator of bot-1." in line
+    assert "loaded by the operator on bot-1." in line
     assert "⚠️ This replica still has `0123456789ab`" in line
     assert permissions.policy_in_force(ENGLISH, "0123456789ab", None) == "Policy: `0123456789ab`."

@@ -106,7 +106,7 @@ def test_guests_and_outsiders_are_told_so_and_nothing_else() -> None:
     assert guest[1:] == ["🚫 Guests can't read or change anything here."]
     outsider = lines_of(Person(Principal(OUTSIDER, outsider=True), "Eve"))
     assert outsider[1:] == [
-        "🚫 People of other organisations or workspaces can't read or change anything here."
+        "🚫 People from other organisations or workspaces can't read or change anything here."
     ]
 
 
