@@ -34,7 +34,7 @@ class ActionLabels:
     one of several. ``failed_again`` says of a retry that the run has failed since. ``denied`` says
     that the policy refused it, ``decline_denied`` that it did not let somebody decline a request.
     ``shortcut`` describes its entry in the menu of messages, in Slack's list of apps;
-    ``attribution`` begins the comment that explains a decision in SecMaster. Both are English.
+    ``attribution`` begins the comment that explains a decision in SecMaster. Both are used in English.
     """
 
     button: str
@@ -117,7 +117,7 @@ LABELS = {
         decline_denied=N_("{actor} was not allowed to decline the request to approve {object}."),
         counted=N_("{actor} approved {object}; more approvals are needed."),
         decided=NN_("{actor} approved {count} task.", "{actor} approved {count} tasks."),
-        attribution="Approval from Slack",
+        attribution=N_("Approval from Slack"),
     ),
     "task.terminate": ActionLabels(
         button=N_("Terminate"),
@@ -158,7 +158,7 @@ LABELS = {
         decline_denied=N_("{actor} was not allowed to decline the request to terminate {object}."),
         counted=N_("{actor} agreed to terminate {object}; more approvals are needed."),
         decided=NN_("{actor} terminated {count} task.", "{actor} terminated {count} tasks."),
-        attribution="Termination from Slack",
+        attribution=N_("Termination from Slack"),
     ),
     "task.comment": ActionLabels(
         button=N_("Comment"),
@@ -189,7 +189,7 @@ LABELS = {
         denied=N_("{actor} was not allowed to comment on {object}."),
         decline_denied=N_("{actor} was not allowed to decline the request to comment on {object}."),
         counted=N_("{actor} agreed to comment on {object}; more approvals are needed."),
-        shortcut="Add this message as a comment on the task of its thread",
+        shortcut=N_("Add this message as a comment on the task of its thread"),
     ),
     "task.uncomment": ActionLabels(
         button=N_("Delete comment"),
@@ -259,7 +259,7 @@ LABELS = {
             "{actor} was not allowed to decline the request to attach a file to {object}."
         ),
         counted=N_("{actor} agreed to attach a file to {object}; more approvals are needed."),
-        shortcut="Attach the files of this message to the task of its thread",
+        shortcut=N_("Attach the files of this message to the task of its thread"),
     ),
     "task.detach": ActionLabels(
         button=N_("Detach"),

@@ -109,7 +109,8 @@ def test_nor_have_the_reasons_of_others_who_said_yes(forgery: str, end: str) -> 
 
 def test_an_emergency_override_is_the_first_thing_that_a_comment_says() -> None:
     left = attribution_comment(
-        operation("Bob is asleep", terms=PolicyTerms(break_glass_channel="C0SOC")), "approval"
+        operation("Bob is asleep", terms=PolicyTerms(break_glass_channel="C0SOC")),
+        "Approval from Slack",
     )
     first, reason, _signature = left.splitlines()
     assert first == "Emergency override by Alice. Approval from Slack. Reason:"
