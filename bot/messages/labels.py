@@ -34,7 +34,8 @@ class ActionLabels:
     one of several. ``failed_again`` says of a retry that the run has failed since. ``denied`` says
     that the policy refused it, ``decline_denied`` that it did not let somebody decline a request.
     ``shortcut`` describes its entry in the menu of messages, in Slack's list of apps;
-    ``attribution`` begins the comment that explains a decision in SecMaster. Both are used in English.
+    ``attribution`` begins the comment that explains a decision in SecMaster. Both are used in
+    English.
     """
 
     button: str
