@@ -134,14 +134,14 @@ class Proxy:
             parts = urlsplit(address)
             port, host = parts.port, parts.hostname
         except ValueError:
-            raise NetworkSettingError(f"{setting} is no address: {ADDRESS_FORM}") from None
+            raise NetworkSettingError(f"{setting} is not a valid URL: {ADDRESS_FORM}") from None
         if parts.scheme.startswith("socks"):
             raise NetworkSettingError(
                 f"{setting} is a SOCKS proxy, which is not supported: give an HTTP proxy as "
                 f"{ADDRESS_FORM}"
             )
         if parts.scheme not in ("http", "https") or not host or port == 0:
-            raise NetworkSettingError(f"{setting} is no address: {ADDRESS_FORM}")
+            raise NetworkSettingError(f"{setting} is not a valid URL: {ADDRESS_FORM}")
         if parts.path.strip("/") or parts.query or parts.fragment:
             raise NetworkSettingError(
                 f"{setting} has more than host and port after the name and the password: give "

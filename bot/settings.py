@@ -341,7 +341,7 @@ def _address_problem(address: str, *, with_query: bool) -> str:
     if not address:
         return ""
     if parts is None or parts.scheme not in ("http", "https") or not _is_host(parts):
-        return "is no address: https://host…"
+        return "is not a valid URL: https://host…"
     if "@" in parts.netloc:
         return "has a name or a password in it: give https://host… without them"
     if not with_query and (parts.query or parts.fragment):

@@ -183,13 +183,13 @@ def _find(store: Store, reader: Reader, query: AuditQuery) -> tuple[list[Record]
 
     That is None where nothing may be left.
     """
-    found: list[Record] = []
+    page: list[Record] = []
     for scanned, record in enumerate(store.audit.latest(query), 1):
         if query.matches(record) and _is_told(store, record) and _may_read(store, reader, record):
-            found.append(record)
-        if len(found) == audit_history.PAGE or scanned == SCAN:
-            return found, record["number"] if record["number"] > 1 else None
-    return found, None
+            page.append(record)
+        if len(page) == audit_history.PAGE or scanned == SCAN:
+            return page, record["number"] if record["number"] > 1 else None
+    return page, None
 
 
 def _is_told(store: Store, record: Record) -> bool:

@@ -3,6 +3,7 @@
 Knows the action ids, and refuses each that this version does not know.
 """
 
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 
 from slack_bolt.async_app import AsyncAck
@@ -12,7 +13,8 @@ from bot.domain.approvals import ApprovalIntent
 from bot.domain.batches import BatchQuery
 from bot.domain.cards import ButtonValue
 from bot.domain.slack import Requester
-from bot.messages import audit_history, denials, modals, private_cards
+from bot.messages import denials, modals, private_cards
+from bot.messages.home import CALLS
 from handlers import (
     audit,
     batch,
@@ -49,44 +51,82 @@ class ButtonPress:
 
 async def press(ack: AsyncAck, slack_payload: Press, recorder: Recorder) -> None:
     """Handle any button or menu, by its action id."""
-    app, requester, trigger_id = recorder.app, slack_payload.requester, slack_payload.trigger_id
-    name, value, in_modal = slack_payload.action_id, slack_payload.value, slack_payload.in_modal
-    if slack_payload.option:  # a menu's option carries both
-        name, _, value = slack_payload.option.partition("|")
-    if slack_payload.action_id == modals.NODES:
-        run_after_ack(app, forms.choose_node(app, slack_payload), requester)
-    elif name.startswith("page."):
-        run_after_ack(app, queries.turn_page(app, value, requester), requester)
-    elif name.partition(".")[0] == "home":
-        await home.record_options(recorder, requester.actor, value)
-        run_after_ack(app, home.opened(app, requester.actor), requester)
-    elif name == "calls":
-        await preferences.chosen_on_home(recorder, requester, value, trigger_id)
-        run_after_ack(app, home.opened(app, requester.actor), requester)
-    elif name == audit_history.OLDER:
-        run_after_ack(app, audit.turn_page(app, value, requester, trigger_id), requester)
-    elif name.startswith("start."):
-        commands.answer_button(app, name, requester, trigger_id)
-    elif name in (private_cards.ANSWER, private_cards.TRY_AGAIN):
-        await questions.answered(recorder, value, requester, trigger_id)
-    elif name == "several":
-        query = BatchQuery.parse(value)
-        await batch.open_form(app, query, requester, trigger_id, in_modal=in_modal)
-    else:
-        await _press_object_button(
-            recorder, _read_press(app, slack_payload, name, value), _at_details(slack_payload)
-        )
+    if slack_payload.option and slack_payload.action_id != modals.NODES:
+        name, _, value = slack_payload.option.partition("|")  # a menu's option carries both
+        slack_payload = replace(slack_payload, action_id=name, value=value)
+    name = slack_payload.action_id.partition(".")[0]
+    await HANDLERS.get(name, press_object_button)(recorder, slack_payload)
     await ack()
 
 
-def _read_press(app: AppContext, slack_payload: Press, name: str, value: str) -> ButtonPress:
+async def choose_node(recorder: Recorder, slack_payload: Press) -> None:
+    """Fill in the parameters of the node that was chosen in a form."""
+    app = recorder.app
+    run_after_ack(app, forms.choose_node(app, slack_payload), slack_payload.requester)
+
+
+async def turn_list_page(recorder: Recorder, slack_payload: Press) -> None:
+    """Show another page of a list."""
+    app, requester = recorder.app, slack_payload.requester
+    run_after_ack(app, queries.turn_page(app, slack_payload.value, requester), requester)
+
+
+async def turn_audit_page(recorder: Recorder, slack_payload: Press) -> None:
+    """Show the records of the audit before those that are shown."""
+    app, requester = recorder.app, slack_payload.requester
+    page = audit.turn_page(app, slack_payload.value, requester, slack_payload.trigger_id)
+    run_after_ack(app, page, requester)
+
+
+async def choose_home_options(recorder: Recorder, slack_payload: Press) -> None:
+    """Record what a Home is to show, and draw it."""
+    app, requester = recorder.app, slack_payload.requester
+    await home.record_options(recorder, requester.actor, slack_payload.value)
+    run_after_ack(app, home.opened(app, requester.actor), requester)
+
+
+async def choose_calls(recorder: Recorder, slack_payload: Press) -> None:
+    """Record how a person wants to be called for approvals, and draw their Home."""
+    app, requester = recorder.app, slack_payload.requester
+    await preferences.chosen_on_home(
+        recorder, requester, slack_payload.value, slack_payload.trigger_id
+    )
+    run_after_ack(app, home.opened(app, requester.actor), requester)
+
+
+async def start_command(recorder: Recorder, slack_payload: Press) -> None:
+    """Start the command that a button stands for."""
+    commands.answer_button(
+        recorder.app, slack_payload.action_id, slack_payload.requester, slack_payload.trigger_id
+    )
+
+
+async def answer_question(recorder: Recorder, slack_payload: Press) -> None:
+    """Carry out the command that a question was about, or one that failed again."""
+    await questions.answered(
+        recorder, slack_payload.value, slack_payload.requester, slack_payload.trigger_id
+    )
+
+
+async def select_several(recorder: Recorder, slack_payload: Press) -> None:
+    """Open the form in which several objects are selected."""
+    await batch.open_form(
+        recorder.app,
+        BatchQuery.parse(slack_payload.value),
+        slack_payload.requester,
+        slack_payload.trigger_id,
+        in_modal=slack_payload.in_modal,
+    )
+
+
+def _read_press(app: AppContext, slack_payload: Press) -> ButtonPress:
     """Return which object a button is about; raises UserError for one of another version."""
-    action_name, _, button_value = value.rpartition("|")
+    action_name, _, button_value = slack_payload.value.rpartition("|")
     button = ButtonValue.parse(button_value)
     if button is None or button.ref.workspace not in app.services.workspaces:
         raise UserError(denials.newer_button(app.catalogue))
     trigger_id, in_modal = slack_payload.trigger_id, slack_payload.in_modal
-    return ButtonPress(name, button, trigger_id, in_modal, action_name)
+    return ButtonPress(slack_payload.action_id, button, trigger_id, in_modal, action_name)
 
 
 def _at_details(slack_payload: Press) -> Requester:
@@ -102,11 +142,10 @@ async def submit(ack: AsyncAck, slack_payload: Submission, recorder: Recorder) -
     await ack()
 
 
-async def _press_object_button(
-    recorder: Recorder, press: ButtonPress, requester: Requester
-) -> None:
-    """Start what a button means for the object it names."""
-    app, ref, trigger_id = recorder.app, press.button.ref, press.trigger_id
+async def press_object_button(recorder: Recorder, slack_payload: Press) -> None:
+    """Start what a button means for the object it names; raises UserError for an unknown one."""
+    app, press = recorder.app, _read_press(recorder.app, slack_payload)
+    requester, ref, trigger_id = _at_details(slack_payload), press.button.ref, press.trigger_id
     fingerprint = press.button.decision_fingerprint
     match press.name:
         case name if name.removeprefix(FILLED) in BY_NAME:
@@ -123,7 +162,7 @@ async def _press_object_button(
         case name if name.startswith("snooze."):
             choice = SnoozeChoice.parse(name.removeprefix("snooze."))
             if choice is None:
-                raise UserError(denials.newer_button(recorder.app.catalogue))
+                raise UserError(denials.newer_button(app.catalogue))
             await watch.snooze(recorder, ref, choice, requester, trigger_id)
         case "show" | private_cards.POST:
             posts = press.name == private_cards.POST
@@ -132,14 +171,14 @@ async def _press_object_button(
         case "refresh":
             run_after_ack(app, queries.refresh(app, ref, requester), requester)
         case "details":
-            view = modals.loading(recorder.app.catalogue, modals.DETAILS)
+            view = modals.loading(app.catalogue, modals.DETAILS)
             response = await forms.open_view(
                 app.services, trigger_id, view, in_modal=press.in_modal
             )
             view_id = response["view"]["id"]
             run_after_ack(app, queries.details(app, ref, requester, view_id), requester)
         case _:
-            raise UserError(denials.newer_button(recorder.app.catalogue))
+            raise UserError(denials.newer_button(app.catalogue))
 
 
 async def _change_approval(recorder: Recorder, press: ButtonPress, requester: Requester) -> None:
@@ -153,3 +192,17 @@ async def _change_approval(recorder: Recorder, press: ButtonPress, requester: Re
         BY_NAME[press.action_name], ref, decision_fingerprint=press.button.decision_fingerprint
     )
     await forms.open_decline_form(recorder.app, request, requester, trigger_id)
+
+
+# By what the action id begins with, up to a "."; all others are about one object.
+HANDLERS: Mapping[str, Callable[[Recorder, Press], Awaitable[None]]] = {
+    modals.NODES: choose_node,
+    "page": turn_list_page,
+    "audit": turn_audit_page,
+    "home": choose_home_options,
+    CALLS: choose_calls,
+    "start": start_command,
+    private_cards.ANSWER: answer_question,
+    private_cards.TRY_AGAIN: answer_question,
+    "several": select_several,
+}

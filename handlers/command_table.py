@@ -305,8 +305,8 @@ def read_talk(arguments: Arguments) -> ParsedCommand[Any] | None:
 
     That may only read: a write is never found within a sentence. Raises ParseError.
     """
-    said, words = talk(arguments.words)
-    if said is None:
+    courtesy, words = talk(arguments.words)
+    if courtesy is None:
         return None
     if not words:
         return TALK.read(arguments)

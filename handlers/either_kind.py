@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import compress
 from typing import Any
 
 from bot.domain.objects import OBJECT_KINDS, ListQuery, ObjectId, ObjectKind, Ref
@@ -112,7 +113,7 @@ async def kind_of(app: AppContext, reader: Reader, object_id: ObjectId) -> Objec
             are_there = await asyncio.gather(*(is_there(reader, ref) for ref in refs))
     except (SecMasterError, ReadRefused, TimeoutError):
         return None
-    kinds = [kind for kind, there in zip(kinds, are_there, strict=True) if there]
+    kinds = list(compress(kinds, are_there))
     if not kinds:
         raise UserError(command_problems.no_such_object(app.catalogue))
     return kinds[0] if len(kinds) == 1 else None

@@ -57,12 +57,12 @@ SEARCHES = frozenset({"search", "find"})
 def everyday(text: str) -> str:
     """Return words in small letters, without punctuation, skin tones and the marks of emoji."""
     text = SKIN_TONE.sub("", unescape(text[:LONGEST])).translate(QUOTES).casefold()
-    kept = (
+    letters = (
         letter if letter in INNER_MARKS or unicodedata.category(letter)[0] not in "PZC" else " "
         for letter in text
         if unicodedata.category(letter)[0] != "M" and not FIRST_TONE <= letter <= LAST_TONE
     )
-    words = ("".join(kept)).split()
+    words = ("".join(letters)).split()
     return " ".join(filter(None, (word.strip("'-_") for word in words)))
 
 
@@ -72,10 +72,10 @@ def talk(text: str) -> tuple[Talk | None, str]:
     A text of greetings, thanks and their usual company alone has no words after that.
     """
     words = everyday(text).split()
-    said = [word for word in words if word in GREETINGS or word in THANKS]
-    if len(text) > LONGEST or not said:
+    courtesies = [word for word in words if word in GREETINGS or word in THANKS]
+    if len(text) > LONGEST or not courtesies:
         return None, text
-    first = Talk.THANKS if said[0] in THANKS else Talk.GREETING
+    first = Talk.THANKS if courtesies[0] in THANKS else Talk.GREETING
     asks_for_help = first is Talk.GREETING and "help" in words
     if set(words) <= GREETINGS | THANKS | FILLERS and not asks_for_help:
         return first, ""

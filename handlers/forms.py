@@ -9,10 +9,10 @@ from typing import Any
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.domain.actions import MAX_REASON, Action
-from bot.domain.approvals import ApprovalIntent
+from bot.domain.approvals import ApprovalIntent, earlier_end
 from bot.domain.objects import visible
 from bot.domain.slack import Requester, SlackLocation
-from bot.domain.snapshots import Snapshot, due_end
+from bot.domain.snapshots import Snapshot
 from bot.messages import approvals, denials, modals, private_cards
 from bot.messages.blocks import Tally
 from bot.operations.authorization import Grant, authorize
@@ -206,10 +206,9 @@ async def _silence_warning(app: AppContext, request: ActionRequest, grant: Grant
         app.services.store.snapshots.get, request.ref, request.decision_fingerprint
     )
     now = app.services.clock.now()
-    end = due_end(snapshot, now)
-    if end is None or end[0] > now + timedelta(seconds=grant.terms.expires):
-        return ""
-    return approvals.silence_warning(app.catalogue, request.action, *end)
+    expires_at = now + timedelta(seconds=grant.terms.expires)
+    end, due_handle = earlier_end(snapshot, now, expires_at)
+    return approvals.silence_warning(app.catalogue, request.action, end, due_handle)
 
 
 async def _shown_snapshot(app: AppContext, request: ActionRequest) -> Snapshot | None:

@@ -136,7 +136,7 @@ def _open_requests(app: AppContext) -> list[tuple[OpenRequest, Snapshot]]:
     store = app.services.store
     requests = store.claims.open_requests(app.services.clock.now())
     tracked = {each.ref: each for each in store.tracked.get([each.ref for each in requests])}
-    found = []
+    pairs = []
     for request in requests:
         snapshot: Snapshot | None
         if request.ref in tracked:
@@ -145,8 +145,8 @@ def _open_requests(app: AppContext) -> list[tuple[OpenRequest, Snapshot]]:
             approved = request.request.approvals[-1].decision_fingerprint
             snapshot = store.snapshots.get(request.ref, approved)
         if snapshot:
-            found.append((request, snapshot))
-    return found
+            pairs.append((request, snapshot))
+    return pairs
 
 
 async def _draw(

@@ -63,18 +63,15 @@ async def waiting(app: AppContext, _request: ShowOnCall, delivery: Delivery) -> 
     urgent = [task for task in tasks if reader.may_read(task.ref, task.snapshot)][:NAMED_TASKS]
     stale_since = await asyncio.to_thread(digests.stale_since, app.services)
     known_since = await asyncio.to_thread(digests.known_since, app.services)
-    people = await on_call(app)
-    counted_kinds = tuple(filter(reader.reads_all, OBJECT_KINDS))
-    return oncall_messages.on_call(
-        app.catalogue,
-        people,
-        counts,
-        urgent,
-        now,
-        stale_since or known_since,
+    facts = oncall_messages.OnCall(
+        people=await on_call(app),
+        counts=counts,
+        urgent=urgent,
+        as_of=stale_since or known_since,
         is_stale=stale_since is not None,
-        counted_kinds=counted_kinds,
+        counted_kinds=tuple(filter(reader.reads_all, OBJECT_KINDS)),
     )
+    return oncall_messages.on_call(app.catalogue, facts, now)
 
 
 async def on_call(app: AppContext) -> tuple[str, ...] | None:

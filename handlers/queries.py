@@ -72,8 +72,8 @@ async def list_page(app: AppContext, reader: Reader, query: ListQuery) -> ListPa
         active = await reader.active_runs(workspace)
     objects = await reader.open_objects(query.kind, workspace)
     rows = {snapshot.id: snapshot for snapshot in (*objects.rows, *active)}
-    found = search_open(app, reader, query, workspace, rows.values())
-    return objects.page(found, query.offset, PAGE)
+    matching = search_open(app, reader, query, workspace, rows.values())
+    return objects.page(matching, query.offset, PAGE)
 
 
 def search_open(
@@ -264,7 +264,7 @@ async def details(app: AppContext, ref: Ref, requester: Requester, view_id: str)
         view: dict[str, Any] = details_view(render_context, snapshot, requester.location)
     except SHOWN_FAILURES as error:
         note_failure(error, requester)
-        view = modals.failed(app.catalogue, "Details", error_message(error, app).text)
+        view = modals.failed(app.catalogue, modals.DETAILS, error_message(error, app).text)
     await _update_view(app, view_id, view)
 
 

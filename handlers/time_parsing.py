@@ -5,26 +5,12 @@ from datetime import date, datetime, time, timedelta, tzinfo
 
 from bot.messages import command_problems
 from bot.policy.routes import local_moments
-from bot.policy.rules import MAX_DURATION, parse_duration
+from bot.policy.rules import parse_length
 from handlers.parsing import ParseError
 
 DAY = timedelta(days=1)
 DELEGATE_USAGE = "delegate @person until 18:00"
-LENGTH = re.compile(r"(?:(\d{1,3})d)? ?(?:(\d{1,3})h)? ?(?:(\d{1,4})m)?", re.ASCII)
 CLOCK_TIME = re.compile(r"(?:(\d{4}-\d{2}-\d{2})[ T])?([01]?\d|2[0-3])[:.]([0-5]\d)", re.ASCII)
-
-
-def parse_length(text: str) -> timedelta:
-    """Read a length of time such as "2h30m", "45m" or "3d"; raises ValueError."""
-    if (match := LENGTH.fullmatch(text)) and sum(
-        number is not None for number in match.groups()
-    ) > 1:
-        days, hours, minutes = (int(number or 0) for number in match.groups())
-        length = timedelta(days=days, hours=hours, minutes=minutes)
-        if not timedelta() < length <= MAX_DURATION:
-            raise ValueError(f"{text!r} is longer than {MAX_DURATION.days} days")
-        return length
-    return parse_duration(text)
 
 
 def parse_moment(text: str, now: datetime, zone: tzinfo, usage: str = DELEGATE_USAGE) -> datetime:

@@ -178,27 +178,30 @@ def write_report(records: Iterable[AuditedRecord], file: TextIO, heading: Headin
     file.write(f"\n{closing(count)}\n")
 
 
-def markdown_section(told: Story, markup: MarkdownMarkup) -> str:
+def markdown_section(decision: Story, markup: MarkdownMarkup) -> str:
     """Return one decision in Markdown."""
-    title = " · ".join(filter(None, (told.when, told.object_name)))
-    lines = ["", f"## {title}", "", f"{told.sign} {told.headline}", ""]
-    if told.reason:
-        lines += [f"> {markup.text(line, MAX_REASON)}" for line in plain_lines(told.reason)]
+    title = " · ".join(filter(None, (decision.when, decision.object_name)))
+    lines = ["", f"## {title}", "", f"{decision.sign} {decision.headline}", ""]
+    if decision.reason:
+        lines += [f"> {markup.text(line, MAX_REASON)}" for line in plain_lines(decision.reason)]
         lines.append("")
-    lines += [f"- {label}: {value}" for label, value in facts_of(told)]
-    if told.card:
+    lines += [f"- {label}: {value}" for label, value in facts_of(decision)]
+    if decision.card:
         lines.append(f"- {CATALOGUE.gettext('The card showed')}:")
-        lines += [f"  - {label}: {value}" for label, value in told.card]
-    if told.card_note:
-        lines.append(f"- {told.card_note}")
+        lines += [f"  - {label}: {value}" for label, value in decision.card]
+    if decision.card_note:
+        lines.append(f"- {decision.card_note}")
     return "\n".join(lines) + "\n"
 
 
-def facts_of(told: Story) -> list[tuple[str, str]]:
+def facts_of(decision: Story) -> list[tuple[str, str]]:
     """Return the facts of a decision, its object first."""
-    if not told.object_name:
-        return [*told.facts]
-    return [(CATALOGUE.gettext("Object"), f"{told.object_name} · {told.object_id}"), *told.facts]
+    if not decision.object_name:
+        return [*decision.facts]
+    return [
+        (CATALOGUE.gettext("Object"), f"{decision.object_name} · {decision.object_id}"),
+        *decision.facts,
+    ]
 
 
 def closing(count: int) -> str:
@@ -246,21 +249,21 @@ def write_html(records: Iterable[AuditedRecord], file: TextIO, heading: Heading)
     file.write(f"<p>{html.escape(closing(count))}</p>\n</body>\n</html>\n")
 
 
-def html_article(told: Story) -> str:
+def html_article(decision: Story) -> str:
     """Return one decision in HTML."""
-    title = " · ".join(filter(None, (told.when, told.object_name)))
-    parts = [f"<article>\n<h2>{title}</h2>\n<p>{told.sign} {told.headline}</p>\n"]
-    if told.reason:
-        reason = "\n".join(html.escape(line) for line in plain_lines(told.reason))
+    title = " · ".join(filter(None, (decision.when, decision.object_name)))
+    parts = [f"<article>\n<h2>{title}</h2>\n<p>{decision.sign} {decision.headline}</p>\n"]
+    if decision.reason:
+        reason = "\n".join(html.escape(line) for line in plain_lines(decision.reason))
         parts.append(f"<blockquote>{reason}</blockquote>\n")
-    parts.append(definitions(facts_of(told)))
-    if told.card:
+    parts.append(definitions(facts_of(decision)))
+    if decision.card:
         title = html.escape(CATALOGUE.gettext("The card showed"))
         parts.append(
-            f'<section class="card"><h3>{title}</h3>\n{definitions(told.card)}</section>\n'
+            f'<section class="card"><h3>{title}</h3>\n{definitions(decision.card)}</section>\n'
         )
-    if told.card_note:
-        parts.append(f"<p>{html.escape(told.card_note)}</p>\n")
+    if decision.card_note:
+        parts.append(f"<p>{html.escape(decision.card_note)}</p>\n")
     parts.append("</article>\n")
     return "".join(parts)
 

@@ -59,18 +59,14 @@ class ApprovalRequest(Value):
     brake_retries: int = 0
     brake_within: float = 0
 
-    def approvals_of(self, decision_fingerprint: str) -> tuple[Approval, ...]:
-        """Return the approvals that count for an object as it is now, by its fingerprint."""
-        return tuple(
-            approval
-            for approval in self.approvals
-            if approval.decision_fingerprint in ("", decision_fingerprint)
-        )
-
     @property
     def missing(self) -> int:
         """How many approvals it still needs."""
         return self.needed - len(self.approvals)
+
+    def approval_by(self, authority: str) -> Approval | None:
+        """Return the approval that used the right of this ``authority``; None if none did."""
+        return next((each for each in self.approvals if each.authority == authority), None)
 
     def has_approval_of(self, user: str, authority: str) -> bool:
         """Whether a person approved, or the right of this ``authority`` was used."""
@@ -79,11 +75,18 @@ class ApprovalRequest(Value):
             for approval in self.approvals
         )
 
+    def approvals_of(self, decision_fingerprint: str) -> tuple[Approval, ...]:
+        """Return the approvals that count for an object with this fingerprint."""
+        return tuple(
+            approval
+            for approval in self.approvals
+            if approval.decision_fingerprint in ("", decision_fingerprint)
+        )
+
     def counted_for(self, snapshot: Snapshot) -> "ApprovalRequest":
         """Return the request with those approvals alone that were given to this snapshot."""
-        return self.model_copy(
-            update={"approvals": self.approvals_of(decision_fingerprint(snapshot))}
-        )
+        approvals = self.approvals_of(decision_fingerprint(snapshot))
+        return self.model_copy(update={"approvals": approvals})
 
     def deadline(self, snapshot: Snapshot, now: datetime) -> tuple[datetime, DueHandle | None]:
         """Return when it ends: when it expires, or when its task is due where that is earlier.
@@ -91,8 +94,18 @@ class ApprovalRequest(Value):
         With it, what SecMaster does then by itself. The due date may have been moved since the
         request was opened.
         """
-        end = due_end(snapshot, now)
-        return end if end and end[0] <= self.expires_at else (self.expires_at, None)
+        return earlier_end(snapshot, now, self.expires_at)
+
+
+def earlier_end(
+    snapshot: Snapshot | None, now: datetime, expires_at: datetime
+) -> tuple[datetime, DueHandle | None]:
+    """Return when a request ends that expires then, and what SecMaster does at that moment.
+
+    That is when its task is due where SecMaster ends the task by itself, and not later.
+    """
+    end = due_end(snapshot, now)
+    return end if end and end[0] <= expires_at else (expires_at, None)
 
 
 class RequestNews(Value):

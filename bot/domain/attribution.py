@@ -25,18 +25,18 @@ def signed_comment(operation: Operation, text: str, permalink: str = "") -> str:
     return f"{_without_signatures(text)}\n{_signature(operation, permalink)}"
 
 
-def attribution_comment(operation: Operation, noun: str, permalink: str = "") -> str:
+def attribution_comment(operation: Operation, title: str, permalink: str = "") -> str:
     """Return the comment that explains a decision: what it is, who approved it, and why.
 
-    ``noun`` is the decision's name in a sentence, such as "approval".
+    ``title`` says what was decided, such as "Approval from Slack".
     """
-    title, reason_label = f"{noun.capitalize()} from Slack", ""
+    head = f"{title}."
     if operation.terms.break_glass_channel:
-        title += f". Emergency override by {_name(operation.actor)}."
-        reason_label = "Reason: "
-    parts = [title]
+        head = f"Emergency override by {_name(operation.actor)}. {head}"
+    # The reason has lines of its own, so that none of it stands behind words of ours.
+    parts = [head]
     if operation.reason:
-        parts.append(_without_signatures(f"{reason_label}{operation.reason}"))
+        parts = [f"{head} Reason:", _without_signatures(operation.reason)]
     for approval in operation.co_approvers:
         reason = _without_signatures(" ".join(approval.reason.split()))
         suffix = f": {reason[:CO_APPROVER_REASON]}" if reason else ""

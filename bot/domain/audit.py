@@ -96,16 +96,16 @@ class AuditQuery(Value):
         )
 
     def _names(self, person: Mapping[str, Any]) -> bool:
-        wanted = self.person.casefold()
+        words = self.person.casefold()
         ids = {str(person.get(key) or "").casefold() for key in ("id", "alias", "identity")}
         names = {part for id_ in ids for part in (id_, id_.partition("@")[0])}
         name = str(person.get("name") or "").casefold()
-        return wanted in names or wanted in name
+        return words in names or words in name
 
     def _is_about(self, record: Mapping[str, Any]) -> bool:
-        wanted, target = self.object.casefold(), str(record.get("target") or "").casefold()
-        is_its_id = wanted in (target, target.rpartition(":")[2])
-        return is_its_id or wanted in str(record.get("object_name") or "").casefold()
+        words, target = self.object.casefold(), str(record.get("target") or "").casefold()
+        is_its_id = words in (target, target.rpartition(":")[2])
+        return is_its_id or words in str(record.get("object_name") or "").casefold()
 
 
 def _people(record: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -84,8 +84,8 @@ class GroupState:
     """What a message is drawn from that shows several objects: tasks, or runs of one workflow.
 
     ``refs`` are all of them, in the order of its rows, and ``open`` is how many of them still wait
-    for a person. ``objects`` are those of them that are tracked, up to some number, and ``requests``
-    the approval requests about these.
+    for a person. ``objects`` are those of them that are tracked, up to some number, and
+    ``requests`` the approval requests about these.
     """
 
     refs: tuple[Ref, ...]
@@ -117,6 +117,13 @@ class CardState:
     snoozed_by: str = ""
     groups: Mapping[tuple[str, str], GroupState] = field(default_factory=dict)
     stale: bool = False
+
+    @property
+    def counted_requests(self) -> tuple[ApprovalRequest, ...]:
+        """The requests with those approvals alone that were given to the object as it is."""
+        if self.snapshot is None:
+            return ()
+        return tuple(request.counted_for(self.snapshot) for request in self.requests)
 
     @property
     def rendered_fingerprint(self) -> str:

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from slack_sdk.models.blocks import ButtonElement
 
-from bot.domain.actions import BY_NAME, Action
+from bot.domain.actions import BY_NAME
 from bot.domain.approvals import ApprovalRequest, CallPreference
 from bot.domain.snapshots import Snapshot
-from bot.messages.approvals import silence_warning
+from bot.messages.approvals import silence_warning, tally
 from bot.messages.blocks import (
     Message,
     RenderContext,
@@ -19,7 +19,6 @@ from bot.messages.blocks import (
     text_message,
 )
 from bot.messages.catalogue import N_, Catalogue, Sentence
-from bot.messages.labels import labels
 from bot.messages.text import (
     ago_token,
     date_token,
@@ -29,13 +28,11 @@ from bot.messages.text import (
     quote,
 )
 
-HELP = N_("calls you for approvals in a direct message (or `rule`, `off`)")
+HELP = N_("how you are notified of approval requests: `dm`, `rule` (as each rule says), or `off`")
 CALLS = {
-    CallPreference.AS_RULED: N_("You are called for approvals as each rule says."),
-    CallPreference.DIRECT: N_("You are called for approvals in a direct message."),
-    CallPreference.OFF: N_(
-        "You are not called for approvals. Home still shows those that are waiting for you."
-    ),
+    CallPreference.AS_RULED: N_("You are notified of approval requests as each rule says."),
+    CallPreference.DIRECT: N_("You are notified of approval requests in a direct message."),
+    CallPreference.OFF: N_("You are not notified of approval requests. Home still shows them."),
 }
 REASON = 150  # characters of each approver's reason: nine of them fit a section
 
@@ -87,23 +84,12 @@ def direct(
 
 def unknown_choice(word: str) -> Sentence:
     """Say that a word names no way to be called for approvals."""
-    return Sentence(
-        N_("I don't know “{word}”: write “dm”, “thread”, or “off”."), {"word": word[:60]}
-    )
+    return Sentence(N_("I don't know “{word}”: write “dm”, “rule”, or “off”."), {"word": word[:60]})
 
 
 def calls_chosen(catalogue: Catalogue, calls: CallPreference) -> Message:
     """Say how a person is called for approvals."""
     return text_message(f"🔔 {catalogue.gettext(CALLS[calls])}")
-
-
-def tally(catalogue: Catalogue, request: ApprovalRequest) -> str:
-    """Say how many of the approvals there are that an action needs."""
-    return catalogue.gettext(
-        labels(BY_NAME[request.action]).tally,
-        count=catalogue.number(len(request.approvals)),
-        needed=catalogue.number(request.needed),
-    )
 
 
 def approver_lines(catalogue: Catalogue, request: ApprovalRequest) -> list[str]:
@@ -140,8 +126,7 @@ def warning_text(
 ) -> str:
     """Say what SecMaster does at the due date against what is asked for; "" where nothing."""
     at, due_handle = request.deadline(snapshot, render_context.now)
-    action: Action = BY_NAME[request.action]
-    return silence_warning(render_context.catalogue, action, at, due_handle) if due_handle else ""
+    return silence_warning(render_context.catalogue, BY_NAME[request.action], at, due_handle)
 
 
 def _warning_lines(

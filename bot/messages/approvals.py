@@ -10,11 +10,11 @@ from bot.domain.actions import BY_NAME, Action, is_contrary
 from bot.domain.approvals import Approval, ApprovalIntent, ApprovalRequest, RequestNews
 from bot.domain.cards import ButtonValue
 from bot.domain.operations import Operation, Outcome
-from bot.domain.snapshots import Snapshot, decision_fingerprint, due_end
-from bot.messages.blocks import RenderContext, actions, section
+from bot.domain.snapshots import Snapshot, decision_fingerprint
+from bot.messages.blocks import RenderContext, actions, named_label, section
 from bot.messages.catalogue import Catalogue
 from bot.messages.labels import labels
-from bot.messages.text import ago_token, date_token, inline, mention_all, mention_user, quote
+from bot.messages.text import ago_token, date_token, inline, mention, mention_user, quote
 from bot.secmaster import DueHandle
 
 REASON_LENGTH = 200  # characters of each reason on a card
@@ -23,11 +23,11 @@ MOST_APPROVERS = 10  # people and user groups that are named on a card
 
 def needed_line(catalogue: Catalogue, action: Action, needed: int, roles: Sequence[str]) -> str:
     """Say before anybody has approved how many must, and in which roles: nobody is mentioned."""
-    tally = _tally(catalogue, action, 0, needed)
+    title = _tally(catalogue, action, 0, needed)
     names = catalogue.one_of([f"*{inline(role, 60)}*" for role in roles[:MOST_APPROVERS]])
     if not names:
-        return f"👥 *{tally}*"
-    return f"👥 *{tally}*\n{catalogue.gettext('Needed from {roles}.', roles=names)}"
+        return f"👥 *{title}*"
+    return f"👥 *{title}*\n{catalogue.gettext('Needed from {roles}.', roles=names)}"
 
 
 def request_blocks(
@@ -38,12 +38,11 @@ def request_blocks(
     Whoever approved a state of the object that has changed since is named, but not counted.
     """
     catalogue, action = render_context.catalogue, BY_NAME[request.action]
-    current = request.approvals_of(decision_fingerprint(snapshot))
-    tally = _tally(catalogue, action, len(current), request.needed)
-    lines = [f"🗳️ *{tally}*", *_brake_notes(catalogue, request)]
+    counted = request.counted_for(snapshot)
+    lines = [f"🗳️ *{tally(catalogue, counted)}*", *_brake_notes(catalogue, request)]
     for approval in request.approvals:
         names, at = approver_names(catalogue, [approval]), date_token(approval.at)
-        if approval in current:
+        if approval in counted.approvals:
             line = f"✅ {catalogue.gettext('{names}, {when}', names=names, when=at)}"
         else:
             outdated = catalogue.gettext(
@@ -55,12 +54,8 @@ def request_blocks(
         lines.append(
             f"{line}\n{quote(approval.reason, REASON_LENGTH)}" if approval.reason else line
         )
-    counted = request.model_copy(update={"approvals": current})
     lines.append(_missing_approvals(render_context, counted))
-    # The due date may have been moved since the request was opened.
-    end = due_end(snapshot, render_context.now)
-    end = end if end and end[0] <= request.expires_at else None
-    expires_at = end[0] if end else request.expires_at
+    expires_at, due_handle = request.deadline(snapshot, render_context.now)
     lines.append(
         catalogue.gettext(
             "The request expires {when} ({ago}).",
@@ -68,7 +63,7 @@ def request_blocks(
             ago=ago_token(expires_at),
         )
     )
-    if end and (warning := silence_warning(catalogue, action, *end)):
+    if warning := silence_warning(catalogue, action, expires_at, due_handle):
         lines.append(warning)
     return [section("\n".join(lines)), actions(_buttons(render_context, snapshot, request))]
 
@@ -84,23 +79,24 @@ def _buttons(
     fingerprint = decision_fingerprint(snapshot)
     button = ButtonValue(ref=render_context.ref, decision_fingerprint=fingerprint)
     value = f"{action}|{button}"
-    buttons = []
+    labels_and_ids = []
     if viewer is None or action in viewer.has_approved:
-        buttons.append(
-            ButtonElement(
-                text=catalogue.gettext("Withdraw my approval"),
-                action_id="withdraw",
-                value=value,
-                style="primary" if viewer else None,
-            )
-        )
-    buttons.append(
-        ButtonElement(text=catalogue.gettext("Decline request"), action_id="refuse", value=value)
-    )
+        labels_and_ids.append((catalogue.gettext("Withdraw my approval"), "withdraw"))
+    labels_and_ids.append((catalogue.gettext("Decline request"), "refuse"))
     if viewer and action in viewer.may_override:
-        override = catalogue.gettext("Emergency override")
-        buttons.append(ButtonElement(text=override, action_id="break-glass", value=value))
-    return buttons
+        labels_and_ids.append((catalogue.gettext("Emergency override"), "break-glass"))
+    # A card may show several requests, each with these buttons.
+    about = catalogue.gettext(labels(BY_NAME[action]).button)
+    return [
+        ButtonElement(
+            text=text,
+            accessibility_label=named_label(text, about),
+            action_id=action_id,
+            value=value,
+            style="primary" if viewer and action_id == "withdraw" else None,
+        )
+        for text, action_id in labels_and_ids
+    ]
 
 
 def approval_counted(catalogue: Catalogue, operation: Operation, outcome: Outcome) -> str:
@@ -110,22 +106,19 @@ def approval_counted(catalogue: Catalogue, operation: Operation, outcome: Outcom
     if outcome.approval_request is None:
         return f"🗳️ {head}"
     request = outcome.approval_request
-    tally = _tally(catalogue, action, len(request.approvals), request.needed)
-    missing = request.needed - len(request.approvals)
     sentences = [
-        f"🗳️ *{tally}.*",
+        f"🗳️ *{tally(catalogue, request)}.*",
         head,
         catalogue.ngettext(
             "{count} more is needed before {when}.",
             "{count} more are needed before {when}.",
-            max(missing, 1),
+            max(request.missing, 1),
             when=date_token(request.expires_at),
         ),
         *_brake_notes(catalogue, request),
+        silence_warning(catalogue, action, request.expires_at, request.due_handle),
+        catalogue.gettext("Nothing was sent to SecMaster yet."),
     ]
-    if request.due_handle:
-        sentences.append(silence_warning(catalogue, action, request.expires_at, request.due_handle))
-    sentences.append(catalogue.gettext("Nothing was sent to SecMaster yet."))
     return " ".join(filter(None, sentences))
 
 
@@ -133,19 +126,18 @@ def approval_changed(catalogue: Catalogue, operation: Operation, outcome: Outcom
     """Say that somebody withdrew their approval or declined the request, and what remains."""
     request = outcome.approval_request or outcome.ended_request
     declines = operation.intent is ApprovalIntent.DECLINE
-    given = len(outcome.approval_request.approvals) if outcome.approval_request else 0
     news = RequestNews(
         action=operation.action,
         intent=ApprovalIntent.DECLINE if declines else ApprovalIntent.WITHDRAW,
         actor=operation.actor,
         at=operation.accepted_at,
         needed=request.needed if request else 0,
-        given=given,
+        given=len(outcome.approval_request.approvals) if outcome.approval_request else 0,
     )
     sentences = [change_sentence(catalogue, news)]
     if declines and outcome.ended_request:
         sentences.append(_not_counted(catalogue, outcome.ended_request.approvals))
-    sentences.append(catalogue.gettext(labels(BY_NAME[operation.action]).not_sent))
+    sentences.append(catalogue.gettext("Nothing was sent to SecMaster."))
     return " ".join(sentences)
 
 
@@ -171,10 +163,8 @@ def change_sentence(catalogue: Catalogue, news: RequestNews) -> str:
 
 def lapsed(catalogue: Catalogue, request: ApprovalRequest) -> str:
     """Say that an approval request expired before enough people had approved."""
-    action = BY_NAME[request.action]
-    words = labels(action)
+    words = labels(BY_NAME[request.action])
     names = approver_names(catalogue, request.approvals)
-    tally = _tally(catalogue, action, len(request.approvals), request.needed)
     match request.due_handle:
         case None:
             end = catalogue.gettext("If it is still needed, ask again.")
@@ -185,26 +175,26 @@ def lapsed(catalogue: Catalogue, request: ApprovalRequest) -> str:
         case _:
             assert_never(request.due_handle)
     return (
-        f"⌛ *{catalogue.gettext(words.expired)}* {tally} ({names}). "
-        f"{catalogue.gettext(words.not_sent)} {end}"
+        f"⌛ *{catalogue.gettext(words.expired)}* {tally(catalogue, request)} ({names}). "
+        f"{catalogue.gettext('Nothing was sent to SecMaster.')} {end}"
     )
 
 
 def silence_warning(
-    catalogue: Catalogue, action: Action, at: datetime, due_handle: DueHandle
+    catalogue: Catalogue, action: Action, at: datetime, due_handle: DueHandle | None
 ) -> str:
     """Say what SecMaster does by itself when a request expires; "" where that is no other end."""
-    if not is_contrary(action, due_handle):
+    if due_handle is None or not is_contrary(action, due_handle):
         return ""
     match due_handle:
         case DueHandle.CONTINUE:
             sentence = catalogue.gettext(
-                "If nobody else confirms by {time}, SecMaster approves it automatically.",
+                "If approvals are missing at {time}, SecMaster approves the task automatically.",
                 time=date_token(at),
             )
         case DueHandle.INTERRUPT:
             sentence = catalogue.gettext(
-                "If nobody else confirms by {time}, SecMaster cancels it automatically.",
+                "If approvals are missing at {time}, SecMaster cancels the task automatically.",
                 time=date_token(at),
             )
         case _:
@@ -275,9 +265,59 @@ def _person(catalogue: Catalogue, user: str, delegator: str) -> str:
     )
 
 
-def _tally(catalogue: Catalogue, action: Action, given: int, needed: int) -> str:
-    count, number = catalogue.number(given), catalogue.number(needed)
-    return catalogue.gettext(labels(action).tally, count=count, needed=number)
+def tally(catalogue: Catalogue, request: ApprovalRequest) -> str:
+    """Say how many of the approvals there are that an action needs."""
+    return _tally(catalogue, BY_NAME[request.action], len(request.approvals), request.needed)
+
+
+def _tally(catalogue: Catalogue, action: Action, number: int, needed: int) -> str:
+    return catalogue.gettext(
+        labels(action).tally, count=catalogue.number(number), needed=catalogue.number(needed)
+    )
+
+
+def counted_twice(
+    catalogue: Catalogue, user: str, delegator: str, request: ApprovalRequest | None
+) -> str:
+    """Say who has used the right already by which a person would approve.
+
+    ``delegator`` is whose right that is, "" for the person's own.
+    """
+    authority = delegator or user
+    earlier = request.approval_by(authority) if request else None
+    if earlier is None:
+        return catalogue.gettext(
+            "The permissions of {delegator} were used to approve this already, so your approval "
+            "would count twice.",
+            delegator=mention_user(authority),
+        )
+    approver = mention_user(earlier.actor.id)
+    if not delegator:
+        return catalogue.gettext(
+            "{approver} already approved on your behalf, so your approval would count twice.",
+            approver=approver,
+        )
+    if earlier.delegator:
+        return catalogue.gettext(
+            "{approver} already approved on behalf of {delegator}, as you would, so your approval "
+            "would count twice.",
+            approver=approver,
+            delegator=mention_user(authority),
+        )
+    return catalogue.gettext(
+        "{approver} already approved this, and you would approve on their behalf, so your "
+        "approval would count twice.",
+        approver=approver,
+    )
+
+
+def already_approved(catalogue: Catalogue, request: ApprovalRequest | None) -> str:
+    """Say to somebody that they approved this before, and how many approvals are missing."""
+    return catalogue.ngettext(
+        "You already approved this. Waiting for {count} more.",
+        "You already approved this. Waiting for {count} more.",
+        request.missing if request else 1,
+    )
 
 
 def _not_counted(catalogue: Catalogue, approvals: Sequence[Approval]) -> str:
@@ -305,19 +345,19 @@ def _brake_notes(catalogue: Catalogue, request: ApprovalRequest) -> list[str]:
 
 def _missing_approvals(render_context: RenderContext, request: ApprovalRequest) -> str:
     """Say how many approvals are missing, and who may give them as far as the policy tells."""
-    catalogue, missing = render_context.catalogue, request.needed - len(request.approvals)
+    catalogue, missing = render_context.catalogue, request.missing
     if missing < 1:  # a stricter rule was taken back meanwhile
         return catalogue.gettext(
             "There are enough approvals now: one of the approvers must press the button again."
         )
-    approved = {approval.actor.id for approval in request.approvals}
-    tally = render_context.tallies.get(request.action)
-    possible = [id_ for id_ in tally.approvers if id_ not in approved] if tally else []
+    terms = render_context.tallies.get(request.action)
+    approvers = terms.approvers if terms else ()
+    possible = [id_ for id_ in approvers if not request.has_approval_of(id_, id_)]
     if not possible:
         return catalogue.ngettext(
             "{count} more approval needed.", "{count} more approvals needed.", missing
         )
-    mentions = [mention_all([id_]).strip() for id_ in possible[:MOST_APPROVERS]]
+    mentions = [mention(id_) for id_ in possible[:MOST_APPROVERS]]
     return catalogue.ngettext(
         "{count} more approval needed: {approvers}",
         "{count} more approvals needed: {approvers}",

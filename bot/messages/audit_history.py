@@ -20,11 +20,11 @@ from bot.domain.reasons import OutcomeReason, RefusalReason
 from bot.domain.snapshots import Snapshot
 from bot.messages.blocks import Message, actions, context, new_message, section, text_message
 from bot.messages.catalogue import N_, Catalogue
-from bot.messages.fields import WORDS, laid_out
+from bot.messages.fields import INSTANCE_STATES, TASK_STATES, WORDS, laid_out
 from bot.messages.labels import labels
 from bot.messages.markup import PERSON_ID, Markup, SlackMarkup
-from bot.messages.permissions import REFUSAL_TEXTS, rule_title
-from bot.messages.text import clip, quote
+from bot.messages.permissions import REFUSAL_TEXTS
+from bot.messages.text import clip, quote, rule_number
 from bot.secmaster import DueHandle, Task, TaskStatus
 
 OLDER = "audit.older"  # the button's action id
@@ -43,6 +43,7 @@ SIGNS = {
     AuditOutcome.FAILED: "❌",
     AuditOutcome.UNKNOWN: "❓",
 }
+STATES = {**TASK_STATES, **INSTANCE_STATES}
 # What was found by SecMaster's answer: it refused; everything else was never sent.
 REFUSED_BY_SECMASTER = {
     OutcomeReason.REFUSED,
@@ -55,21 +56,21 @@ REASONS = {
     OutcomeReason.NONE: "",
     OutcomeReason.NOT_ALLOWED: N_("The policy refused it."),
     OutcomeReason.PERSON_UNKNOWN: N_("Slack could not say who this person is."),
-    OutcomeReason.NOT_NOW: N_("The object was not open to this any more."),
+    OutcomeReason.NOT_NOW: N_("Its status no longer allowed this."),
     OutcomeReason.CHANGED: N_("The object had changed since the person saw it."),
     OutcomeReason.LOST: N_("Somebody else came first."),
-    OutcomeReason.TOO_OLD: N_("It came too late: the approval would have expired by then."),
+    OutcomeReason.TOO_OLD: N_("Too much time had passed."),
     OutcomeReason.ALREADY_APPROVED: N_("This person had approved it before."),
-    OutcomeReason.SAME_AUTHORITY: N_("The same person's right had been used already."),
+    OutcomeReason.SAME_AUTHORITY: N_("Somebody had approved with the same person's permissions."),
     OutcomeReason.REQUEST_OVER: N_("The request for approvals was over."),
     OutcomeReason.REQUEST_LAPSED: N_("The request for approvals expired."),
     OutcomeReason.NO_REQUEST: N_("There was no open request for approvals."),
     OutcomeReason.ALREADY_SENDING: N_("What was approved was being sent already."),
     OutcomeReason.CANNOT_POST: N_("The bot could not post in the channel."),
     OutcomeReason.ATTRIBUTION_FAILED: N_("The comment that names who decides could not be added."),
-    OutcomeReason.FILE_UNAVAILABLE: N_("Slack did not hand out the file."),
+    OutcomeReason.FILE_UNAVAILABLE: N_("Slack did not provide the file."),
     OutcomeReason.FILE_TOO_LARGE: N_("The file is too large for SecMaster."),
-    OutcomeReason.FILE_DELAYED: N_("Slack did not hand out the file in time."),
+    OutcomeReason.FILE_DELAYED: N_("Slack did not provide the file in time."),
     OutcomeReason.READ_BACK: N_("The answer was lost; reading the object showed the result."),
     OutcomeReason.NOT_VISIBLE: N_("The answer was lost, and the object does not show the result."),
     OutcomeReason.NOT_READABLE: N_("The answer was lost, and the object could not be read."),
@@ -82,10 +83,10 @@ REASONS = {
     OutcomeReason.REFUSED: N_("SecMaster refused it."),
     OutcomeReason.INVALID: N_("SecMaster found the request invalid."),
     OutcomeReason.NOT_FOUND: N_("SecMaster did not find the object."),
-    OutcomeReason.NOT_ROUTED: N_("Huawei Cloud's gateway turned the request away."),
-    OutcomeReason.FORBIDDEN: N_("SecMaster denied the bot a right."),
+    OutcomeReason.NOT_ROUTED: N_("Huawei Cloud's gateway rejected the request."),
+    OutcomeReason.FORBIDDEN: N_("SecMaster denied the bot a permission."),
     OutcomeReason.CONFLICT: N_("SecMaster reported a conflict."),
-    OutcomeReason.OWN_FAULT: N_("The bot failed."),
+    OutcomeReason.OWN_FAULT: N_("Something went wrong in the bot."),
 }
 # What is about no task and no run, by the action's name in the audit and whether it was done.
 # {target} is a person or a channel.
@@ -93,7 +94,7 @@ OTHER_RECORDS = {
     ("delegate", True): N_("{actor} delegated their permissions to {target} until {until}."),
     ("delegate", False): N_("{actor} was not allowed to delegate their permissions."),
     ("revoke", True): N_("{actor} revoked their delegation to {target}."),
-    ("reload", True): N_("{actor} put another policy in force."),
+    ("reload", True): N_("{actor} reloaded the policy."),
     ("reload", False): N_("{actor} was not allowed to reload the policy."),
     ("audit", False): N_("{actor} was not allowed to read the audit."),
     ("watch", True): N_("{actor} subscribed a channel to all notifications: {target}."),
@@ -101,7 +102,7 @@ OTHER_RECORDS = {
     ("unwatch", True): N_("{actor} unsubscribed a channel: {target}."),
     ("snooze", True): N_("{actor} snoozed reminders of {object} until {until}."),
     ("wake", True): N_("{actor} ended the snooze of {object}."),
-    ("calls", True): N_("{actor} chose how they are called for approvals."),
+    ("calls", True): N_("{actor} chose how they are notified of approval requests."),
 }
 
 
@@ -251,7 +252,11 @@ def _action_sentences(  # noqa: C901, PLR0912 - a sentence for each outcome
         case AuditOutcome.LOST:
             yield writer.sentence(sentences.not_sent)
             winner = str(record.get("detail") or "").removeprefix("to ")
-            yield catalogue.gettext("{person} came first.", person=writer.person({"id": winner}))
+            if PERSON_ID.fullmatch(winner):
+                person = writer.person({"id": winner})
+                yield catalogue.gettext("{person} came first.", person=person)
+            else:
+                yield catalogue.gettext(REASONS[OutcomeReason.LOST])
         case AuditOutcome.COUNTED:
             yield writer.sentence(sentences.counted)
             yield _tally(writer, action, record.get("request") or {})
@@ -313,7 +318,7 @@ def _refusal(writer: _Writer) -> str:
     roles = [markup.text(str(role)) for role in record.get("allowed_roles") or ()]
     return catalogue.gettext(
         REFUSAL_TEXTS[reason],
-        rule=markup.text(rule_title(str(record.get("rule") or "—"))),
+        rule=markup.text(rule_number(str(record.get("rule") or "—"))),
         who=catalogue.one_of(roles) or catalogue.gettext("other roles"),
         letters="—",
     )
@@ -378,7 +383,7 @@ def _facts(writer: _Writer, audited: AuditedRecord) -> Iterator[tuple[str, str]]
     is_request = record.get("outcome") == AuditOutcome.LAPSED
     yield catalogue.gettext("Requested by") if is_request else catalogue.gettext("Person"), person
     if rule := record.get("rule"):
-        yield catalogue.gettext("Rule"), markup.text(rule_title(str(rule)))
+        yield catalogue.gettext("Rule"), markup.text(rule_number(str(rule)))
     for label, approvals in _approvals(catalogue, record):
         yield from ((label, _approval(writer, approval)) for approval in approvals)
     if channel := terms.get("break_glass_channel"):
@@ -388,13 +393,21 @@ def _facts(writer: _Writer, audited: AuditedRecord) -> Iterator[tuple[str, str]]
     if channel := location.get("channel"):
         yield catalogue.gettext("Channel"), markup.channel(str(channel))
     statuses = filter(None, (record.get("status_before"), record.get("status_after")))
-    if change := " → ".join(markup.text(str(status)) for status in statuses):
+    if change := " → ".join(_status(writer, status) for status in statuses):
         yield catalogue.gettext("Status"), change
     yield from _answer(writer)
     if audited.later is not None:
         later = _Writer(catalogue, markup, audited.later)
         when = later.time(audited.later.get("at"))
         yield catalogue.gettext("Later"), f"{when} · {' '.join(_headline(later))}"
+
+
+def _status(writer: _Writer, status: object) -> str:
+    """Name a status of SecMaster's as cards do; one that is not known as it is."""
+    word = STATES.get(str(status or ""))
+    if word is None:
+        return writer.markup.text(str(status or "—"))
+    return writer.markup.text(writer.catalogue.gettext(word))
 
 
 def _answer(writer: _Writer) -> Iterator[tuple[str, str]]:
@@ -422,11 +435,11 @@ def _approvals(
     yield catalogue.gettext("Approved with"), record.get("co_approvers") or ()
     request = record.get("request") or record.get("ended_request") or {}
     actor = (record.get("actor") or {}).get("id")
-    own = record.get("outcome") == AuditOutcome.COUNTED
+    is_own = record.get("outcome") == AuditOutcome.COUNTED
     others = [
         approval
         for approval in request.get("approvals") or ()
-        if not (own and (approval.get("actor") or {}).get("id") == actor)
+        if not (is_own and (approval.get("actor") or {}).get("id") == actor)
     ]
     yield catalogue.gettext("Approval by"), others
 
@@ -486,16 +499,16 @@ def history(
     markup = SlackMarkup()
     blocks = [section(heading)]
     for audited in records:
-        told = story(catalogue, markup, audited)
-        lines = [f"{told.sign} {told.when}", told.headline]
-        if told.object_name and not of_one:
-            lines.append(f"{told.object_name} · {told.object_id}")
-        lines += [f"{label}: {value}" for label, value in told.facts]
-        reason = f"\n{quote(told.reason, 300)}" if told.reason else ""
+        entry = story(catalogue, markup, audited)
+        lines = [f"{entry.sign} {entry.when}", entry.headline]
+        if entry.object_name and not of_one:
+            lines.append(f"{entry.object_name} · {entry.object_id}")
+        lines += [f"{label}: {value}" for label, value in entry.facts]
+        reason = f"\n{quote(entry.reason, 300)}" if entry.reason else ""
         blocks.append(section("\n".join(lines) + reason))
-        seen = " · ".join(f"{label}: {value}" for label, value in told.card)
-        if seen or told.card_note:
-            blocks.append(context(seen or told.card_note))
+        card_text = " · ".join(f"{label}: {value}" for label, value in entry.card)
+        if card_text or entry.card_note:
+            blocks.append(context(card_text or entry.card_note))
     if older:
         label = catalogue.pgettext("button", "Older")
         blocks.append(actions([ButtonElement(text=clip(label, 75), action_id=OLDER, value=older)]))
@@ -511,8 +524,10 @@ def heading(
     """
     markup = SlackMarkup()
     if id_:
-        name = markup.bold(object_text)
-        lines = [catalogue.gettext("Audit records of {object}", object=name), markup.code(id_)]
+        is_named = object_text != id_
+        name = markup.bold(object_text) if is_named else markup.code(id_)
+        lines = [catalogue.gettext("Audit records of {object}", object=name)]
+        lines += [markup.code(id_)] if is_named else []
     else:
         lines = [f"*{catalogue.gettext('Audit records')}*"]
         if object_text:
@@ -527,8 +542,8 @@ def filters(catalogue: Catalogue, query: AuditQuery) -> list[tuple[str, str]]:
     person = markup.person(query.person, "") if is_id else markup.text(query.person)
     pairs = (
         (catalogue.gettext("Person"), person),
-        (catalogue.gettext("Action"), markup.text(query.action)),
-        (catalogue.gettext("Outcome"), markup.text(query.outcome)),
+        (catalogue.gettext("Action"), markup.code(query.action) if query.action else ""),
+        (catalogue.gettext("Outcome"), markup.code(query.outcome) if query.outcome else ""),
         (catalogue.gettext("From"), markup.time(query.since) if query.since else ""),
         (catalogue.gettext("Until"), markup.time(query.until) if query.until else ""),
     )

@@ -287,13 +287,13 @@ def needs_form(catalogue: Catalogue, kind: ObjectKind, root: str) -> Message:
     if root.startswith("@"):
         return text_message(
             catalogue.gettext(
-                "Slack opens no form for a mention. Press *{button}* under a list instead.",
+                "A mention can't open a form. Press *{button}* under a list instead.",
                 button=button,
             )
         )
     return text_message(
         catalogue.gettext(
-            "Slack opens no form for a mention. Write {command}, or press *{button}* under a list.",
+            "A mention can't open a form. Write {command}, or press *{button}* under a list.",
             command=code(f"{root} {kind} several"),
             button=button,
         )

@@ -149,9 +149,10 @@ def result(catalogue: Catalogue, item_result: BatchItemResult) -> str:
             return catalogue.gettext(labels(BY_NAME[operation.action]).done)
         case OperationState.COUNTED:
             request = outcome.approval_request
-            missing = request.needed - len(request.approvals) if request else 1
             return catalogue.ngettext(
-                "{count} more approval needed", "{count} more approvals needed", missing
+                "{count} more approval needed",
+                "{count} more approvals needed",
+                request.missing if request else 1,
             )
         case OperationState.UNKNOWN | OperationState.IN_DOUBT | OperationState.PENDING:
             return catalogue.gettext("Unknown: check it in SecMaster")

@@ -96,13 +96,30 @@ class Catalogue:
         """Return a whole number with the language's separators."""
         return str(format_decimal(number, locale=self.locale))
 
-    def all_of(self, items: Sequence[str]) -> str:
-        """Return a list in a sentence: "A, B, and C"; "" for none."""
+    def all_of(self, items: Sequence[str], most: int | None = None) -> str:
+        """Return a list in a sentence: "A, B, and C"; "" for none.
+
+        Of more than ``most`` items the rest is counted: "A, B, and 3 more".
+        """
+        rest = len(items) - most if most is not None else 0
+        if rest > 0:
+            items = [*items[:most], self.ngettext("{count} more", "{count} more", rest)]
         return format_list(items, locale=self.locale)
 
     def one_of(self, items: Sequence[str]) -> str:
         """Return alternatives in a sentence: "A, B, or C"; "" for none."""
         return format_list(items, style="or", locale=self.locale)
+
+    def measured(self, seconds: float) -> str:
+        """Return how long something took: "64 ms", "1.2 sec", "2 min"."""
+        if seconds >= 60:  # noqa: PLR2004
+            return self.duration(timedelta(seconds=seconds))
+        number, unit = (
+            (round(seconds, 1), "second")
+            if seconds >= 1
+            else (round(seconds * 1000), "millisecond")
+        )
+        return str(format_unit(number, unit, "short", locale=self.locale))
 
     def duration(self, length: timedelta) -> str:
         """Return a length of time in two units at most: "2 hr, 5 min"; under a minute in seconds.

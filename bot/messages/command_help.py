@@ -12,6 +12,7 @@ from bot.domain.slack import SlackFile
 from bot.messages.blocks import Message, actions, context, new_message, section, text_message
 from bot.messages.catalogue import N_, Catalogue, Sentence
 from bot.messages.labels import labels
+from bot.messages.permissions import permission_name
 from bot.messages.text import code
 from bot.policy.decide import Principal, may_ever
 from bot.policy.rules import READS, Read, Rule
@@ -31,10 +32,10 @@ SEVERAL: dict[ObjectKind, str] = {
 BREAK_GLASS = N_("emergency override: you approve alone what needs several approvals")
 WHY = N_("which rule lets or stops you, and who else may")
 WHOAMI = N_("your roles and what they allow")
-DELEGATE = N_("gives somebody your rights until then (or `for 2h`)")
+DELEGATE = N_("delegates your permissions until then (or `for 2h`)")
 REVOKE = N_("takes them back")
-DELEGATIONS = N_("whose rights you have, and who has yours")
-AUDIT = N_("the history of one task or run, for those allowed")
+DELEGATIONS = N_("whose permissions you have, and who has yours")
+AUDIT = N_("the audit log, or the history of one task or run; for those allowed")
 ON_CALL = N_("who is on call and what's urgent")
 DIGEST = N_("shift summary (only you see it)")
 STATUS = N_("sync status")
@@ -62,14 +63,13 @@ class HelpSection(StrEnum):
 SECTION_TITLES = {
     HelpSection.TASKS: N_("Tasks"),
     HelpSection.RUNS: N_("Workflow runs"),
-    HelpSection.WATCH: N_("What is going on"),
-    HelpSection.RIGHTS: N_("Rights and records"),
+    HelpSection.WATCH: N_("On call and notifications"),
+    HelpSection.RIGHTS: N_("Permissions and audit"),
 }
 SECTION_KINDS: dict[HelpSection, ObjectKind] = {
     HelpSection.TASKS: "task",
     HelpSection.RUNS: "instance",
 }
-READ_PERMISSIONS: dict[ObjectKind, str] = {"task": N_("See tasks"), "instance": N_("See runs")}
 
 
 class StartButton(StrEnum):
@@ -109,7 +109,7 @@ def start_buttons(
 ) -> list[ButtonElement]:
     """Return buttons that show what people ask for most."""
     names = {
-        StartButton.WAITING: catalogue.pgettext("button", "What waits"),
+        StartButton.WAITING: catalogue.pgettext("button", "What's waiting"),
         StartButton.ON_CALL: catalogue.pgettext("button", "Who is on call"),
         StartButton.RIGHTS: catalogue.pgettext("button", "What I may do"),
         StartButton.HELP: catalogue.pgettext("button", "Help"),
@@ -164,8 +164,8 @@ def short_help(
         return new_message(_help_title(catalogue, root), refusal, rights)
     lines = [title]
     if principal:
-        permissions = " · ".join(_permission(catalogue, row) for row in rows)
-        lines.append(catalogue.gettext("*You may*: {permissions}", permissions=permissions))
+        permissions = " · ".join(permission_name(catalogue, row) for row in rows)
+        lines.append(f"*{catalogue.gettext('You may')}*: {permissions}")
     lines += [_command_line(catalogue, root, line) for line in _examples(commands, rows)]
     more = catalogue.gettext(
         "All commands: {command}. Some of them: {sections}",
@@ -194,21 +194,17 @@ def _thread_hint(catalogue: Catalogue) -> str:
 def _nothing_allowed(catalogue: Catalogue, principal: Principal | None) -> str:
     if principal and principal.guest:
         return catalogue.gettext(
-            "Guests can't see or change anything here. Ask a member of the security team."
+            "Guests can't read or change anything here. Ask a member of the security team."
         )
     if principal and principal.outsider:
         return catalogue.gettext(
-            "People from other organisations can't see or change anything here. Ask a member of "
+            "People from other organisations can't read or change anything here. Ask a member of "
             "the security team."
         )
     return catalogue.gettext(
-        "Your roles don't let you see or change anything yet. Ask whoever runs this bot to add you."
+        "Your roles don't let you read or change anything yet. Ask whoever runs this bot to add "
+        "you."
     )
-
-
-def _permission(catalogue: Catalogue, row: Action | Read) -> str:
-    sentence = READ_PERMISSIONS[row.kind] if isinstance(row, Read) else labels(row).permission
-    return catalogue.gettext(sentence)
 
 
 def _examples(commands: HelpCommands, rows: Sequence[Action | Read]) -> list[HelpLine]:

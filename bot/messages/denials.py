@@ -11,7 +11,7 @@ from bot.messages.catalogue import N_, Catalogue
 from bot.messages.errors import posting_problem, secmaster_sentence
 from bot.messages.labels import labels
 from bot.messages.permissions import name_letters, role_members
-from bot.messages.text import code, rule_number
+from bot.messages.text import code, inline, rule_number
 from bot.messages.troubles import quoted_answer
 from bot.policy.decide import Refused
 from bot.policy.rules import Role
@@ -110,7 +110,7 @@ def may_not_read(
         READ_REFUSALS.get((refused.reason, kind), REFUSAL_SENTENCES[refused.reason]),
         action=code(f"{kind}.read"),
         id="",
-        rule=rule_number(refused.rule),
+        rule=inline(rule_number(refused.rule)),
         members=role_members(catalogue, refused.roles, roles),
         letters=name_letters(catalogue, refused.letters),
     )
@@ -161,7 +161,7 @@ def refusal(  # noqa: PLR0913, PLR0917 - likewise
         REFUSAL_SENTENCES[refused.reason],
         action=code(action.name),
         id=code(ref.id),
-        rule=rule_number(refused.rule),
+        rule=inline(rule_number(refused.rule)),
         members=role_members(catalogue, refused.roles, roles),
         letters=name_letters(catalogue, refused.letters),
     )

@@ -57,42 +57,13 @@ FAILURE_SENTENCES = {
     },
     OutcomeReason.RESTARTED: N_("The bot was interrupted in the middle of it."),
     OutcomeReason.GIVEN_UP: N_("It was interrupted, and whoever runs this bot gave it up."),
-    OutcomeReason.NOT_READABLE: N_("SecMaster does not show whether it took effect."),
+    OutcomeReason.NOT_READABLE: N_("SecMaster can't be read to check it."),
     OutcomeReason.NOT_VISIBLE: N_("SecMaster does not show it."),
     OutcomeReason.FILE_DELAYED: N_("Slack does not deliver the file at the moment."),
     OutcomeReason.PERSON_UNKNOWN: N_("Slack could not confirm who you are."),
     OutcomeReason.OWN_FAULT: N_("Something went wrong in the bot."),
 }
 
-# The other reasons say what the policy, a rule of ours or SecMaster refused; where SecMaster's
-# trouble has to be named all the same, this much is known of it.
-GENERAL_TROUBLE = frozenset(
-    {
-        OutcomeReason.NONE,
-        OutcomeReason.NOT_ALLOWED,
-        OutcomeReason.NOT_NOW,
-        OutcomeReason.CHANGED,
-        OutcomeReason.LOST,
-        OutcomeReason.TOO_OLD,
-        OutcomeReason.ALREADY_APPROVED,
-        OutcomeReason.SAME_AUTHORITY,
-        OutcomeReason.REQUEST_OVER,
-        OutcomeReason.REQUEST_LAPSED,
-        OutcomeReason.NO_REQUEST,
-        OutcomeReason.ALREADY_SENDING,
-        OutcomeReason.CANNOT_POST,
-        OutcomeReason.ATTRIBUTION_FAILED,
-        OutcomeReason.FILE_UNAVAILABLE,
-        OutcomeReason.FILE_TOO_LARGE,
-        OutcomeReason.READ_BACK,
-        OutcomeReason.REFUSED,
-        OutcomeReason.INVALID,
-        OutcomeReason.NOT_FOUND,
-        OutcomeReason.NOT_ROUTED,
-        OutcomeReason.FORBIDDEN,
-        OutcomeReason.CONFLICT,
-    }
-)
 # What somebody who waits can't mend.
 FOR_OPERATORS = (OutcomeReason.FORBIDDEN, OutcomeReason.NOT_ROUTED)
 
@@ -121,11 +92,12 @@ def failure_sentence(catalogue: Catalogue, outcome: Outcome) -> str:
     return f"{text} ({details})" if details else text
 
 
-def refusal_clause(outcome: Outcome) -> str:
-    """Return SecMaster's code and message as a clause in brackets; "" where it gave neither."""
+def refusal_details(catalogue: Catalogue, outcome: Outcome) -> str:
+    """Say SecMaster's code and message; "" where it gave neither."""
     error_code = code(outcome.code) if outcome.code else ""
-    clause = ": ".join(filter(None, (error_code, inline(outcome.message, 300))))
-    return f" ({clause})" if clause else ""
+    message = inline(outcome.message, 300)
+    error = " ".join(filter(None, (error_code, f"“{message}”" if message else "")))
+    return f" {catalogue.gettext('Error: {error}.', error=error)}" if error else ""
 
 
 def answer_details(status: int | None, error_code: str) -> str:

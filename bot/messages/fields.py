@@ -41,7 +41,7 @@ BUSINESS_TYPES: dict[str, str] = {
 TASK_STATES: dict[str, str] = {
     TaskStatus.WAITING: N_("Waiting for a decision"),
     TaskStatus.FINISHED: N_("Finished"),
-    TaskStatus.CANCELED: N_("Canceled"),
+    TaskStatus.CANCELED: N_("Cancelled"),
 }
 INSTANCE_STATES: dict[str, str] = {
     InstanceStatus.RUNNING: N_("Running"),

@@ -26,7 +26,8 @@ from bot.domain.approvals import ApprovalRequest, CallPreference
 from bot.domain.cards import ButtonValue
 from bot.domain.objects import OBJECT_KINDS, ObjectKind, Ref, Value
 from bot.domain.snapshots import Snapshot, decision_fingerprint
-from bot.messages.approval_calls import approver_lines, deadline_text, tally, warning_text
+from bot.messages.approval_calls import approver_lines, deadline_text, warning_text
+from bot.messages.approvals import tally
 from bot.messages.blocks import (
     OPTION_TEXT,
     RenderContext,
@@ -34,6 +35,7 @@ from bot.messages.blocks import (
     actions,
     context,
     header,
+    named_label,
     plain_name,
     section,
 )
@@ -42,7 +44,7 @@ from bot.messages.catalogue import N_, Catalogue
 from bot.messages.fields import TASK_WORDS
 from bot.messages.labels import labels
 from bot.messages.oncall import SOON, on_call_names
-from bot.messages.text import ago_token, clip, code, date_token, inline, mention_all
+from bot.messages.text import ago_token, clip, code, date_token, inline, mention
 from bot.secmaster import DueHandle, Instance, Task
 
 TASKS = 8  # on a page
@@ -65,9 +67,9 @@ NOTHING: dict[Tasks, str] = {
     "all": N_("No task is waiting."),
 }
 CALL_CHOICES = {
-    CallPreference.AS_RULED: N_("Call me for approvals as each rule says"),
-    CallPreference.DIRECT: N_("Call me for approvals in a direct message"),
-    CallPreference.OFF: N_("Do not call me for approvals"),
+    CallPreference.AS_RULED: N_("Notify me of approval requests as each rule says"),
+    CallPreference.DIRECT: N_("Send me approval requests in a direct message"),
+    CallPreference.OFF: N_("Don't notify me of approval requests"),
 }
 
 
@@ -218,8 +220,8 @@ def visible_rows(home: Home) -> tuple[Sequence[HomeRow], Sequence[HomeRow]]:
 def shown_objects(home: Home) -> list[tuple[Ref, Snapshot]]:
     """Return every object that a Home shows with buttons."""
     tasks, runs = visible_rows(home)
-    shown = [(row.render_context.ref, row.snapshot) for row in (*tasks, *runs)]
-    return [*((each.render_context.ref, each.snapshot) for each in home.requests), *shown]
+    objects = [(row.render_context.ref, row.snapshot) for row in (*tasks, *runs)]
+    return [*((each.render_context.ref, each.snapshot) for each in home.requests), *objects]
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,7 +284,9 @@ def _request_sections(catalogue: Catalogue, home: Home) -> list[Block]:
         for request in requests[:REQUESTS]:
             blocks += _request_blocks(request)
         if (more := len(requests) - REQUESTS) > 0:
-            text = catalogue.ngettext("{count} more ends later.", "{count} more end later.", more)
+            text = catalogue.ngettext(
+                "{count} more expires later.", "{count} more expire later.", more
+            )
             blocks.append(context(text))
         blocks.append(DividerBlock())
     return blocks
@@ -311,10 +315,12 @@ def _request_blocks(waiting: HomeRequest) -> list[Block]:
     ]
     if waiting.approved:
         text = catalogue.gettext("Withdraw my approval")
-        buttons = [_button(text, "withdraw", value)]
+        buttons = [_button(text, "withdraw", value, snapshot.name)]
     if waiting.may_override:
-        buttons.append(_button(catalogue.gettext("Emergency override"), "break-glass", value))
-    buttons.append(_button(catalogue.pgettext("button", "Details"), "details", str(ref)))
+        override = catalogue.gettext("Emergency override")
+        buttons.append(_button(override, "break-glass", value, snapshot.name))
+    details = catalogue.pgettext("button", "Details")
+    buttons.append(_button(details, "details", str(ref), snapshot.name or snapshot.id))
     return [section("\n".join(filter(None, lines))), actions(buttons)]
 
 
@@ -324,7 +330,7 @@ def _missing_text(catalogue: Catalogue, request: ApprovalRequest, approvers: Seq
         return catalogue.ngettext(
             "{count} more approval needed.", "{count} more approvals needed.", request.missing
         )
-    people = catalogue.one_of([mention_all([id_]).strip() for id_ in approvers[:NAMED]])
+    people = catalogue.one_of([mention(id_) for id_ in approvers[:NAMED]])
     return catalogue.ngettext(
         "{count} more approval needed: {people}.",
         "{count} more approvals needed: {people}.",
@@ -458,13 +464,18 @@ def _row_buttons(row: HomeRow, possible: Sequence[Action]) -> Block:
     """Return a row's buttons: for its actions, and for its details."""
     context, ref = row.render_context, str(row.render_context.ref)
     buttons = [action_button(each, context, row.snapshot) for each in dict.fromkeys(possible)]
+    details = context.catalogue.pgettext("button", "Details")
     return actions(
-        [*buttons, _button(context.catalogue.pgettext("button", "Details"), "details", ref)]
+        [*buttons, _button(details, "details", ref, row.snapshot.name or row.snapshot.id)]
     )
 
 
-def _button(text: str, action_id: str, value: str = "") -> ButtonElement:
-    return ButtonElement(text=text, action_id=action_id, value=value or None)
+def _button(text: str, action_id: str, value: str = "", name: str = "") -> ButtonElement:
+    """Return a button; whoever hears it is told the ``name`` of the object that it is about."""
+    label = named_label(text, name) if name else None
+    return ButtonElement(
+        text=text, accessibility_label=label, action_id=action_id, value=value or None
+    )
 
 
 def _page_buttons(
@@ -488,10 +499,10 @@ def _page_buttons(
         _button(text, action_id, str(options.model_copy(update={field: number})))
         for action_id, text, number in targets
     ]
-    shown = catalogue.gettext(
+    range_text = catalogue.gettext(
         "{first}-{last} of {total}", first=first, last=last, total=catalogue.number(page.total)
     )
-    return [context(shown), actions(buttons)]
+    return [context(range_text), actions(buttons)]
 
 
 def _calls_menu(catalogue: Catalogue, calls: CallPreference) -> StaticSelectElement:
@@ -505,7 +516,7 @@ def _calls_menu(catalogue: Catalogue, calls: CallPreference) -> StaticSelectElem
     }
     return StaticSelectElement(
         action_id=CALLS,
-        placeholder=catalogue.gettext("How you are called for approvals"),
+        placeholder=catalogue.gettext("How you are notified of approval requests"),
         options=list(options.values()),
         initial_option=options[calls],
     )

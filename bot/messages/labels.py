@@ -33,6 +33,9 @@ class ActionLabels:
     for approvals of it, which ``{names}`` had agreed to, and ``counted`` says that an approval was
     one of several. ``failed_again`` says of a retry that the run has failed since. ``denied`` says
     that the policy refused it, ``decline_denied`` that it did not let somebody decline a request.
+    ``shortcut`` describes its entry in the menu of messages, in Slack's list of apps;
+    ``attribution`` begins the comment that explains a decision in SecMaster. Both are used in
+    English.
     """
 
     button: str
@@ -64,14 +67,14 @@ class ActionLabels:
     batch: tuple[str, str] = ("", "")
     batch_title: tuple[str, str] = ("", "")
     batch_progress: tuple[str, str] = ("", "")
-    noun: str = ""
-    doing: str = ""
     decided: tuple[str, str] = ("", "")
     failed_again: str = ""
     playbook_consequence: str = ""
     denied: str = ""
     decline_denied: str = ""
     counted: str = ""
+    shortcut: str = ""
+    attribution: str = ""
 
 
 LABELS = {
@@ -91,7 +94,7 @@ LABELS = {
         refused=N_("SecMaster refused the approval by {actor}."),
         waiting=N_("The approval by {actor} has not been sent yet."),
         in_doubt=N_("It is not known yet whether the approval by {actor} took effect."),
-        unknown=N_("Nobody can say whether the approval by {actor} took effect."),
+        unknown=N_("It is unknown whether the approval by {actor} took effect."),
         perhaps=N_("The approval by {actor}, {when}, may have done this."),
         interrupted=N_("The approval by {actor} was interrupted."),
         tally=N_("Approvals to approve: {count} of {needed}"),
@@ -104,8 +107,6 @@ LABELS = {
             "{actor} approved {done} of {count} task.",
             "{actor} approved {done} of {count} tasks.",
         ),
-        noun="approval",
-        doing="approving",
         request_ended=N_("This cancelled the request to approve, which {names} had agreed to."),
         playbook_consequence=N_("The playbook continues."),
         batch_title=NN_("Approve {count} task", "Approve {count} tasks"),
@@ -117,6 +118,7 @@ LABELS = {
         decline_denied=N_("{actor} was not allowed to decline the request to approve {object}."),
         counted=N_("{actor} approved {object}; more approvals are needed."),
         decided=NN_("{actor} approved {count} task.", "{actor} approved {count} tasks."),
+        attribution=N_("Approval from Slack"),
     ),
     "task.terminate": ActionLabels(
         button=N_("Terminate"),
@@ -134,7 +136,7 @@ LABELS = {
         refused=N_("SecMaster refused the termination by {actor}."),
         waiting=N_("The termination by {actor} has not been sent yet."),
         in_doubt=N_("It is not known yet whether the termination by {actor} took effect."),
-        unknown=N_("Nobody can say whether the termination by {actor} took effect."),
+        unknown=N_("It is unknown whether the termination by {actor} took effect."),
         perhaps=N_("The termination by {actor}, {when}, may have done this."),
         interrupted=N_("The termination by {actor} was interrupted."),
         tally=N_("Approvals to terminate: {count} of {needed}"),
@@ -147,8 +149,6 @@ LABELS = {
             "{actor} terminated {done} of {count} task.",
             "{actor} terminated {done} of {count} tasks.",
         ),
-        noun="termination",
-        doing="terminating",
         request_ended=N_("This cancelled the request to terminate, which {names} had agreed to."),
         batch_title=NN_("Terminate {count} task", "Terminate {count} tasks"),
         batch_progress=NN_(
@@ -159,6 +159,7 @@ LABELS = {
         decline_denied=N_("{actor} was not allowed to decline the request to terminate {object}."),
         counted=N_("{actor} agreed to terminate {object}; more approvals are needed."),
         decided=NN_("{actor} terminated {count} task.", "{actor} terminated {count} tasks."),
+        attribution=N_("Termination from Slack"),
     ),
     "task.comment": ActionLabels(
         button=N_("Comment"),
@@ -176,7 +177,7 @@ LABELS = {
         refused=N_("SecMaster refused the comment by {actor}."),
         waiting=N_("The comment by {actor} has not been sent yet."),
         in_doubt=N_("It is not known yet whether the comment by {actor} took effect."),
-        unknown=N_("Nobody can say whether the comment by {actor} took effect."),
+        unknown=N_("It is unknown whether the comment by {actor} took effect."),
         perhaps=N_("The comment by {actor}, {when}, may have done this."),
         interrupted=N_("The comment by {actor} was interrupted."),
         tally=N_("Approvals to comment: {count} of {needed}"),
@@ -185,12 +186,11 @@ LABELS = {
         expired=N_("The request to comment expired."),
         past=N_("{actor} commented on {object}."),
         title=N_("Comment on task"),
-        noun="comment",
-        doing="commenting on",
         request_ended=N_("This cancelled the request to comment, which {names} had agreed to."),
         denied=N_("{actor} was not allowed to comment on {object}."),
         decline_denied=N_("{actor} was not allowed to decline the request to comment on {object}."),
         counted=N_("{actor} agreed to comment on {object}; more approvals are needed."),
+        shortcut=N_("Add this message as a comment on the task of its thread"),
     ),
     "task.uncomment": ActionLabels(
         button=N_("Delete comment"),
@@ -210,7 +210,7 @@ LABELS = {
         in_doubt=N_(
             "It is not known yet whether the deletion of the comment by {actor} took effect."
         ),
-        unknown=N_("Nobody can say whether the deletion of the comment by {actor} took effect."),
+        unknown=N_("It is unknown whether the deletion of the comment by {actor} took effect."),
         perhaps=N_("The deletion of the comment by {actor}, {when}, may have done this."),
         interrupted=N_("The deletion of the comment by {actor} was interrupted."),
         tally=N_("Approvals to delete the comment: {count} of {needed}"),
@@ -218,8 +218,6 @@ LABELS = {
         declined=N_("{actor} declined the request to delete the comment."),
         expired=N_("The request to delete the comment expired."),
         past=N_("{actor} deleted a comment on {object}."),
-        noun="deletion of the comment",
-        doing="deleting a comment of",
         request_ended=N_(
             "This cancelled the request to delete the comment, which {names} had agreed to."
         ),
@@ -245,7 +243,7 @@ LABELS = {
         refused=N_("SecMaster refused the attachment by {actor}."),
         waiting=N_("The attachment by {actor} has not been sent yet."),
         in_doubt=N_("It is not known yet whether the attachment by {actor} took effect."),
-        unknown=N_("Nobody can say whether the attachment by {actor} took effect."),
+        unknown=N_("It is unknown whether the attachment by {actor} took effect."),
         perhaps=N_("The attachment by {actor}, {when}, may have done this."),
         interrupted=N_("The attachment by {actor} was interrupted."),
         tally=N_("Approvals to attach the file: {count} of {needed}"),
@@ -254,8 +252,6 @@ LABELS = {
         expired=N_("The request to attach the file expired."),
         past=N_("{actor} attached a file to {object}."),
         title=N_("Attach to task"),
-        noun="attachment",
-        doing="attaching a file to",
         request_ended=N_(
             "This cancelled the request to attach the file, which {names} had agreed to."
         ),
@@ -264,6 +260,7 @@ LABELS = {
             "{actor} was not allowed to decline the request to attach a file to {object}."
         ),
         counted=N_("{actor} agreed to attach a file to {object}; more approvals are needed."),
+        shortcut=N_("Attach the files of this message to the task of its thread"),
     ),
     "task.detach": ActionLabels(
         button=N_("Detach"),
@@ -283,7 +280,7 @@ LABELS = {
         in_doubt=N_(
             "It is not known yet whether the removal of the attachment by {actor} took effect."
         ),
-        unknown=N_("Nobody can say whether the removal of the attachment by {actor} took effect."),
+        unknown=N_("It is unknown whether the removal of the attachment by {actor} took effect."),
         perhaps=N_("The removal of the attachment by {actor}, {when}, may have done this."),
         interrupted=N_("The removal of the attachment by {actor} was interrupted."),
         tally=N_("Approvals to detach the file: {count} of {needed}"),
@@ -291,8 +288,6 @@ LABELS = {
         declined=N_("{actor} declined the request to detach the file."),
         expired=N_("The request to detach the file expired."),
         past=N_("{actor} detached a file from {object}."),
-        noun="removal of the attachment",
-        doing="detaching a file from",
         request_ended=N_(
             "This cancelled the request to detach the file, which {names} had agreed to."
         ),
@@ -306,8 +301,8 @@ LABELS = {
         button=N_("Retry"),
         permission=N_("Retry runs"),
         confirm=N_("Retry this run?"),
-        consequence=N_("The workflow runs again from the node that failed."),
-        help=N_("runs again from the node that failed"),
+        consequence=N_("The workflow retries a run from the node that failed."),
+        help=N_("retries a run from the node that failed"),
         started=N_("Starting the retry…"),
         done=N_("Retry started"),
         done_by=N_("Retry started by {actor}."),
@@ -318,7 +313,7 @@ LABELS = {
         refused=N_("SecMaster refused the retry by {actor}."),
         waiting=N_("The retry by {actor} has not been sent yet."),
         in_doubt=N_("It is not known yet whether the retry by {actor} took effect."),
-        unknown=N_("Nobody can say whether the retry by {actor} took effect."),
+        unknown=N_("It is unknown whether the retry by {actor} took effect."),
         perhaps=N_("The retry by {actor}, {when}, may have done this."),
         interrupted=N_("The retry by {actor} was interrupted."),
         tally=N_("Approvals to retry: {count} of {needed}"),
@@ -329,8 +324,6 @@ LABELS = {
         batch=NN_(
             "{actor} retried {done} of {count} run.", "{actor} retried {done} of {count} runs."
         ),
-        noun="retry",
-        doing="retrying",
         request_ended=N_("This cancelled the request to retry, which {names} had agreed to."),
         failed_again=N_("Failed again after the retry by {actor}, {when}."),
         batch_title=NN_("Retry {count} run", "Retry {count} runs"),
@@ -347,7 +340,7 @@ LABELS = {
         permission=N_("Terminate runs"),
         confirm=N_("Terminate this run?"),
         consequence=N_("The run is stopped and can't be resumed."),
-        help=N_("stops a run for good"),
+        help=N_("terminates a run for good"),
         started=N_("Terminating the run…"),
         done=N_("Termination started"),
         done_by=N_("Termination started by {actor}."),
@@ -358,7 +351,7 @@ LABELS = {
         refused=N_("SecMaster refused the termination by {actor}."),
         waiting=N_("The termination by {actor} has not been sent yet."),
         in_doubt=N_("It is not known yet whether the termination by {actor} took effect."),
-        unknown=N_("Nobody can say whether the termination by {actor} took effect."),
+        unknown=N_("It is unknown whether the termination by {actor} took effect."),
         perhaps=N_("The termination by {actor}, {when}, may have done this."),
         interrupted=N_("The termination by {actor} was interrupted."),
         tally=N_("Approvals to terminate the run: {count} of {needed}"),
@@ -370,8 +363,6 @@ LABELS = {
             "{actor} terminated {done} of {count} run.",
             "{actor} terminated {done} of {count} runs.",
         ),
-        noun="termination",
-        doing="terminating",
         request_ended=N_(
             "This cancelled the request to terminate the run, which {names} had agreed to."
         ),
@@ -389,7 +380,7 @@ LABELS = {
         permission=N_("Debug runs"),
         confirm=N_("Debug this run?"),
         consequence=N_("The node gets the parameters that you enter."),
-        help=N_("gives a node other parameters"),
+        help=N_("debugs a run: sends a node other parameters"),
         started=N_("Sending the debug parameters…"),
         done=N_("Debug parameters sent"),
         done_by=N_("Debug parameters sent by {actor}."),
@@ -400,7 +391,7 @@ LABELS = {
         refused=N_("SecMaster refused the debug command by {actor}."),
         waiting=N_("The debug command by {actor} has not been sent yet."),
         in_doubt=N_("It is not known yet whether the debug command by {actor} took effect."),
-        unknown=N_("Nobody can say whether the debug command by {actor} took effect."),
+        unknown=N_("It is unknown whether the debug command by {actor} took effect."),
         perhaps=N_("The debug command by {actor}, {when}, may have done this."),
         interrupted=N_("The debug command by {actor} was interrupted."),
         tally=N_("Approvals to debug: {count} of {needed}"),
@@ -408,8 +399,6 @@ LABELS = {
         declined=N_("{actor} declined the request to debug."),
         expired=N_("The request to debug expired."),
         past=N_("{actor} debugged {object}."),
-        noun="debug command",
-        doing="debugging",
         request_ended=N_("This cancelled the request to debug, which {names} had agreed to."),
         denied=N_("{actor} was not allowed to debug {object}."),
         decline_denied=N_("{actor} was not allowed to decline the request to debug {object}."),

@@ -15,7 +15,7 @@ from bot.domain.objects import MAX_SEARCH, ListQuery, ObjectKind, Ref
 from bot.domain.ordering import auto_approves
 from bot.domain.snapshots import ListPage, ListSource, Snapshot
 from bot.messages.batch_forms import batch_button
-from bot.messages.blocks import Message, actions, context, plain_name, section
+from bot.messages.blocks import Message, actions, context, named_label, plain_name, section
 from bot.messages.catalogue import N_, Catalogue
 from bot.messages.fields import instance_state, task_state
 from bot.messages.text import ago_token, code, date_token, inline
@@ -159,7 +159,13 @@ def object_row(
     except ValidationError:
         return [plain_name(snapshot.name), small_print]
     label, action_id = button
-    element = ButtonElement(text=catalogue.gettext(label), action_id=action_id, value=str(ref))
+    text = catalogue.gettext(label)
+    element = ButtonElement(
+        text=text,
+        accessibility_label=named_label(text, snapshot.name),
+        action_id=action_id,
+        value=str(ref),
+    )
     return [plain_name(snapshot.name, element), small_print]
 
 
@@ -236,7 +242,7 @@ def _search_note(catalogue: Catalogue, query: ListQuery, page: ListPage) -> str:
     """Say what a list is narrowed to, and how SecMaster searches; "" for one that is not."""
     if not query.text:
         return ""
-    text = inline(query.text, MAX_SEARCH)
+    text = code(query.text, MAX_SEARCH)
     if page.source is ListSource.SECMASTER:
         return "🔎 " + catalogue.gettext(
             "{text} (SecMaster searches names only, and its search is case-sensitive.)", text=text

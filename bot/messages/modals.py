@@ -48,7 +48,7 @@ REASON = "reason"
 NAME = "name"
 NODES = "nodes"  # the action id of the menu of a run's nodes
 FILL = "fill"  # that of the buttons of the Details, which open a form
-WAITING = N_("What waits")
+WAITING = N_("What's waiting")
 DETAILS = N_("Details")
 HINTS: dict[ObjectKind, str] = {
     "task": N_(
@@ -299,7 +299,7 @@ def waiting(catalogue: Catalogue, objects: WaitingObjects) -> dict[str, Any]:
     return _plain_modal(
         catalogue,
         WAITING,
-        _waiting_blocks(catalogue, objects, (catalogue.gettext("Details"), "details")),
+        _waiting_blocks(catalogue, objects, (DETAILS, "details")),
     )
 
 

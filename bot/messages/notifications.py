@@ -55,12 +55,12 @@ def reminder(
 def _due_line(catalogue: Catalogue, snapshot: Snapshot, now: datetime) -> str:
     name, due = inline(snapshot.name), snapshot.due_date if isinstance(snapshot, Task) else None
     if not isinstance(snapshot, Task) or due is None:
-        return "⏰ " + catalogue.gettext("*{name}* is still pending.", name=name)
+        return "⏰ " + catalogue.gettext("*{name}* is still waiting.", name=name)
     times = {"when": date_token(due), "ago": ago_token(due)}
     if due < now:
         # What SecMaster does at a due date that has passed has not happened, or it would not wait.
         return "⏰ " + catalogue.gettext(
-            "*{name}* was due {when} ({ago}) and is still pending.", name=name, **times
+            "*{name}* was due {when} ({ago}) and is still waiting.", name=name, **times
         )
     if snapshot.due_handle == DueHandle.CONTINUE:
         return "🚨 " + catalogue.gettext(
@@ -84,7 +84,7 @@ def escalated(
 ) -> Message:
     """Say in the thread of an object's card that it was escalated to here; ``cause`` says why."""
     if isinstance(snapshot, Task):
-        state = catalogue.gettext("*{name}* is still pending.", name=inline(snapshot.name))
+        state = catalogue.gettext("*{name}* is still waiting.", name=inline(snapshot.name))
     else:
         state = catalogue.gettext("*{name}* is still failed.", name=inline(snapshot.name))
     return text_message(f"{mention_all(mentions)}⬆️ {cause} {state}")
@@ -130,7 +130,7 @@ def snooze_ended(catalogue: Catalogue, snoozed_by: str, snapshot: Snapshot) -> M
     mention = f"{mention_user(snoozed_by)} " if snoozed_by else ""
     name = inline(snapshot.name)
     if isinstance(snapshot, Task):
-        text = catalogue.gettext("Snooze over: *{name}* is still pending.", name=name)
+        text = catalogue.gettext("Snooze over: *{name}* is still waiting.", name=name)
     else:
         text = catalogue.gettext("Snooze over: *{name}* is still failed.", name=name)
     return text_message(f"🔔 {mention}{text}")
@@ -222,7 +222,7 @@ def channel_closed(catalogue: Catalogue, destination: Destination, error_code: s
     name, reason = destination_name(destination), code(error_code)
     if error_code == ChannelRefusal.NOT_NAMED:
         text = catalogue.gettext(
-            "The policy does not name {place}, so nothing is posted there. Pending messages go to "
+            "The policy does not name {place}, so nothing is posted there. Queued messages go to "
             "the fallback channel, if there is one. Add it to `[channels] allow`, or type "
             "`unwatch` there.",
             place=name,
@@ -308,7 +308,9 @@ def with_origin(  # noqa: PLR0913 - a reason each
     if escalation:
         notes.append(f"⬆️ {escalation}")
     if late_since:
-        text = catalogue.gettext("Late: this was due {when}.", when=date_token(late_since))
+        text = catalogue.gettext(
+            "Delayed: this should have come {when}.", when=date_token(late_since)
+        )
         notes.append(f"🕰️ {text}")
     if is_unread:
         text = catalogue.gettext("Can't reach SecMaster: this is what was last known.")

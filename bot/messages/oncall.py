@@ -1,6 +1,7 @@
 """Say who is on call, and what is most urgent for them."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.domain.objects import OBJECT_KINDS, ObjectKind
@@ -20,12 +21,9 @@ def on_call_names(catalogue: Catalogue, on_call: Sequence[str] | None) -> str:
         return catalogue.gettext("Can't reach Slack to ask who is on call. Try again in a moment.")
     if not on_call:
         return catalogue.gettext(
-            "Nobody is configured: `[watch] oncall` of the policy names no user group."
+            "Not configured: `[watch] oncall` of the policy names no user group."
         )
-    names = [mention_user(user) for user in on_call[:NAMED]]
-    if (rest := len(on_call) - NAMED) > 0:
-        names.append(catalogue.ngettext("{count} more", "{count} more", rest))
-    return catalogue.all_of(names)
+    return catalogue.all_of([*map(mention_user, on_call)], NAMED)
 
 
 def stale_warning(catalogue: Catalogue, since: datetime) -> str:
@@ -47,35 +45,37 @@ def sync_is_off(catalogue: Catalogue) -> Message:
     return text_message(f"🚫 {text}")
 
 
-def on_call(
-    catalogue: Catalogue,
-    on_call: Sequence[str] | None,
-    counts: OpenCounts,
-    urgent: Sequence[TrackedObject],
-    now: datetime,
-    as_of: datetime,
-    *,
-    is_stale: bool = False,
-    counted_kinds: Collection[ObjectKind] = OBJECT_KINDS,
-) -> Message:
-    """Say who is on call and how much is open, with a row for each urgent object.
+@dataclass(frozen=True, slots=True)
+class OnCall:
+    """Who is on call and what is open: ``people`` is None where Slack could not be asked.
 
     ``as_of`` is when SecMaster was read last, ``is_stale`` whether it can't be read since. Of
     other kinds than the ``counted_kinds`` no number is said.
     """
-    names = on_call_names(catalogue, on_call)
+
+    people: Sequence[str] | None
+    counts: OpenCounts
+    urgent: Sequence[TrackedObject]
+    as_of: datetime
+    is_stale: bool
+    counted_kinds: Collection[ObjectKind]
+
+
+def on_call(catalogue: Catalogue, facts: OnCall, now: datetime) -> Message:
+    """Say who is on call and how much is open, with a row for each urgent object."""
+    names = on_call_names(catalogue, facts.people)
     head = f"{catalogue.gettext('*On call now:*')} {names}"
-    warning = stale_warning(catalogue, as_of) if is_stale else ""
-    lines = filter(None, (head, count_line(catalogue, counts, counted_kinds), warning))
-    text = "\n".join(lines)
+    counts = count_line(catalogue, facts.counts, facts.counted_kinds)
+    warning = stale_warning(catalogue, facts.as_of) if facts.is_stale else ""
+    text = "\n".join(filter(None, (head, counts, warning)))
     rows = [
         block
-        for tracked in urgent
+        for tracked in facts.urgent
         for block in object_row(catalogue, tracked.snapshot, tracked.ref.workspace, now, SHOW)
     ]
     if rows:
         rows.insert(0, section(catalogue.gettext("*Most urgent:*")))
-    age = catalogue.gettext("As of {ago}.", ago=ago_token(as_of))
+    age = catalogue.gettext("As of {ago}.", ago=ago_token(facts.as_of))
     return new_message(text.replace("*", ""), section(text), *rows, context(age))
 
 

@@ -23,11 +23,11 @@ from bot.messages import approvals
 from bot.messages.blocks import Message, actions, context, section, text_message
 from bot.messages.catalogue import N_, Catalogue
 from bot.messages.changes import differences
-from bot.messages.errors import failure_sentence, posting_problem, refusal_clause
+from bot.messages.errors import failure_sentence, posting_problem, refusal_details
 from bot.messages.fields import INSTANCE_STATES, TASK_STATES, state_name
 from bot.messages.labels import labels, param_title
 from bot.messages.private_cards import AskedCommand, try_again_button
-from bot.messages.text import code, date_token, inline, mention_user, quote
+from bot.messages.text import code, date_token, inline, mention_user, quote, rule_number
 
 # {actor} is who asked; the sentence that the action was not sent follows, unless it is among the
 # COMPLETE ones.
@@ -61,8 +61,8 @@ NOT_DONE_TEXTS = {
         "Something went wrong in the bot. Give whoever runs it the reference {reference}."
     ),
     OutcomeReason.NOT_ROUTED: N_(
-        "Huawei Cloud's gateway rejected the request before it reached SecMaster. Whoever runs "
-        "this bot must correct its endpoint."
+        "Huawei Cloud's gateway rejected the request before it reached SecMaster. Ask whoever runs "
+        "this bot to correct its endpoint."
     ),
 }
 # These say themselves what was not done.
@@ -331,7 +331,8 @@ def break_glass_used(
         actor=actor,
     )
     bypassed = catalogue.gettext(
-        "This bypassed {rule}, which requires several people.", rule=operation.rule
+        "This bypassed rule {rule}, which requires several people.",
+        rule=inline(rule_number(operation.rule), 60),
     )
     text = f"🚨 {head}\n{result} {bypassed}\n{quote(operation.reason, 1000)}"
     return _with_receipt(text, _receipt(catalogue, operation, outcome))
@@ -363,12 +364,10 @@ def still_trying(
     )
     if write is None:
         plan = catalogue.gettext(
-            "It is tried again for up to {limit}: there is no need to repeat it.", limit=limit
+            "The bot keeps trying for up to {limit}. Don't send it again.", limit=limit
         )
         return text_message(f"⏳ {waiting} {failure} {plan}")
-    plan = catalogue.gettext(
-        "SecMaster is read until that is known, for up to {limit}.", limit=limit
-    )
+    plan = catalogue.gettext("The bot keeps checking SecMaster for up to {limit}.", limit=limit)
     if write == "attribution":
         doubt = catalogue.gettext(
             "It is not known yet whether the comment that names who decided was added."
@@ -432,7 +431,9 @@ def _not_done_text(
     # Where ids are given, it may be the comment or the file that is unknown.
     unclear = reason == OutcomeReason.NOT_FOUND and not all(param.signed for param in action.params)
     if unclear or reason in REFUSED_BY_SECMASTER:
-        text = f"{catalogue.gettext(words.refused, actor=actor)}{refusal_clause(outcome)}"
+        text = (
+            f"{catalogue.gettext(words.refused, actor=actor)}{refusal_details(catalogue, outcome)}"
+        )
     elif reason in PARTICULAR:
         text = _particular_text(catalogue, operation, outcome, standing_operation)
         if reason not in INFORMATION:
@@ -449,9 +450,12 @@ def _not_done_text(
         if reason not in COMPLETE:
             text = f"{text} {not_sent}"
         if reason in (OutcomeReason.ATTRIBUTION_FAILED, OutcomeReason.NOT_ROUTED):
-            text = f"{text}{refusal_clause(outcome)}"
+            text = f"{text}{refusal_details(catalogue, outcome)}"
     if needs_attribution(operation) and (unclear or reason in AFTER_A_COMMENT):
-        text = f"{text} {catalogue.gettext('A comment that reached SecMaster stays there.')}"
+        stays = catalogue.gettext(
+            "If the comment that names who decided was already added, it stays in SecMaster."
+        )
+        text = f"{text} {stays}"
     if reason is OutcomeReason.CHANGED:
         text = f"{text}\n{differences(catalogue, operation.ref.kind, outcome)}"
     return text
@@ -471,13 +475,7 @@ def _particular_text(
         case OutcomeReason.NOT_NOW:
             text = _run_status_text(catalogue, operation, outcome, standing_operation)
         case OutcomeReason.ALREADY_APPROVED:
-            request = outcome.approval_request
-            missing = request.needed - len(request.approvals) if request else 1
-            text = catalogue.ngettext(
-                "You already approved this. Waiting for {count} more.",
-                "You already approved this. Waiting for {count} more.",
-                missing,
-            )
+            text = approvals.already_approved(catalogue, outcome.approval_request)
         case OutcomeReason.SAME_AUTHORITY:
             text = _same_authority_text(catalogue, operation, outcome)
         case OutcomeReason.NO_REQUEST if operation.intent is ApprovalIntent.DECLINE:
@@ -497,41 +495,15 @@ def _particular_text(
 
 def _same_authority_text(catalogue: Catalogue, operation: Operation, outcome: Outcome) -> str:
     """Say who has used the right already that somebody approves by, and what they can do."""
-    authority = operation.terms.delegator or operation.actor.id
+    user, delegator = operation.actor.id, operation.terms.delegator
     request = outcome.approval_request
-    earlier = next(
-        (each for each in (request.approvals if request else ()) if each.authority == authority),
-        None,
-    )
-    delegator, approver = mention_user(authority), mention_user(earlier.actor.id if earlier else "")
+    cause = approvals.counted_twice(catalogue, user, delegator, request)
+    earlier = request.approval_by(delegator or user) if request else None
     if earlier is None:
-        cause = catalogue.gettext(
-            "The permissions of {delegator} were used to approve this already, so your approval "
-            "would count twice.",
-            delegator=delegator,
-        )
         return f"{cause} {catalogue.gettext('Another approver must approve.')}"
-    if not operation.terms.delegator:
-        cause = catalogue.gettext(
-            "{approver} already approved on your behalf, so your approval would count twice.",
-            approver=approver,
-        )
-    elif earlier.delegator:
-        cause = catalogue.gettext(
-            "{approver} already approved on behalf of {delegator}, as you would, so your approval "
-            "would count twice.",
-            approver=approver,
-            delegator=delegator,
-        )
-    else:
-        cause = catalogue.gettext(
-            "{approver} already approved this, and you would approve on their behalf, so your "
-            "approval would count twice.",
-            approver=approver,
-        )
     advice = catalogue.gettext(
         "Another approver must approve, or {approver} withdraws their approval first.",
-        approver=approver,
+        approver=mention_user(earlier.actor.id),
     )
     return f"{cause} {advice}"
 
@@ -593,12 +565,12 @@ def _receipt(catalogue: Catalogue, operation: Operation, outcome: Outcome) -> st
     The duration counts from when the operation was accepted; 0 where that is not known.
     """
     seconds, request_id = outcome.duration, code(outcome.request_id)
-    duration = f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
+    rule = inline(rule_number(operation.rule), 60)
     parts = [
         catalogue.gettext("ref {reference}", reference=operation.reference),
-        operation.rule,
+        catalogue.gettext("rule {rule}", rule=rule) if rule else "",
         f"HTTP {outcome.status}" if outcome.status else "",
         catalogue.gettext("request {id}", id=request_id) if outcome.request_id else "",
-        duration if seconds else "",
+        catalogue.measured(seconds) if seconds else "",
     ]
     return " · ".join(filter(None, parts))

@@ -14,6 +14,7 @@ from bot.domain.objects import ObjectKind, Ref
 from bot.domain.operations import UNDER_WAY, Outcome, PolicyTerms, StandingOperation
 from bot.domain.reasons import OutcomeReason, RefusalReason
 from bot.domain.snapshots import Snapshot
+from bot.messages.approvals import already_approved, counted_twice, tally
 from bot.messages.blocks import Message, new_message, section, text_message
 from bot.messages.catalogue import N_, Catalogue
 from bot.messages.labels import labels
@@ -24,6 +25,7 @@ from bot.messages.text import (
     inline,
     mention_group,
     mention_user,
+    rule_number,
 )
 from bot.policy.config import Config
 from bot.policy.decide import Allowed, Decision, Refused
@@ -44,33 +46,40 @@ REFUSAL_TEXTS = {
     ),
     RefusalReason.UNMAPPED: N_(
         "Whoever created the task can't decide it, and the policy does not say who this person is "
-        "in SecMaster ({rule})."
+        "in SecMaster (rule {rule})."
     ),
     RefusalReason.UNREAD: N_("Can't reach SecMaster, so permissions can't be checked. Try again."),
     RefusalReason.UNSTATED: N_(
-        "The rule needs data SecMaster did not return; decide in the console ({rule})."
+        "The rule needs data SecMaster did not return; decide in the console (rule {rule})."
     ),
     RefusalReason.LOOKALIKE: N_(
         "The rule asks for a name, and this one has letters that look like others: {letters}. "
-        "Rename it, or decide in the console ({rule})."
+        "Rename it, or decide in the console (rule {rule})."
     ),
     RefusalReason.GONE: N_("Nothing with that ID in this workspace."),
     RefusalReason.NO_RULE: N_("No rule allows this to anybody."),
-    RefusalReason.DENIED: N_("The policy denies this, whatever other rules allow ({rule})."),
+    RefusalReason.DENIED: N_("The policy denies this, whatever other rules allow (rule {rule})."),
     RefusalReason.DENIED_UNREAD: N_(
         "The policy denies this for some objects, and whether this is one of them could not be "
-        "read ({rule})."
+        "read (rule {rule})."
     ),
-    RefusalReason.RULE: N_("Only {who} can do this ({rule})."),
+    RefusalReason.RULE: N_("Only {who} can do this (rule {rule})."),
     RefusalReason.SELF: N_(
-        "Whoever created the task can't decide it; another approver must ({rule}): {who}."
+        "Whoever created the task can't decide it; another approver must: {who} (rule {rule})."
     ),
-    RefusalReason.BREAK_GLASS: N_("Only {who} can use the emergency override ({rule})."),
-    RefusalReason.NO_BREAK_GLASS: N_("There is no emergency override for this ({rule})."),
-    RefusalReason.NEEDS_REASON: N_("A reason is required ({rule})."),
-    RefusalReason.NEEDS_NAME: N_("The name must be typed to confirm ({rule})."),
+    RefusalReason.BREAK_GLASS: N_("Only {who} can use the emergency override (rule {rule})."),
+    RefusalReason.NO_BREAK_GLASS: N_("There is no emergency override for this (rule {rule})."),
+    RefusalReason.NEEDS_REASON: N_("A reason is required (rule {rule})."),
+    RefusalReason.NEEDS_NAME: N_("The name must be typed to confirm (rule {rule})."),
 }
-READ_LABELS: dict[ObjectKind, str] = {"task": N_("Read tasks"), "instance": N_("Read runs")}
+READ_PERMISSIONS: dict[ObjectKind, str] = {"task": N_("Read tasks"), "instance": N_("Read runs")}
+
+
+def permission_name(catalogue: Catalogue, right: Action | Read) -> str:
+    """Name a right as lists of somebody's rights do: "Approve tasks", "Read runs"."""
+    if isinstance(right, Read):
+        return catalogue.gettext(READ_PERMISSIONS[right.kind])
+    return catalogue.gettext(labels(right).permission)
 
 
 def explain_decision(catalogue: Catalogue, decision: Decision) -> str:
@@ -78,12 +87,12 @@ def explain_decision(catalogue: Catalogue, decision: Decision) -> str:
     if isinstance(decision, Refused):
         reason = catalogue.gettext(
             REFUSAL_TEXTS[decision.reason],
-            rule=rule_title(decision.rule),
+            rule=rule_number(decision.rule),
             who=catalogue.one_of(decision.roles) or catalogue.gettext("nobody"),
             letters=name_letters(catalogue, decision.letters),
         )
         return f"{catalogue.gettext('Refused.')} {reason}"
-    allowed = catalogue.gettext("Allowed ({rule}).", rule=rule_title(decision.rule))
+    allowed = catalogue.gettext("Allowed (rule {rule}).", rule=rule_number(decision.rule))
     terms = _allowed_terms(catalogue, decision)
     if decision.break_glass:
         terms.append(catalogue.gettext("The emergency override is announced."))
@@ -112,11 +121,6 @@ def _allowed_terms(catalogue: Catalogue, allowed: Allowed) -> list[str]:
     return sentences
 
 
-def rule_title(title: str) -> str:
-    """Return a rule's title so that it can stand in brackets: "rule 1, accounts"."""
-    return title.replace(" (", ", ").removesuffix(")")
-
-
 def name_letters(catalogue: Catalogue, letters: str) -> str:
     """Say which letters these are: each with the name that Unicode gives it."""
     names = [
@@ -125,12 +129,9 @@ def name_letters(catalogue: Catalogue, letters: str) -> str:
             letter=letter,
             name=unicodedata.name(letter, "unnamed").capitalize(),
         )
-        for letter in letters[:MAX_LETTERS]
+        for letter in letters
     ]
-    rest = len(letters) - MAX_LETTERS
-    if rest > 0:
-        names.append(catalogue.ngettext("{count} more", "{count} more", rest))
-    return catalogue.all_of(names)
+    return catalogue.all_of(names, MAX_LETTERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +178,7 @@ def why(
     )
     head = f"{title}\n{code(explained.ref.id)}"
     read_mark = "✅" if isinstance(read, Allowed) else "▫️"
-    read_label = catalogue.gettext(READ_LABELS[explained.ref.kind])
+    read_label = permission_name(catalogue, Read(explained.ref.kind))
     lines = [f"{read_mark} *{read_label}*\n{_decision_text(catalogue, read, roles)}"]
     for forecast in forecasts:
         mark = "✅" if forecast.accepted else "▫️"
@@ -196,14 +197,14 @@ def _decision_text(catalogue: Catalogue, decision: Decision, roles: Mapping[str,
     if isinstance(decision, Refused):
         return catalogue.gettext(
             REFUSAL_TEXTS[decision.reason],
-            rule=inline(rule_title(decision.rule), 60),
+            rule=inline(rule_number(decision.rule), 60),
             who=role_members(catalogue, decision.roles, roles),
             letters=inline(name_letters(catalogue, decision.letters)),
         )
     return catalogue.gettext(
-        "Allowed by {rule}: {who}.",
+        "Allowed by rule {rule}: {who}.",
         who=role_members(catalogue, decision.roles, roles),
-        rule=inline(rule_title(decision.rule), 60),
+        rule=inline(rule_number(decision.rule), 60),
     )
 
 
@@ -226,14 +227,11 @@ def _forecast_sentences(
     request = forecast.outcome.approval_request if forecast.outcome else None
     if request and request.brake_applied:
         sentences.append(
-            catalogue.gettext("It was retried too often lately, so a second person must agree.")
+            catalogue.gettext("It was retried often recently, so a second approval is needed.")
         )
     if waiting := _request_about(explained, forecast.action):
-        tally = catalogue.gettext(
-            labels(forecast.action).tally, count=len(waiting.approvals), needed=waiting.needed
-        )
         people = [mention_user(approval.actor.id) for approval in waiting.approvals]
-        sentences.append(f"{tally} ({catalogue.all_of(people)}).")
+        sentences.append(f"{tally(catalogue, waiting)} ({catalogue.all_of(people)}).")
     return sentences
 
 
@@ -257,15 +255,10 @@ def _obstacle(  # noqa: PLR0911 - a sentence each
         return _decision_text(catalogue, Refused(**dict(outcome.refusal)), roles)
     match outcome.reason_code:
         case OutcomeReason.SAME_AUTHORITY:
-            return _counted_twice(catalogue, explained, forecast)
+            request = _request_about(explained, forecast.action)
+            return counted_twice(catalogue, explained.user, forecast.terms.delegator, request)
         case OutcomeReason.ALREADY_APPROVED:
-            request = outcome.approval_request
-            missing = request.needed - len(request.approvals) if request else 1
-            return catalogue.ngettext(
-                "You already approved this. Waiting for {count} more.",
-                "You already approved this. Waiting for {count} more.",
-                missing,
-            )
+            return already_approved(catalogue, outcome.approval_request)
         case OutcomeReason.NOT_NOW:
             status = code(outcome.blocking_status)
             return catalogue.gettext("Not possible while its status is {status}.", status=status)
@@ -275,33 +268,11 @@ def _obstacle(  # noqa: PLR0911 - a sentence each
             return catalogue.gettext("This can't be checked now. Try again.")
 
 
-def _counted_twice(catalogue: Catalogue, explained: Explained, forecast: ActionForecast) -> str:
-    """Say who used the right already that a press would use."""
-    authority = forecast.terms.delegator or explained.user
-    request = _request_about(explained, forecast.action)
-    approvals = request.approvals if request else ()
-    user = next((each.actor.id for each in approvals if each.authority == authority), "")
-    if authority == explained.user:
-        return catalogue.gettext(
-            "{approver} already approved on your behalf, so your approval would count twice.",
-            approver=mention_user(user),
-        )
-    if user == authority:
-        return catalogue.gettext(
-            "{approver} already approved this, and you would approve on their behalf, so your "
-            "approval would count twice.",
-            approver=mention_user(authority),
-        )
-    return catalogue.gettext(
-        "{approver} already approved on behalf of {delegator}, as you would, so your approval "
-        "would count twice.",
-        approver=mention_user(user),
-        delegator=mention_user(authority),
-    )
-
-
 def _request_about(explained: Explained, action: Action) -> ApprovalRequest | None:
-    return next((each for each in explained.requests if each.action == action.name), None)
+    """Return an action's request with the approvals that count; None where none does."""
+    requests = (request.counted_for(explained.snapshot) for request in explained.requests)
+    named = (request for request in requests if request.action == action.name)
+    return next((request for request in named if request.approvals), None)
 
 
 def role_members(catalogue: Catalogue, names: Sequence[str], roles: Mapping[str, Role]) -> str:
@@ -310,11 +281,7 @@ def role_members(catalogue: Catalogue, names: Sequence[str], roles: Mapping[str,
     for name in names[:MAX_MEMBERS]:
         role = roles.get(name, Role())
         members = [*map(mention_user, role.users), *map(mention_group, role.usergroups)]
-        rest = len(members) - MAX_MEMBERS
-        shown = members[:MAX_MEMBERS]
-        if rest > 0:
-            shown.append(catalogue.ngettext("{count} more", "{count} more", rest))
-        people = catalogue.all_of(shown) or catalogue.gettext("nobody")
+        people = catalogue.all_of(members, MAX_MEMBERS) or catalogue.gettext("nobody")
         texts.append(f"*{inline(name, 40)}* ({people})")
     return catalogue.one_of(texts) or catalogue.gettext("nobody")
 
@@ -413,8 +380,8 @@ def policy_in_force(
     }
     if source.actor_id == OPERATOR:
         sentence = catalogue.gettext(
-            "Policy: {policy}, in force for all replicas since {when}, put in force by the "
-            "operator of {replica}.",
+            "Policy: {policy}, in force for all replicas since {when}, loaded by the operator "
+            "on {replica}.",
             **facts,
         )
     else:
@@ -467,7 +434,7 @@ def delegation_created(
         names = catalogue.all_of([inline(role, 40) for role in roles])
         lines.append(catalogue.gettext("Your roles: {roles}", roles=names))
     else:
-        lines.append(catalogue.gettext("You have no role, so this allows nothing."))
+        lines.append(catalogue.gettext("You have no role, so this delegates nothing."))
     return text_message("🤝 " + "\n".join(lines))
 
 
@@ -552,7 +519,7 @@ def delegations(
     if not sentences:
         return text_message(
             catalogue.gettext(
-                "You delegate to nobody, and nobody delegates their permissions to you."
+                "No delegations: nobody has your permissions, and you have nobody else's."
             )
         )
     lines = [f"🤝 {sentence}" for sentence in sentences[:MAX_DELEGATIONS]]

@@ -112,15 +112,15 @@ def clock_is_off(age: timedelta) -> str:
     """Say how far off our clock is by the age that a request of Slack's seems to have."""
     direction = "ahead of" if age > timedelta() else "behind"
     return (
-        f"this machine's clock is {Catalogue.english().duration(age)} {direction} Slack's, and what is more "
-        "than five minutes off is refused: synchronise it"
+        f"this machine's clock is {Catalogue.english().duration(age)} {direction} Slack's, and "
+        "what is more than five minutes off is refused: synchronise it"
     )
 
 
 def replayed(age: timedelta) -> str:
     return (
-        f"its time is {Catalogue.english().duration(age)} off while others arrive in time: it was held up on "
-        "its way, or sent again by somebody who has read it"
+        f"its time is {Catalogue.english().duration(age)} off while others arrive in time: it was "
+        "held up on its way, or sent again by somebody who has read it"
     )
 
 

@@ -10,6 +10,7 @@ from bot.domain.approvals import ApprovalRequest
 from bot.domain.batches import BatchQuery
 from bot.domain.objects import Ref
 from bot.domain.tracking import TrackedObject
+from bot.messages.approvals import tally
 from bot.messages.batch_forms import batch_button
 from bot.messages.blocks import (
     Message,
@@ -25,7 +26,6 @@ from bot.messages.blocks import (
 from bot.messages.cards import footer, mention_block, needed_approvals
 from bot.messages.catalogue import Catalogue
 from bot.messages.fields import due, laid_out, task_state
-from bot.messages.labels import labels
 from bot.messages.text import clip, code, code_block, date_token, inline, mention_user
 from bot.secmaster import Task, TaskStatus
 
@@ -53,13 +53,13 @@ def card(  # noqa: PLR0913, PLR0917 - what is known of each task, by kind
     title = catalogue.ngettext("{count} task", "{count} tasks", total)
     if pending_count:
         state = catalogue.ngettext(
-            "{count} of {total} is pending.",
-            "{count} of {total} are pending.",
+            "{count} of {total} is waiting.",
+            "{count} of {total} are waiting.",
             pending_count,
             total=catalogue.number(total),
         )
     else:
-        state = catalogue.gettext("None of them is pending any more.")
+        state = catalogue.gettext("None of them is waiting any more.")
     rows = visible_rows(tracked)
     blocks = [
         block
@@ -121,12 +121,7 @@ def _task_row(
             "😴 " + catalogue.gettext("Snoozed by {user} until {until}.", user=snoozer, until=until)
         )
     lines += [
-        "🗳️ "
-        + catalogue.gettext(
-            labels(BY_NAME[request.action]).tally,
-            count=len(request.approvals),
-            needed=request.needed,
-        )
+        f"🗳️ {tally(catalogue, request.counted_for(task))}"
         for request in requests
         if task.status in BY_NAME[request.action].allowed_statuses
     ]

@@ -73,9 +73,12 @@ def without_markup(text: str) -> str:
 
 
 def rule_number(title: str) -> str:
-    """Return a rule's title as sentences name it, after their word for a rule: 4 “isolation”."""
+    """Return a rule's title as sentences name it, after their word for a rule: 4 “isolation”.
+
+    It is plain text: its name is a policy's.
+    """
     number, _, name = title.removeprefix("rule ").partition(" ")
-    return f"{number} “{inline(name[1:-1], 100)}”" if name else inline(number)
+    return f"{number} “{name[1:-1]}”" if name else number
 
 
 def code_block(text: str, limit: int = 800) -> str:
@@ -106,9 +109,14 @@ def mention_group(usergroup: str) -> str:
     return f"<!subteam^{inline(usergroup, 40)}>"
 
 
+def mention(id_: str) -> str:
+    """Return the mention of a person or a user group, by its id."""
+    return destination_name(Destination.parse(id_))
+
+
 def mention_all(ids: Sequence[str]) -> str:
     """Return mentions of people and user groups, by their ids, each followed by a space."""
-    return "".join(f"{destination_name(Destination.parse(id_))} " for id_ in ids)
+    return "".join(f"{mention(id_)} " for id_ in ids)
 
 
 def destination_name(destination: Destination) -> str:

@@ -281,7 +281,7 @@ def over(catalogue: Catalogue, trouble: Trouble, until: datetime) -> Message:
         case TroubleKind.SLACK_TOKEN:
             text = catalogue.gettext(
                 "*Slack accepts the bot's token again.* Nothing could be posted from {start} to "
-                "{end} ({duration}): {code}. Waiting messages are now posted in order.",
+                "{end} ({duration}): {code}. Queued messages are now posted in order.",
                 code=code(trouble.code),
                 **period,
             )

@@ -21,7 +21,7 @@ from bot.domain.watch_status import PollStatus, WatchStatus
 from bot.messages import troubles
 from bot.messages.blocks import Message, plain_name, text_message
 from bot.messages.catalogue import N_, Catalogue
-from bot.messages.errors import CANNOT_POST, CANNOT_POST_DEFAULT
+from bot.messages.errors import posting_problem
 from bot.messages.text import (
     ago_token,
     clip,
@@ -172,8 +172,8 @@ def _route_text(catalogue: Catalogue, route: Route) -> str:
         limits = []
         for key, value in conditions.items():
             values = value if isinstance(value, list | tuple) else [value]
-            limits.append(f"{key} {code(' | '.join(map(str, values)))}")
-        text = catalogue.gettext("Only {conditions}.", conditions=catalogue.all_of(limits))
+            limits.append(code(f"{key} = {' | '.join(map(str, values))}"))
+        text = catalogue.gettext("Only where {conditions}.", conditions=catalogue.all_of(limits))
         sentences.append(text)
     if quiet := route.quiet:
         text = catalogue.gettext(
@@ -270,7 +270,7 @@ def _match_text(catalogue: Catalogue, match: RouteMatch) -> str:
         case RouteMatch.KIND:
             return catalogue.gettext("Not for objects of this kind.")
         case RouteMatch.STATUS:
-            return catalogue.gettext("Not for its status.")
+            return catalogue.gettext("Not for this status.")
         case (
             RouteMatch.WORKSPACE
             | RouteMatch.BUSINESS_TYPE
@@ -323,10 +323,10 @@ def subscription_unchanged(catalogue: Catalogue, *, subscribed: bool) -> Message
 def subscription_undone(catalogue: Catalogue, channel: str, error_code: str) -> Message:
     """Tell whoever subscribed a channel that it takes no message, by Slack's error code."""
     name = destination_name(Destination.parse(channel))
-    reason = CANNOT_POST.get(error_code, CANNOT_POST_DEFAULT)
+    reason = posting_problem(catalogue, error_code)
     text = catalogue.gettext("{place} was not subscribed.", place=name)
-    advice = catalogue.gettext("Then use `watch` there again.")
-    return text_message(f"🚫 {text} {reason}. {advice}")
+    advice = catalogue.gettext("Once that is fixed, use `watch` there again.")
+    return text_message(f"🚫 {text} {reason} {advice}")
 
 
 def channel_unknown(catalogue: Catalogue) -> Message:
@@ -434,7 +434,7 @@ def not_snoozed(catalogue: Catalogue, name: str) -> Message:
 
 def not_snoozable(catalogue: Catalogue) -> Message:
     """Say that an object waits for nobody, or is not watched, so that it can't be snoozed."""
-    text = catalogue.gettext("Nothing to snooze: it is not pending any more, or not watched.")
+    text = catalogue.gettext("Nothing to snooze: it is not open any more, or not watched.")
     return text_message(text)
 
 

@@ -11,8 +11,7 @@ from bot.domain.reasons import RefusalReason
 from bot.messages.blocks import Message, new_message, section
 from bot.messages.catalogue import N_, Catalogue
 from bot.messages.fields import BUSINESS_TYPES
-from bot.messages.labels import labels
-from bot.messages.permissions import READ_LABELS, REFUSAL_TEXTS, role_members
+from bot.messages.permissions import REFUSAL_TEXTS, permission_name, role_members
 from bot.messages.text import code, date_token, inline, mention_user
 from bot.policy.config import Config
 from bot.policy.decide import Principal
@@ -88,10 +87,7 @@ def _commands(catalogue: Catalogue, principal: Principal, config: Config) -> str
 
 def _right(catalogue: Catalogue, action: Action | Read, person: Person, config: Config) -> str:
     """Say what holds for one right: in a line, with one below it for each case that differs."""
-    if isinstance(action, Read):
-        title = f"*{catalogue.gettext(READ_LABELS[action.kind])}*"
-    else:
-        title = f"*{catalogue.gettext(labels(action).permission)}*"
+    title = f"*{permission_name(catalogue, action)}*"
     answers = cases(config.rules, person.principal, action)
     default = answers[-1] if answers and not answers[-1].rule.when else None
     special = answers if default is None else answers[:-1]

@@ -113,10 +113,10 @@ def new_entries(services: Services) -> list[OutboxEntry]:
     if not requests:
         return []
     keys = {f"approval_call:{origin.request.id}": origin for origin in requests}
-    known = services.store.outbox.known_keys(list(keys))
+    known_keys = services.store.outbox.known_keys(list(keys))
     entries = []
     for key, origin in keys.items():
-        if key in known:
+        if key in known_keys:
             continue
         destination, thread = place_of(services, origin)
         notification = ApprovalCallNotification(

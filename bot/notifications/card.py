@@ -90,7 +90,7 @@ class CardNotification(RoutedNotification):
             # Its own card, posted before a crash, needs no word that it was escalated.
             is_own = card is not None and posting.was_tried and card.escalated_from == origin
             if card and origin and not is_own:
-                cause = await posting.services.cards.escalation_cause(ref, origin)
+                cause = await cards.escalation_cause(ref, snapshot, origin)
                 message = messages.notifications.escalated(
                     posting.services.catalogue, cause, self.mentions, snapshot
                 )

@@ -209,13 +209,14 @@ async def authorize(  # noqa: PLR0913 - who asks for what, on what they saw, and
         delivery=requester.trace.kind,
         accepted_at=now,
     )
-    refusal, found = PolicyRefusal(**asdict(decision)), StoredSnapshot()
+    refusal, stored_snapshot = PolicyRefusal(**asdict(decision)), StoredSnapshot()
     if answer.snapshot is not None:
-        found = stored(answer.snapshot)
+        stored_snapshot = stored(answer.snapshot)
         if not decision_fingerprint:
-            attempt = attempt.model_copy(update={"decision_fingerprint": found.fingerprint})
+            fingerprint = stored_snapshot.fingerprint
+            attempt = attempt.model_copy(update={"decision_fingerprint": fingerprint})
     record_refusal = services.store.audit.record_refusal
-    await asyncio.to_thread(record_refusal, attempt, refusal, now, found)
+    await asyncio.to_thread(record_refusal, attempt, refusal, now, stored_snapshot)
     raise NotAllowed(action, ref, decision, attempt_id, answer.failure)
 
 

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, Self
 
 from bot.domain.snapshots import Snapshot
-from bot.policy.rules import parse_duration
+from bot.policy.rules import parse_length
 from bot.secmaster import Task
 
 OPENING, CLOSING = "\"'“”„‟«「『＂‘‚‛＇", "\"'“”‟»「」』＂’‘＇"
@@ -112,7 +112,7 @@ def fold(text: str) -> str:
 
 def _duration(word: str, text: str) -> timedelta:
     try:
-        return parse_duration(text)
+        return parse_length(text)
     except ValueError:
         raise UnknownFilter(word) from None
 

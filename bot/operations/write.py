@@ -113,7 +113,7 @@ async def _put(services: Services, operation: Operation, kind: WriteKind) -> Rec
     client, object_id = services.workspaces.client(operation.ref.workspace), operation.ref.id
     action = BY_NAME[operation.action]
     if kind is WriteKind.ATTRIBUTION:
-        comment = attribution_comment(operation, labels(action).noun, permalink)
+        comment = attribution_comment(operation, labels(action).attribution, permalink)
         return await client.update_task(
             object_id, action=TaskAction.ADD_COMMENT, comment=comment, before_send=before_send
         )

@@ -43,7 +43,7 @@ def cases(rules: Sequence[Rule], principal: Principal, action: Action | Read) ->
     if principal.guest or principal.outsider:
         return ()
     delegators = [each for each in principal.delegators if not (each.guest or each.outsider)]
-    found: list[Case] = []
+    answers: list[Case] = []
     for title, rule in rules_in_order(rules, action):
         case = _case(title, rule, principal, delegators)
         if case is None:
@@ -52,10 +52,10 @@ def cases(rules: Sequence[Rule], principal: Principal, action: Action | Read) ->
             # Their right is of no use where this holds; said of all is safer than of none.
             delegators = [each for each in delegators if each.id != case.delegator]
             continue
-        found.append(case)
+        answers.append(case)
         if not rule.when:
             break
-    return tuple(found)
+    return tuple(answers)
 
 
 def _case(

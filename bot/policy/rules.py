@@ -34,6 +34,8 @@ T = TypeVar("T")
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 MAX_DURATION = timedelta(days=30)
+LENGTH = re.compile(r"(?:(\d{1,3})d)? ?(?:(\d{1,3})h)? ?(?:(\d{1,4})m)?", re.ASCII)
+MIXED_UNITS = 2  # from so many units on a duration is none of the policy's
 
 # The keys of a rule that say on what terms it allows something.
 TERMS = ("reason", "approvals", "expires", "call", "creator_allowed", "confirm", "break_glass")
@@ -134,11 +136,23 @@ def parse_duration(text: object) -> timedelta:
     """Read a length of time such as "90s", "30m", "4h" or "2d"; raises ValueError."""
     match = re.fullmatch(r"([1-9][0-9]{0,6}) ?([smhd])", text) if isinstance(text, str) else None
     if match is None:
-        raise ValueError(f"{text!r} is no length of time: write a number with s, m, h or d")
+        raise ValueError(f"{text!r} is not a duration (use 30m, 1h)")
     duration = timedelta(**{UNITS[match[2]]: int(match[1])})
     if duration > MAX_DURATION:
         raise ValueError(f"{text!r} is longer than {MAX_DURATION.days} days")
     return duration
+
+
+def parse_length(text: str) -> timedelta:
+    """Read a duration as people write it, "2h30m" and "1d 12h" too; raises ValueError."""
+    match = LENGTH.fullmatch(text)
+    if match is None or sum(number is not None for number in match.groups()) < MIXED_UNITS:
+        return parse_duration(text)
+    days, hours, minutes = (int(number or 0) for number in match.groups())
+    length = timedelta(days=days, hours=hours, minutes=minutes)
+    if not timedelta() < length <= MAX_DURATION:
+        raise ValueError(f"{text!r} is longer than {MAX_DURATION.days} days")
+    return length
 
 
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]

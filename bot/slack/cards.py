@@ -18,7 +18,7 @@ from bot.domain.actions import CHANGEABLE_STATUSES, TABLE
 from bot.domain.approvals import ApprovalRequest
 from bot.domain.cards import Card, CardGroup, CardState, GroupState
 from bot.domain.objects import Ref
-from bot.domain.snapshots import Reading, Snapshot, decision_fingerprint
+from bot.domain.snapshots import Reading, Snapshot
 from bot.domain.workspaces import Workspaces
 from bot.messages import Message, RenderContext
 from bot.messages.blocks import Tally, Viewer
@@ -107,10 +107,10 @@ class Cards:
         """
         if snapshot is None:
             return {}
-        config, fingerprint = self._policy.current, decision_fingerprint(snapshot)
+        config = self._policy.current
         names = self._workspaces.all_names(ref.workspace)
         context = PolicyContext(names, self._clock.now(), snapshot)
-        open_requests = {request.action: request for request in requests}
+        open_requests = {request.action: request.counted_for(snapshot) for request in requests}
         tallies = {}
         for action in TABLE:
             if action.kind != ref.kind or snapshot.status not in action.allowed_statuses:
@@ -120,7 +120,7 @@ class Cards:
             needed = max(request.needed if request else 1, rule.approvals if rule else 1)
             if needed > 1:
                 tallies[action.name] = Tally(
-                    given=len(request.approvals_of(fingerprint)) if request else 0,
+                    given=len(request.approvals) if request else 0,
                     needed=needed,
                     roles=rule.roles if rule else (),
                     approvers=members(config.roles, rule.roles) if rule else (),
@@ -381,11 +381,11 @@ class Cards:
             self._catalogue, card.escalated_from, routes, kind, requests
         )
 
-    async def escalation_cause(self, ref: Ref, origin: str) -> str:
+    async def escalation_cause(self, ref: Ref, snapshot: Snapshot, origin: str) -> str:
         """Say why an object is escalated from a route, and how many approvals are missing."""
-        state, routes = await self._load(ref, None), self._policy.current.routes
+        state, routes = await self._load(ref, snapshot), self._policy.current.routes
         return messages.notifications.escalation_cause(
-            self._catalogue, origin, routes, ref.kind, state.requests
+            self._catalogue, origin, routes, ref.kind, state.counted_requests
         )
 
     def _context(self, state: CardState) -> RenderContext:
@@ -415,7 +415,7 @@ class Cards:
             context.catalogue,
             message,
             card.intended_channel,
-            escalation=self._escalation(card, state.requests),
+            escalation=self._escalation(card, state.counted_requests),
             late_since=card.late_since,
         )
 

@@ -14,10 +14,10 @@ from bot.slack.scopes import scopes
 
 EVENTS = ("app_home_opened", "app_mention", "message.im")
 WAITING_SHORTCUT = {
-    "name": "What waits",
+    "name": "What's waiting",
     "type": "global",
     "callback_id": "waiting",
-    "description": "Tasks that wait for a decision, and runs that failed",
+    "description": "Tasks waiting for a decision, and failed runs",
 }
 
 
@@ -73,7 +73,7 @@ def _shortcut(action: Action) -> dict[str, Any]:
         "name": words.title or f"{words.button} {action.kind}",
         "type": "message",
         "callback_id": action.name,
-        "description": f"Take this message, in the thread of a card, as the {words.noun}",
+        "description": words.shortcut,
     }
 
 
@@ -81,8 +81,8 @@ def _command(name: str, commands: Commands, url: str) -> dict[str, Any]:
     """Return the entry of a slash command; ``url`` is "" for Socket Mode."""
     texts = {
         commands.task: ("SecMaster tasks", _usage_hint("task")),
-        commands.instance: ("Workflow instances", _usage_hint("instance")),
-        commands.root: ("Run SecMaster", "help | task … | instance … | why <id> | delegate …"),
+        commands.instance: ("Workflow runs", _usage_hint("instance")),
+        commands.root: ("Operate SecMaster", "help | task … | instance … | why <id> | delegate …"),
     }
     description, hint = texts[name]
     request = {"url": url + EVENTS_PATH} if url else {}

@@ -19,12 +19,13 @@ from bot.domain.approvals import (
     OpenRequest,
     RequestEnded,
     RequestRemains,
+    earlier_end,
 )
 from bot.domain.claims import AddedApproval, NotCounted, Taken, WaitingFor
 from bot.domain.objects import Ref
 from bot.domain.operations import Operation, PolicyTerms
 from bot.domain.reasons import OutcomeReason
-from bot.domain.snapshots import StoredSnapshot, due_end, parse
+from bot.domain.snapshots import StoredSnapshot, parse
 from bot.secmaster import DueHandle
 from bot.store.tables import approvals
 from bot.store.times import from_db, to_utc
@@ -130,10 +131,11 @@ def _insert(
     if first:
         expires_at, due_handle = from_db(first.expires_at), first.due_handle
     else:
-        expires_at, due_handle = approval.at + timedelta(seconds=operation.terms.expires), ""
-        end = due_end(parse(operation.ref.kind, snapshot.snapshot), approval.at)
-        if end and end[0] <= expires_at:
-            expires_at, due_handle = end
+        expires_at, due_handle = earlier_end(
+            parse(operation.ref.kind, snapshot.snapshot),
+            approval.at,
+            approval.at + timedelta(seconds=operation.terms.expires),
+        )
     row = {
         "key": key,
         "actor_id": operation.actor.id,
@@ -146,7 +148,7 @@ def _insert(
         "decision_fingerprint": snapshot.fingerprint,
         "at": approval.at,
         "expires_at": to_utc(expires_at),
-        "due_handle": due_handle,
+        "due_handle": due_handle or "",
     }
     # An expired approval that was not deleted yet must not stand in the way.
     conflicting = (approvals.c.actor_id == operation.actor.id) | (

@@ -35,9 +35,11 @@ def cards_of(connection: sa.Connection, ref: Ref) -> list[Card]:
 def cards_at(connection: sa.Connection, channel: str, ts: str) -> list[Card]:
     """Return the cards that a message is: of one object, or of each of its group.
 
-    Those that are open come first, tasks by their due dates and the latest failure before the
-    others: so they stay in place while somebody presses a button.
+    Those that are open come first, in the order of ``bot.domain.ordering``: so they stay in place
+    while somebody presses a button.
     """
+    is_task = tracked_objects.c.kind == "task"
+    task_created_at = sa.case((is_task, tracked_objects.c.created_at))
     query = (
         sa.select(cards)
         .outerjoin(tracked_objects, tracked_objects.c.ref == cards.c.ref)
@@ -46,6 +48,9 @@ def cards_at(connection: sa.Connection, channel: str, ts: str) -> list[Card]:
             sa.func.coalesce(tracked_objects.c.open, sa.false()).desc(),
             tracked_objects.c.due_at.is_(None),
             tracked_objects.c.due_at,
+            sa.not_(sa.func.coalesce(tracked_objects.c.auto_approves, sa.false())),
+            task_created_at.is_(None),
+            task_created_at,
             tracked_objects.c.open_since.desc(),
             cards.c.ref,
         )

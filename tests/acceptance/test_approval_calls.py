@@ -180,7 +180,7 @@ async def test_people_are_reminded_once_before_the_due_date_louder_where_silence
     await thread(environment, ts, 2)
     [call] = calls(environment, ts)
     assert f"Expires {date_token(due)}" in call
-    assert "SecMaster approves it automatically" in call
+    assert "SecMaster approves the task automatically" in call
     environment.clock.forward(minutes=14)
     await dispatched(environment)
     assert len(calls(environment, ts)) == 1
@@ -223,7 +223,7 @@ async def test_what_waits_for_ones_approval_stands_first_on_home_and_ones_own_af
     text, buttons = await first_of_home(environment, BOB, "Waiting for your approval: 1")
     assert "*Approvals to terminate: 1 of 2*" in text
     assert f"Expires {date_token(due)}" in text
-    assert "SecMaster approves it automatically" in text
+    assert "SecMaster approves the task automatically" in text
     assert f"✅ <@{ALICE}>" in text
     assert "> false alarm" in text
     assert "auto-approves" not in text  # it has been said

@@ -44,7 +44,7 @@ async def test_a_decision_leaves_who_made_it_where_and_the_way_there(
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
     [reply] = await environment.replies(ts)
     [left] = comments(environment)
-    assert re.fullmatch(rf"Approval from Slack\n{SIGNED}", left)
+    assert re.fullmatch(rf"Approval from Slack\.\n{SIGNED}", left)
     assert f"/archives/C0SOC/p{ts.replace('.', '')}" in left
     assert "".join(re.findall(r"ref ([0-9a-f]{6})", left)) in reply
     assert words(environment) == ["ADD_COMMENT", "CONTINUE"]
@@ -57,7 +57,7 @@ async def test_the_reason_is_left_with_it(environment: BotEnvironment) -> None:
     await environment.slack.submit(ALICE, view["id"], {"reason": "a decoy,\nas Bob said"})
     await environment.replies(ts)
     [left] = comments(environment)
-    assert re.fullmatch(rf"Termination from Slack\na decoy,\nas Bob said\n{SIGNED}", left)
+    assert re.fullmatch(rf"Termination from Slack\. Reason:\na decoy,\nas Bob said\n{SIGNED}", left)
 
 
 @with_policy(REASON)
@@ -132,7 +132,7 @@ async def test_a_comment_that_cannot_be_left_leaves_the_task_undecided(
     await environment.secmaster.faults.set(Fault(on="UpdateTask", status=400, times=1))
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
     [reply] = await environment.replies(ts)
-    assert "so nothing was decided" in reply
+    assert "Nothing was decided" in reply
     assert environment.secmaster.world.task(TASK.id)["status"] == "waiting"
 
 

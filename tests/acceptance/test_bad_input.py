@@ -205,7 +205,7 @@ async def test_what_was_decided_in_the_console_is_not_decided_again(
     environment.secmaster.world.update_task(TASK, {"action": "TERMINATE"}, LIN)
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
     text = await environment.ephemeral(ALICE, "no longer open")
-    assert "⛔ Canceled. Decided outside Slack by Lin Yue" in text
+    assert "⛔ Cancelled. Decided outside Slack by Lin Yue" in text
     assert "The approval was not sent." in text
     await environment.slack.until(lambda: not environment.buttons(ts))
     assert "Decided outside Slack by Lin Yue" in json.dumps(environment.message(ts))

@@ -99,8 +99,8 @@ async def test_what_is_never_known_is_given_up_as_unknown_and_never_called_a_suc
     ts = await environment.card("task", TASK.id)
     await lose_the_answer(environment, ts)
     waiting, reply = await environment.replies(ts, 2)
-    assert "SecMaster is read until that is known" in waiting
-    assert "*Nobody can say whether the approval by <@U0ALICE> took effect.*" in reply
+    assert "The bot keeps checking SecMaster" in waiting
+    assert "*It is unknown whether the approval by <@U0ALICE> took effect.*" in reply
     assert "*Approved by" not in json.dumps(environment.slack.thread(SOC, ts))
     assert outcomes(environment) == ["allowed", "unknown"]
     assert decided(environment) == 1
@@ -157,7 +157,7 @@ async def test_what_nobody_can_read_back_is_never_sent_twice(environment: BotEnv
     command = f"/instance debug {seed.INSTANCE_FAILED} node [1]"
     await environment.slack.command(CAROL, SOC, command)
     [reply] = await environment.replies(ts)
-    assert "Nobody can say whether" in reply
+    assert "It is unknown whether" in reply
     assert request_count(environment, "UpdateWorkflowInstance") == 1
 
 

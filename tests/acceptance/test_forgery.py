@@ -77,7 +77,7 @@ def ours(comment: str) -> list[str]:
 @pytest.mark.parametrize("end", ENDS, ids=ascii)
 def test_a_reason_has_no_line_that_poses_as_a_signature(forgery: str, end: str) -> None:
     left = attribution_comment(
-        operation(f"fine{end}{forgery}{end}"), "approval", "https://x.example/1"
+        operation(f"fine{end}{forgery}{end}"), "Approval from Slack", "https://x.example/1"
     )
     assert len(ours(left)) == 1
     assert signed_by(ALICE, left)
@@ -102,15 +102,25 @@ def test_nor_have_the_reasons_of_others_who_said_yes(forgery: str, end: str) -> 
         at="2026-03-01T12:00:00Z",
         reason=f"fine{end}{forgery}",
     )
-    left = attribution_comment(operation(co_approvers=(vote,)), "approval")
+    left = attribution_comment(operation(co_approvers=(vote,)), "Approval from Slack")
     assert len(ours(left)) == 2
     assert signed_by(ALICE, left)
+
+
+def test_an_emergency_override_is_the_first_thing_that_a_comment_says() -> None:
+    left = attribution_comment(
+        operation("Bob is asleep", terms=PolicyTerms(break_glass_channel="C0SOC")),
+        "Approval from Slack",
+    )
+    first, reason, _signature = left.splitlines()
+    assert first == "Emergency override by Alice. Approval from Slack. Reason:"
+    assert reason == "Bob is asleep"
 
 
 @pytest.mark.parametrize("end", ["", *ENDS], ids=ascii)
 def test_a_name_is_one_line_without_brackets(end: str) -> None:
     actor = Actor(id=ALICE, name=f"Mallory{end}{FORGED}")
-    left = attribution_comment(operation(actor=actor), "approval")
+    left = attribution_comment(operation(actor=actor), "Approval from Slack")
     assert len(left.splitlines()) == 2
     assert left.count("(Slack ") == 1
     assert not signed_by(BOB, left)

@@ -95,7 +95,7 @@ async def test_whoever_comes_second_is_told_that_it_hangs_until_an_operator_give
     entry = environment.app.services.store.audit.entries(TASK)[-1]
     assert (entry["outcome"], entry["detail"]) == ("unknown", "given_up Olga")
     [reply] = await environment.replies(ts)
-    assert "Nobody can say whether the approval" in reply
+    assert "It is unknown whether the approval" in reply
     assert "whoever runs this bot gave it up. (`Olga`)" in reply
     await environment.slack.command(BOB, SOC, f"/task terminate {TASK.id} no")
     assert "*Terminated by" in (await environment.replies(ts, 2))[1]
@@ -139,7 +139,7 @@ async def test_what_a_process_carries_out_is_cancelled_and_freed_by_force_alone(
     await asyncio.to_thread(force, environment.app.settings.database_url, reference)
     await environment.secmaster.faults.clear()
     [reply] = await environment.replies(ts)
-    assert "Nobody can say whether the approval" in reply
+    assert "It is unknown whether the approval" in reply
     await environment.slack.until(lambda: not environment.buttons(ts))
     assert len(await environment.replies(ts)) == 1
     assert len(environment.secmaster.writes("UpdateTask", TASK.id)) == 1

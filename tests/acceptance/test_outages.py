@@ -132,8 +132,8 @@ async def test_what_stays_in_doubt_is_called_unknown_and_never_a_success(
     await environment.secmaster.faults.set(Fault(on="ShowTask", status=503))
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
     waiting, reply = await environment.replies(ts, 2)
-    assert "SecMaster is read until that is known" in waiting
-    assert "Nobody can say whether the approval" in reply
+    assert "The bot keeps checking SecMaster" in waiting
+    assert "It is unknown whether the approval" in reply
     assert outcomes(environment) == ["allowed", "unknown"]
     assert decided(environment) == 1
 
@@ -151,8 +151,8 @@ async def test_a_write_that_keeps_failing_while_reads_work_is_told_at_the_second
     waiting, reply = await environment.replies(ts, 2)
     assert f"The approval by <@{ALICE}> waits." in waiting
     assert "HTTP 503" in waiting
-    assert "SecMaster is read until that is known" in waiting
-    assert "Nobody can say whether the approval" in reply
+    assert "The bot keeps checking SecMaster" in waiting
+    assert "It is unknown whether the approval" in reply
     endpoints = [each.endpoint for each in environment.secmaster.requests]
     assert endpoints.count("UpdateTask") >= 2
     assert decided(environment) == 0
@@ -288,7 +288,7 @@ async def test_a_doubt_that_lasts_is_told_before_it_is_resolved(
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
     waiting, reply = await environment.replies(ts, 2)
     assert "SecMaster's answer was lost on the way" in waiting
-    assert "SecMaster is read until that is known" in waiting
-    assert "Nobody can say whether the approval" in reply
+    assert "The bot keeps checking SecMaster" in waiting
+    assert "It is unknown whether the approval" in reply
     endpoints = [each.endpoint for each in environment.secmaster.requests]
     assert endpoints.count("UpdateTask") == 1

@@ -10,7 +10,6 @@ from bot.sandbox.secmaster import seed
 from bot.sandbox.secmaster.world import World
 from tests.support import pseudo
 from tests.support.environment import BotEnvironment
-from tests.support.not_converted import NOT_CONVERTED
 from tests.support.people import ALICE, BOB, CAROL, DAVE, SOC
 
 RULES = """
@@ -93,7 +92,6 @@ def rules() -> str:
     return RULES
 
 
-@pytest.mark.xfail(bool(NOT_CONVERTED), reason="there are sentences that no catalogue has")
 async def test_a_day_is_told_in_the_readers_language(environment: BotEnvironment) -> None:
     slack, world = environment.slack, environment.secmaster.world
     widen_world(world)

@@ -48,12 +48,12 @@ async def test_help_begins_with_what_this_person_may_do(environment: BotEnvironm
     for user in (CAROL, DAVE, GUEST, OUTSIDER):
         await environment.slack.command(user, SOC, "/secmaster help")
         answers[user] = markup(environment.slack.ephemerals(user)[-1])
-    assert "*You may*: See tasks · See runs · Approve tasks · Terminate tasks" in answers[ALICE]
+    assert "*You may*: Read tasks · Read runs · Approve tasks · Terminate tasks" in answers[ALICE]
     assert "`/secmaster approve &lt;id&gt;` approves a task" in answers[ALICE]
     assert "Retry" not in answers[ALICE]
     assert "Retry runs" in answers[CAROL]
     assert "`/secmaster retry &lt;id&gt;` runs again" in answers[CAROL]
-    assert "*You may*: See tasks · See runs\n" in answers[DAVE].replace("\\n", "\n")
+    assert "*You may*: Read tasks · Read runs\n" in answers[DAVE].replace("\\n", "\n")
     assert buttons(first) == ["start.waiting", "start.oncall", "start.whoami"]
     for user in (GUEST, OUTSIDER):
         assert "can't see or change anything here" in answers[user]
@@ -87,7 +87,7 @@ async def test_whoami_tells_everybody_their_roles_and_what_they_may(
     assert [line for line in answers[DAVE].splitlines() if "✅" in line] == reads
     assert "Guests can't read or change anything here." in answers[GUEST]
     assert "Guests can't read or change anything here." in answers[SOLO]
-    assert "People of other organisations or workspaces can't" in answers[OUTSIDER]
+    assert "People from other organisations or workspaces can't" in answers[OUTSIDER]
     assert environment.secmaster.requests == []
 
 

@@ -304,7 +304,7 @@ async def test_nothing_leads_past_a_deny_nor_a_name_past_its_rule(
     assert details == ["denied"] * 3 + ["rule", "look-alike", "denied-unread"]
     await environment.slack.command(CAROL, SOC, f"/secmaster why {task}")
     await environment.ephemeral(
-        CAROL, "▫️ *Terminate*\nThe rule asks for a name", "(rule 3, freeze)"
+        CAROL, "▫️ *Terminate*\nThe rule asks for a name", "(rule 3 “freeze”)"
     )
     world.task(task)["name"] = "Заблокировать хост"
     ts = await environment.card("task", task)
@@ -360,7 +360,7 @@ async def test_what_a_card_showed_is_decided_once_the_object_can_be_read(
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await environment.secmaster.faults.set(Fault(on="ShowTask", status=503))
     await environment.slack.press(BOB, SOC, ts, "task.approve")
-    assert "It is tried again for up to" in (await environment.replies(ts))[0]
+    assert "It keeps trying for up to" in (await environment.replies(ts))[0]
     nothing_was_sent(environment)
     await environment.secmaster.faults.clear()
     assert "*Approved by <@U0BOB>" in (await environment.replies(ts, 2))[1]

@@ -162,7 +162,7 @@ async def test_it_is_told_which_routes_take_a_run_and_why_others_do_not(
     assert "▫️ *route 6 (failures)*: `workflow` doesn't match." in text
     environment.secmaster.world.instances[run := fail(environment, 0)]["status"] = "FINISHED"
     text = await environment.answer(DAVE, f"/secmaster routes test {run}")
-    assert "▫️ *route 6 (failures)*: Not for its status." in text
+    assert "▫️ *route 6 (failures)*: Not for this status." in text
 
 
 @postgres_in_full

@@ -303,7 +303,9 @@ async def test_where_silence_does_the_contrary_form_thread_and_card_say_so(
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await slack.press(ALICE, SOC, ts, "task.terminate")
     [view] = slack.views(ALICE)
-    warning = f"If nobody else confirms by {date_token(due)}, SecMaster approves it automatically."
+    warning = (
+        f"If approvals are missing at {date_token(due)}, SecMaster approves the task automatically."
+    )
     assert warning in json.dumps(view, ensure_ascii=False)
     await slack.submit(ALICE, view["id"], {"reason": "false alarm"})
     assert warning in (await environment.replies(ts))[0]

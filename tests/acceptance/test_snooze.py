@@ -86,7 +86,7 @@ async def test_for_me_only_direct_messages_pause_and_the_channel_is_reminded(
     assert environment.slack.thread(CHAT, chat)[1:] == []
     # Over: the person is told, and what waited comes.
     environment.clock.forward(minutes=15)
-    await environment.posted(CHAT, "🔔 Snooze over: *Isolate x* is still pending.")
+    await environment.posted(CHAT, "🔔 Snooze over: *Isolate x* is still waiting.")
     await environment.replies(chat, channel=CHAT)
 
 

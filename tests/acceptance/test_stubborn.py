@@ -167,7 +167,7 @@ async def test_what_was_settled_long_ago_is_forgotten_and_what_waits_is_not(
     assert [each.ref for each in of(refs)] == refs[1:]
     assert len(cards_with(environment, SOC, "Waits")) == 1
     [reminder] = await environment.replies(ts)
-    assert "is still pending" in reminder
+    assert "is still waiting" in reminder
 
 
 @under(ESCALATES)

@@ -168,7 +168,7 @@ async def test_what_is_slow_and_what_was_recorded_share_the_three_seconds(doors:
     )
     assert (batch.error, batch.body) == ("", {"response_action": "clear"})
     assert shortcut.error == ""
-    assert slack.views(ALICE)[-1]["title"]["text"] == "What waits"
+    assert slack.views(ALICE)[-1]["title"]["text"] == "What's waiting"
     asked = [call.args for call in slack.calls[calls:] if call.method == "users.info"]
     assert sorted(each["user"] for each in asked) == [ALICE, BOB]
     await secmaster.faults.clear()

@@ -13,9 +13,10 @@ import pytest
 
 from bot.domain.actions import MESSAGE_ACTIONS
 from bot.domain.approvals import ApprovalIntent
+from bot.domain.audit import AuditQuery
 from bot.domain.delegations import Delegation
 from bot.domain.objects import Ref
-from bot.messages import modals, private_cards
+from bot.messages import audit_history, modals, private_cards
 from bot.messages.private_cards import AskedCommand
 from bot.operations.reading import MAX_ROWS
 from bot.policy.rules import ReasonRule
@@ -24,7 +25,7 @@ from bot.sandbox.secmaster import seed
 from bot.sandbox.secmaster.wire import stamp
 from bot.sandbox.slack import payloads
 from bot.store import RequestedChange, RequestedChanges
-from handlers import command_table
+from handlers import buttons, command_table
 from tests.support.environment import BotEnvironment
 from tests.support.people import (
     ALICE,
@@ -175,6 +176,7 @@ thread: approve       write   write     write   write  write  write   write     
 chat: list            sees    sees      no      no     no     no      no        no
 chat: status          sees    sees      no      no     no     no      no        no
 page                  sees    sees      no      no     no     no      no        no
+older                 sees    right     right   no     right  right   right     no
 show                  sees    sees      no      no     no     no      no        no
 details               sees    sees      no      no     no     no      no        no
 refresh               sees    sees      no      no     no     no      no        no
@@ -223,6 +225,7 @@ SEEN = {
     "chat: list": "Waiting tasks · 1–8 of 12",
     "chat: status": "12 tasks are waiting",
     "page": "9–12 of 12",
+    "older": "Audit records of",
     "start": "Waiting tasks · 1–8 of 12",
     "show": TASK_NAME,
     "details": TASK_NAME,
@@ -301,6 +304,10 @@ COMMANDS = {
 }
 BUTTONS = {
     "page": ("page.next", "1|task||8|"),
+    "older": (
+        audit_history.OLDER,
+        AuditQuery(object=TASK, target=str(REF)).model_dump_json(exclude_defaults=True),
+    ),
     "show": ("show", str(REF)),
     "details": ("details", str(REF)),
     "refresh": ("refresh", str(REF)),
@@ -664,28 +671,24 @@ def test_every_command_has_its_row() -> None:
 
 
 def test_every_button_has_its_row() -> None:
-    """The buttons are the texts that the module compares with, beside the table's actions."""
-    names = set()
-    for function in ("press", "_press_object_button"):
-        for node in ast.walk(ast.parse(function_source(BUTTONS_MODULE, function))):
-            match node:
-                case (
-                    ast.MatchValue(value=ast.Constant(value=str(name)))
-                    | ast.Compare(comparators=[ast.Constant(value=str(name))])
-                    | ast.Call(
-                        func=ast.Attribute(attr="startswith"),
-                        args=[ast.Constant(value=str(name))],
-                    )
-                ):
-                    names.add(name.rstrip("."))
-                case ast.Attribute(value=ast.Name("private_cards"), attr=constant):
-                    names.add(getattr(private_cards, constant))
-                case ast.Attribute(value=ast.Name("modals"), attr="NODES"):
-                    names.add(modals.NODES)
-                case ast.Name(id="FILLED"):
-                    names.add(modals.FILL)
-                case ast.Attribute(value=ast.Name("ApprovalIntent"), attr=constant):
-                    names.add(ApprovalIntent[constant])
+    """The buttons are the module's table, and the texts that it compares with beside actions."""
+    names = {*buttons.HANDLERS}
+    for node in ast.walk(ast.parse(function_source(BUTTONS_MODULE, "press_object_button"))):
+        match node:
+            case (
+                ast.MatchValue(value=ast.Constant(value=str(name)))
+                | ast.Call(
+                    func=ast.Attribute(attr="startswith"),
+                    args=[ast.Constant(value=str(name))],
+                )
+            ):
+                names.add(name.rstrip("."))
+            case ast.Attribute(value=ast.Name("private_cards"), attr=constant):
+                names.add(getattr(private_cards, constant))
+            case ast.Name(id="FILLED"):
+                names.add(modals.FILL)
+            case ast.Attribute(value=ast.Name("ApprovalIntent"), attr=constant):
+                names.add(ApprovalIntent[constant])
     pressed = {action_id.partition(".")[0] for action_id, _value in BUTTONS.values()}
     assert names - {"modal"} == pressed - {"task"}
 

@@ -63,12 +63,12 @@ async def test_why_names_for_each_action_the_rule_that_lets_or_stops_and_who_cou
     await environment.slack.command(ALICE, SOC, f"/secmaster why {noun}{TASK.id}")
     text = await environment.ephemeral(ALICE, f"What you can do with *{TASK_NAME}*\n`{TASK.id}`")
     approver = "*approver* (<!subteam^S0SOC>)"
-    assert f"✅ *Approve*\nAllowed by rule 1, grave: {approver}. Needs 2 approvals within" in text
+    assert f"✅ *Approve*\nAllowed by rule 1 “grave”: {approver}. Needs 2 approvals within" in text
     assert f"✅ *Comment*\nAllowed by rule 3: {approver} or *oncall* (" in text
     assert "*Retry*" not in text
     await environment.slack.command(DAVE, SOC, f"/secmaster why {noun}{TASK.id}")
     text = await environment.ephemeral(DAVE, "What you can do")
-    assert f"▫️ *Approve*\nOnly {approver} can do this (rule 1, grave)." in text
+    assert f"▫️ *Approve*\nOnly {approver} can do this (rule 1 “grave”)." in text
     assert [line for line in text.splitlines() if "✅" in line] == ["✅ *Read tasks*"]
     nothing_was_sent(environment)
     assert environment.app.services.store.audit.entries(TASK) == []
@@ -158,7 +158,7 @@ async def test_the_story_of_a_task_is_whole_and_read_by_those_who_may(
         f"<@U0BOB> approved *{TASK_NAME}*.",
         "Approved with: <@U0ALICE> · <!date^",
         "“the shells are real”",
-        "Rule: rule 1, grave",
+        "Rule: 1 “grave”",
         "> the shells are real",
         "waiting → finished",
         "HTTP 200",
@@ -428,4 +428,4 @@ async def test_a_refused_decline_reads_as_one(environment: BotEnvironment) -> No
     await environment.replies(ts)
     page = await asked_audit(environment, "@carol")
     sentence = "<@U0CAROL> was not allowed to decline the request to approve"
-    assert f"{sentence} *{TASK_NAME}*. Only approver can do this (rule 1, grave)." in page
+    assert f"{sentence} *{TASK_NAME}*. Only approver can do this (rule 1 “grave”)." in page

@@ -29,7 +29,7 @@ MANIFEST = {
                 "description": "SecMaster tasks",
                 "usage_hint": "list | show <id>",
             },
-            {"command": "/instance", "description": "Workflow instances", "usage_hint": "list"},
+            {"command": "/instance", "description": "Workflow runs", "usage_hint": "list"},
         ],
         "shortcuts": [
             {"name": "Comment on this", "type": "message", "callback_id": "comment"},
@@ -247,7 +247,7 @@ async def test_commands_and_names_are_completed(slack: SlackSandbox, open_page: 
     box = page.get_by_label("Message #soc")
     await box.press_sequentially("/")
     offers = page.get_by_role("listbox", name="Suggestions").get_by_role("option")
-    await expect(offers).to_contain_text(["SecMaster tasks", "Workflow instances"])
+    await expect(offers).to_contain_text(["SecMaster tasks", "Workflow runs"])
     await page.keyboard.press("ArrowDown")
     await page.keyboard.press("Tab")
     await expect(box).to_have_value("/instance ")

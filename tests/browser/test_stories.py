@@ -58,7 +58,7 @@ async def test_terminate_asks_for_a_reason_and_refuses_none(
     await reason.fill("false positive: the <scanner> is ours")
     await form.get_by_role("button", name="Terminate").click()
     await expect(form).to_be_hidden()
-    await expect(message(page, ts)).to_contain_text("Canceled")
+    await expect(message(page, ts)).to_contain_text("Cancelled")
     thread = await open_thread(page, ts)
     await expect(thread).to_contain_text("Terminated by @Alice")
     quotes = thread.locator("blockquote")  # on the card, and in the reply
@@ -219,14 +219,14 @@ async def test_home_shows_what_waits_and_its_card_comes_into_the_chat(
 async def test_what_waits_opens_from_the_shortcuts_with_details_upon_it(sit: Sit) -> None:
     page = await sit(CAROL)
     await page.get_by_role("button", name="Shortcuts").click()
-    await page.get_by_role("menuitem", name="What waits").click()
+    await page.get_by_role("menuitem", name="What's waiting").click()
     modal = page.get_by_role("dialog")
     await expect(modal).to_contain_text("Waiting for a decision: 12")
     await modal.get_by_role("button", name="Details").nth(1).click()
     await expect(modal.get_by_role("heading", name="Details")).to_be_visible()
-    await expect(modal.get_by_role("button", name="Back to What waits")).to_be_visible()
+    await expect(modal.get_by_role("button", name="Back to What's waiting")).to_be_visible()
     await page.keyboard.press("Escape")
-    await expect(modal.get_by_role("heading", name="What waits")).to_be_visible()
+    await expect(modal.get_by_role("heading", name="What's waiting")).to_be_visible()
     await page.keyboard.press("Escape")
     await expect(modal).to_be_hidden()
 

@@ -176,7 +176,7 @@ async def test_why_tells_the_rule_and_audit_the_story(
     page = await sit(ALICE)
     await write(page, TASK.format("why"))
     item = page.get_by_role("listitem").filter(has_text="What you can do with")
-    await expect(item).to_contain_text("Allowed by rule 1, grave: approver (@soc-team)")
+    await expect(item).to_contain_text("Allowed by rule 1 “grave”: approver (@soc-team)")
     await expect(item).to_contain_text("Needs 2 approvals within 1 hr.")
     await decide(page, ts, "Approve")
     await expect(message(page, ts)).to_contain_text("Approvals to approve: 1 of 2")

@@ -31,7 +31,7 @@ KEPT = re.compile(r"(\{\w+\}|`[^`]*`|<[^<>]*>|:\w+:)")
 # What a reader does not take for words of a language: mentions, dates, addresses, code, emoji.
 NO_WORDS = re.compile(
     r"<[@#!][^>]*>|<https?://[^|>]*\|?|https?://\S+|```.*?```|`[^`]*`|:[a-z_]+:"
-    r"|&(?:amp|lt|gt);|\bUTC\b|\bHTTP \d+|\d ms\b",
+    r"|&(?:amp|lt|gt);|\b[0-9a-f]{6}\b|\bU0[A-Z]+\b|\bUTC\b|\bHTTP \d+|\d\sms(?=\b|_)",
     re.DOTALL,
 )
 ENGLISH_WORD = re.compile(r"[A-Za-z]{2,}")

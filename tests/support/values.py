@@ -27,7 +27,7 @@ from bot.domain.operations import Operation
 from bot.domain.reasons import OutcomeReason, RefusalReason
 from bot.domain.shift_digest import DeciderCounts
 from bot.domain.slack import Actor, Destination
-from bot.domain.snapshots import Change
+from bot.domain.snapshots import Change, ListPage
 from bot.domain.tracking import RetryResult
 from bot.domain.troubles import Expiring, Trouble, TroubleKind
 from bot.domain.watch_status import PollStatus, WatchStatus
@@ -37,6 +37,7 @@ from bot.messages.catalogue import Catalogue, Sentence
 from bot.messages.errors import CANNOT_POST, IN_TROUBLE
 from bot.messages.fields import INSTANCE_STATES, TASK_STATES
 from bot.messages.markup import Markup, SlackMarkup
+from bot.messages.modals import WaitingObjects
 from bot.policy.config import Config, parse
 from bot.policy.decide import Principal
 from bot.policy.routes import DigestSchedule, Route
@@ -315,6 +316,7 @@ BY_TYPE: dict[Any, Callable[[], Values]] = {
         open=st.builds(defaultdict, st.just(int)),
         polls=st.lists(build(PollStatus, workspace=st.just("9")), max_size=2).map(tuple),
     ),
+    WaitingObjects: lambda: build(WaitingObjects, tasks=values(ListPage)),
     Batch: lambda: build(Batch, items=st.lists(values(BatchItem), min_size=1, max_size=3)),
     DeciderCounts: lambda: build(
         DeciderCounts,

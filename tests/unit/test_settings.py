@@ -397,7 +397,7 @@ def test_what_a_network_can_not_be_reached_with_is_told_with_all_else(
     )
     assert lines == [
         f"SLACK_PROXY is a SOCKS proxy, which is not supported: {HTTP_PROXY}",
-        f"SECMASTER_PROXY is no address: {ADDRESS_FORM}",
+        f"SECMASTER_PROXY is not a valid URL: {ADDRESS_FORM}",
     ]
     [line] = problems(SOCKET, WHERE, SIGNED, SLACK_CA_FILE=str(missing))
     assert line == f"SLACK_CA_FILE can't be used: {missing}: No such file or directory"

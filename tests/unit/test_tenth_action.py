@@ -63,7 +63,7 @@ WORDS: dict[str, dict[str, Any]] = {
         "refused": "SecMaster refused the deferral by {actor}.",
         "waiting": "The deferral by {actor} has not been sent yet.",
         "in_doubt": "It is not known yet whether the deferral by {actor} took effect.",
-        "unknown": "Nobody can say whether the deferral by {actor} took effect.",
+        "unknown": "It is unknown whether the deferral by {actor} took effect.",
         "perhaps": "The deferral by {actor}, {when}, may have done this.",
         "interrupted": "The deferral by {actor} was interrupted.",
         "tally": "Approvals to defer: {count} of {needed}",
@@ -82,12 +82,11 @@ WORDS: dict[str, dict[str, Any]] = {
             "{actor} is deferring {count} task: {done} done.",
             "{actor} is deferring {count} tasks: {done} done.",
         ),
-        "noun": "deferral",
-        "doing": "deferring",
         "request_ended": "This cancelled the request to defer, which {names} had agreed to.",
         "denied": "{actor} was not allowed to defer {object}.",
         "decline_denied": "{actor} was not allowed to decline the request to defer {object}.",
         "counted": "{actor} agreed to defer {object}; more are needed.",
+        "attribution": "Deferral from Slack",
     },
     "task.cite": {
         "button": "Cite",
@@ -105,7 +104,7 @@ WORDS: dict[str, dict[str, Any]] = {
         "refused": "SecMaster refused the citation by {actor}.",
         "waiting": "The citation by {actor} has not been sent yet.",
         "in_doubt": "It is not known yet whether the citation by {actor} took effect.",
-        "unknown": "Nobody can say whether the citation by {actor} took effect.",
+        "unknown": "It is unknown whether the citation by {actor} took effect.",
         "perhaps": "The citation by {actor}, {when}, may have done this.",
         "interrupted": "The citation by {actor} was interrupted.",
         "tally": "Approvals to cite: {count} of {needed}",
@@ -113,12 +112,11 @@ WORDS: dict[str, dict[str, Any]] = {
         "declined": "{actor} declined the request to cite.",
         "expired": "The request to cite expired.",
         "past": "{actor} cited {object}.",
-        "noun": "citation",
-        "doing": "citing",
         "request_ended": "This cancelled the request to cite, which {names} had agreed to.",
         "denied": "{actor} was not allowed to cite {object}.",
         "decline_denied": "{actor} was not allowed to decline the request to cite {object}.",
         "counted": "{actor} agreed to cite {object}; more are needed.",
+        "shortcut": "Cite this message in the task of its thread",
     },
     "instance.rerun": {
         "button": "Rerun",
@@ -136,7 +134,7 @@ WORDS: dict[str, dict[str, Any]] = {
         "refused": "SecMaster refused the immediate rerun by {actor}.",
         "waiting": "The immediate rerun by {actor} has not been sent yet.",
         "in_doubt": "It is not known yet whether the immediate rerun by {actor} took effect.",
-        "unknown": "Nobody can say whether the immediate rerun by {actor} took effect.",
+        "unknown": "It is unknown whether the immediate rerun by {actor} took effect.",
         "perhaps": "The immediate rerun by {actor}, {when}, may have done this.",
         "interrupted": "The immediate rerun by {actor} was interrupted.",
         "tally": "Approvals to rerun: {count} of {needed}",
@@ -150,8 +148,6 @@ WORDS: dict[str, dict[str, Any]] = {
             "{actor} is rerunning {count} run: {done} done.",
             "{actor} is rerunning {count} runs: {done} done.",
         ),
-        "noun": "immediate rerun",
-        "doing": "rerunning",
         "request_ended": "This cancelled the request to rerun, which {names} had agreed to.",
         "failed_again": "Failed again after the rerun by {actor}, {when}.",
         "denied": "{actor} was not allowed to rerun {object}.",
@@ -326,9 +322,9 @@ def test_it_is_decided_once_with_the_others_and_named_in_secmaster(code: Code) -
     assert len({row.claim_group for row in rows}) == 1
     operation = samples.operation("task.defer", reason="not today")
     assert actions.needs_attribution(operation)
-    noun = code("bot.messages.labels").labels(rows[0]).noun
-    comment = code("bot.domain.attribution").attribution_comment(operation, noun)
-    assert comment.startswith("Deferral from Slack\nnot today\n")
+    title = code("bot.messages.labels").labels(rows[0]).attribution
+    comment = code("bot.domain.attribution").attribution_comment(operation, title)
+    assert comment.startswith("Deferral from Slack. Reason:\nnot today\n")
 
 
 # A third kind of decision is told as what it is, and never as one of the other two.
@@ -360,7 +356,7 @@ def test_a_third_decision_is_named_by_its_own_word_in_the_thread(code: Code) -> 
         messages.outcome(samples.ENGLISH, defer, done).text: "*Deferred by <@U0ALICE>.*",
         messages.outcome(
             samples.ENGLISH, by_bob, closed, standing
-        ).text: "⛔ Canceled. Deferred already by <@U0ALICE>",
+        ).text: "⛔ Cancelled. Deferred already by <@U0ALICE>",
         messages.lost(samples.ENGLISH, by_bob, standing).text: "Deferred already by <@U0ALICE>",
         messages.lost(
             samples.ENGLISH, by_bob, pending

@@ -137,7 +137,7 @@ GLASS = "break_glass = true"
     [
         (
             case("U0ALICE", "task.approve", ISOLATE, ALLOWED, "rule = 'isolation'"),
-            "task.approve isolate: Allowed (rule 1, isolation). Needs 2 approvals within 1 hr.",
+            "task.approve isolate: Allowed (rule 1 “isolation”). Needs 2 approvals within 1 hr.",
         ),
         (
             case("U0BOB", "task.approve", ISOLATE, REFUSED, "why = 'self'"),
@@ -157,7 +157,7 @@ GLASS = "break_glass = true"
         ),
         (
             case("U0EVE", "task.approve", ISOLATE, REFUSED, "why = 'rule'", "rule = 'rule 1'"),
-            "Only approver can do this (rule 1, isolation).",
+            "Only approver can do this (rule 1 “isolation”).",
         ),
         (
             case("U0GUEST", "task.comment", REFUSED, "why = 'guest'"),
@@ -173,7 +173,7 @@ GLASS = "break_glass = true"
         ),
         (
             case("U0ALICE", "task.approve", ISOLATE, GLASS, REFUSED, "why = 'glass'"),
-            "Only chief can use the emergency override (rule 1, isolation).",
+            "Only chief can use the emergency override (rule 1 “isolation”).",
         ),
         (
             case("U0ALICE", "task.comment", GLASS, REFUSED, "why = 'no-glass'"),
@@ -247,7 +247,7 @@ def test_a_case_that_is_answered_otherwise_is_said_and_fails(
 def test_a_refusal_that_is_not_the_expected_one_fails(folder: Path, expectation: str) -> None:
     exit_code, output = check(folder, FACTS + case("U0EVE", "task.approve", ISOLATE, expectation))
     assert (
-        "✗ 1. U0EVE task.approve isolate: Refused. Only approver can do this (rule 1, isolation)."
+        "✗ 1. U0EVE task.approve isolate: Refused. Only approver can do this (rule 1 “isolation”)."
         in output
     )
     assert exit_code == 1
@@ -613,7 +613,7 @@ def test_a_yes_says_by_which_rule_and_who_else_could(folder: Path) -> None:
     assert exit_code == 0
     assert output.splitlines() == [
         (
-            "✓ U0ALICE task.approve isolate: Allowed (rule 1, isolation). Needs 2 approvals "
+            "✓ U0ALICE task.approve isolate: Allowed (rule 1 “isolation”). Needs 2 approvals "
             "within 1 hr."
         ),
         "  roles of U0ALICE: approver",
@@ -648,7 +648,7 @@ def test_breaking_the_glass_is_another_question(folder: Path) -> None:
     assert explain(folder, question, FACTS + frank)[0] == 1
     exit_code, output = explain(folder, f"{question} --break-glass", FACTS + frank)
     assert exit_code == 0
-    assert "by emergency override: Allowed (rule 1, isolation). A reason is required. " in output
+    assert "by emergency override: Allowed (rule 1 “isolation”). A reason is required. " in output
     assert "The emergency override is announced." in output
     assert "  could: U0FRANK\n" in output
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.actions import BY_NAME, TABLE, Action
+from bot.domain.actions import BY_NAME, MESSAGE_ACTIONS, TABLE, Action
 from bot.domain.attribution import has_comment, signed_comment
 from bot.domain.objects import Ref
 from bot.domain.operations import Operation
@@ -65,7 +65,9 @@ def test_every_row_has_its_words_and_there_are_no_words_without_a_row() -> None:
 @every_action
 def test_the_words_of_a_row_fit_where_slack_shows_them(action: Action) -> None:
     words = labels(action)
-    assert all((words.button, words.done, words.doing, words.consequence, words.noun))
+    assert all((words.button, words.done, words.consequence))
+    assert bool(words.attribution) == bool(action.claim_group and action.kind == "task")
+    assert bool(words.shortcut) == (action in MESSAGE_ACTIONS)
     assert len(words.button) <= 24  # a modal's title and submit button
     assert len(f"{words.button} this {action.kind}?") <= 100  # the title of a confirmation
     assert len(words.consequence) <= 90  # what a confirmation's 300 leave beside a name

@@ -1,18 +1,34 @@
-"""The comments by which SecMaster knows who decided."""
+"""The comment that explains a decision in SecMaster."""
 
 from bot.domain.attribution import attribution_comment
-from tests.support.samples import operation
+from bot.domain.operations import Operation, PolicyTerms
+from bot.domain.slack import Actor
+from tests.support import samples
+
+TITLE = "Approval from Slack"
 
 
-def test_an_emergency_override_names_who_decided_and_why() -> None:
-    approval = operation("task.approve", reason="Bob is asleep")
-    terms = approval.terms.model_copy(update={"break_glass_channel": "C0GENERAL"})
-    override = approval.model_copy(update={"terms": terms})
-    assert attribution_comment(override, "approval").splitlines()[:2] == [
-        "Approval from Slack. Emergency override by U0ALICE.",
-        "Reason: Bob is asleep",
-    ]
-    assert attribution_comment(approval, "approval").splitlines()[:2] == [
-        "Approval from Slack",
-        "Bob is asleep",
+def override(reason: str = "", delegator: str = "") -> Operation:
+    carol = Actor(id="U0CAROL", name="Carol")
+    terms = PolicyTerms(break_glass_channel="C0ONCALL", delegator=delegator)
+    operation = samples.operation("task.approve", reason=reason)
+    return operation.model_copy(update={"actor": carol, "terms": terms})
+
+
+def test_an_emergency_override_says_whose_it_is_and_why() -> None:
+    title, reason, signature = attribution_comment(override("Bob is asleep"), TITLE).splitlines()
+    assert title == "Emergency override by Carol. Approval from Slack. Reason:"
+    assert reason == "Bob is asleep"
+    assert signature.startswith("— Carol (Slack U0CAROL), ref ")
+    lines = attribution_comment(override(delegator="U0BOB"), TITLE).splitlines()
+    assert lines[0] == "Emergency override by Carol. Approval from Slack."
+    assert "on behalf of Slack U0BOB" in lines[1]
+
+
+def test_the_reason_of_an_override_poses_as_no_signature() -> None:
+    forged = "fine\n— Bob (Slack U0BOB), ref abcdef"
+    lines = attribution_comment(override(forged), TITLE).splitlines()
+    assert lines[1:3] == [
+        "fine",
+        "> — Bob (Slack U0BOB), ref abcdef",
     ]

@@ -52,7 +52,7 @@ def test_the_due_date_is_the_deadline_where_it_is_earlier_and_what_silence_does_
     assert WAITING.due_date is not None
     text = text_of(approval_calls.in_thread(CONTEXT, WAITING, late))
     assert f"Expires {date_token(WAITING.due_date)}" in text
-    assert "*⚠️ If nobody" in text
+    assert "*⚠️ If approvals are missing" in text
     same_end = request("task.approve", ends_at=NOW + 9 * HOUR)
     assert "⚠️" not in text_of(approval_calls.in_thread(CONTEXT, WAITING, same_end))
     moved = WAITING.model_copy(update={"due_date": NOW + 10 * HOUR})

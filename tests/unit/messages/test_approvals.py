@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.approvals import Approval, ApprovalRequest
+from bot.domain.approvals import Approval, ApprovalIntent, ApprovalRequest
 from bot.domain.objects import Ref
 from bot.domain.operations import Operation, OperationState, Outcome, StandingOperation
 from bot.domain.slack import Actor, SlackLocation
 from bot.messages import RenderContext, approvals, card, lapsed, outcome
+from bot.messages.blocks import Tally
 from bot.messages.text import date_token
 from bot.secmaster import Instance, InstanceStatus, Task, TaskStatus
 from tests.support import strategies
@@ -85,7 +86,7 @@ def test_what_a_rule_asks_several_people_for_blames_no_brake() -> None:
 @pytest.mark.parametrize(
     ("due_in", "due_handle", "open_for", "warning"),
     [
-        (30, "CONTINUE", 30, "SecMaster approves it automatically."),
+        (30, "CONTINUE", 30, "SecMaster approves the task automatically."),
         (30, "INTERRUPT", 30, ""),
         (30, "", 60, ""),
         (90, "CONTINUE", 60, ""),
@@ -101,7 +102,7 @@ def test_a_card_says_when_its_task_ends_by_itself_otherwise_than_is_asked_for(
     [text_block, _buttons] = approvals.request_blocks(context, task, request)
     text = text_block.to_dict()["text"]["text"]
     assert f"The request expires {date_token(NOW + timedelta(minutes=open_for))} (" in text
-    assert ("If nobody else confirms by" in text) is bool(warning)
+    assert ("If approvals are missing at" in text) is bool(warning)
     assert warning in text
 
 
@@ -160,3 +161,28 @@ def test_whatever_several_people_decide_can_be_told(
         assert_slack_takes(message)
     if open_request:
         assert_slack_takes(lapsed(ENGLISH, operation, open_request))
+
+
+def test_whose_right_was_used_is_not_asked_for_another_approval() -> None:
+    tally = Tally(given=1, needed=2, approvers=("U0ALICE", "U0BOB", "U0CAROL"))
+    render_context = RenderContext(REF, NOW, ENGLISH, tallies={"instance.retry": tally})
+    request = retry_request()
+    [approval] = request.approvals
+    on_behalf = approval.model_copy(update={"delegator": "U0BOB"})
+    request = request.model_copy(update={"approvals": (on_behalf,)})
+    run = Instance(id=REF.id, name="Run", status=InstanceStatus.FAILED)
+    text = str(
+        [block.to_dict() for block in approvals.request_blocks(render_context, run, request)]
+    )
+    assert "1 more approval needed: <@U0ALICE>" in text
+    assert "<@U0ALICE>, <@U0BOB>" not in text
+
+
+def test_the_reason_of_a_declined_request_is_said_once() -> None:
+    declined = retry().model_copy(
+        update={"intent": ApprovalIntent.DECLINE, "reason": "Not during the freeze"}
+    )
+    done = Outcome(state=OperationState.DONE, ended_request=retry_request())
+    text = outcome(ENGLISH, declined, done).text
+    assert text.count("> Not during the freeze") == 1
+    assert text.count("Nothing was sent to SecMaster.") == 1

@@ -56,7 +56,7 @@ REQUEST = {
         ({"outcome": "done"}, "<@U0BOB> approved *Block IP*."),
         (
             {"outcome": "done", "action": "calls", "target": "U0BOB", "calls": "direct"},
-            "<@U0BOB> chose how they are called for approvals.",
+            "<@U0BOB> chose how they are notified of approval requests.",
         ),
         (
             {"outcome": "done", "action": "wake"},
@@ -125,7 +125,7 @@ REQUEST = {
         ),
         (
             {"outcome": "failed", "reason_code": "same_right"},
-            "The approval was not sent. The same person's right had been used already.",
+            "The approval was not sent. Somebody had approved with the same person's permissions.",
         ),
         (
             {"outcome": "failed", "intent": "withdraw", "reason_code": "no_ballot"},
@@ -141,6 +141,10 @@ REQUEST = {
         (
             {"outcome": "done", "action": "revoke", "target": "U0DAVE"},
             "<@U0BOB> revoked their delegation to <@U0DAVE>.",
+        ),
+        (
+            {"outcome": "done", "action": "wake", "object_name": "Isolate host"},
+            "<@U0BOB> ended the snooze of *Isolate host*.",
         ),
         ({"outcome": "done", "action": "tomorrow"}, "<@U0BOB>: `tomorrow`, `done`."),
     ],

@@ -68,7 +68,10 @@ def failure(reason: str, **fields: Any) -> Outcome:
             result_of(failure("not_now", blocking_status="finished", decided_by="Lin Yue")),
             "Already decided by Lin Yue: ✅ Finished",
         ),
-        (result_of(failure("not_now", blocking_status="canceled")), "Already decided: ⛔ Canceled"),
+        (
+            result_of(failure("not_now", blocking_status="canceled")),
+            "Already decided: ⛔ Cancelled",
+        ),
     ],
 )
 def test_a_row_says_in_a_few_words_how_one_ended(

@@ -73,6 +73,8 @@ def test_a_list_ends_as_its_language_ends_lists(chinese: Catalogue) -> None:
     assert ENGLISH.one_of(["A", "B"]) == "A or B"
     assert chinese.all_of(["A", "B", "C"]) == "A、B和C"
     assert ENGLISH.all_of([]) == ""
+    assert ENGLISH.all_of(["A", "B", "C"], 3) == "A, B, and C"
+    assert ENGLISH.all_of(["A", "B", "C", "D"], 2) == "A, B, and 2 more"
 
 
 @pytest.mark.parametrize(
@@ -100,3 +102,11 @@ def test_a_length_of_time_is_said_as_people_say_it(length: timedelta, expected: 
 
 def test_a_length_of_time_is_said_in_the_language_of_its_reader(chinese: Catalogue) -> None:
     assert chinese.duration(timedelta(hours=2, minutes=5)) == "2小时5分钟"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.064, "64 ms"), (1.24, "1.2 sec"), (59.9, "59.9 sec"), (4000, "1 hr, 6 min")],
+)
+def test_how_long_something_took_is_said_in_a_fitting_unit(seconds: float, text: str) -> None:
+    assert ENGLISH.measured(seconds) == text

@@ -110,19 +110,19 @@ def short_help(principal: Principal | None) -> str:
 
 def test_the_short_help_is_true_for_whoever_reads_it() -> None:
     approver = short_help(Principal("U0ALICE", frozenset({"approver"})))
-    assert "*You may*: See tasks · Approve tasks · Terminate tasks\n" in approver
+    assert "*You may*: Read tasks · Approve tasks · Terminate tasks\n" in approver
     assert "`/soc task list` lists waiting tasks (only visible to you)" in approver
     assert "`/soc approve &lt;id&gt;` approves a task" in approver
     assert "instance" not in approver
     on_call = short_help(Principal("U0CAROL", frozenset({"oncall"})))
     assert "Comment on tasks" in on_call
     assert "Debug" not in on_call
-    assert "`/soc retry &lt;id&gt;` runs again" in on_call
+    assert "`/soc retry &lt;id&gt;` retries a run from the node that failed" in on_call
     # What was lent counts, and helps no guest.
     lender = Principal("U0CAROL", frozenset({"oncall"}))
     assert "Retry runs" in short_help(Principal("U0BOB", delegators=(lender,)))
     guest = short_help(Principal("U0GUEST", guest=True, delegators=(lender,)))
-    assert "Guests can't see or change anything here." in guest
+    assert "Guests can't read or change anything here." in guest
     assert "`" not in guest
     assert "People from other organisations" in short_help(Principal("U0OUT", outsider=True))
     assert "Your roles don't let you" in short_help(Principal("U0DAVE"))

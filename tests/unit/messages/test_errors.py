@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from bot.domain.reasons import OutcomeReason
 from bot.messages import explain, modals, text_message
-from bot.messages.errors import FAILURE_SENTENCES, GENERAL_TROUBLE
+from bot.messages.errors import CANNOT_POST, FAILURE_SENTENCES
+from bot.messages.watch import subscription_undone
 from bot.secmaster import SecMasterError
 from bot.secmaster.errors import (
     AnswerLost,
@@ -34,6 +35,36 @@ ERRORS = (
 )
 
 
+# These say what the policy, a rule of ours or SecMaster refused, and are told as that.
+GENERAL_TROUBLE = frozenset(
+    {
+        OutcomeReason.NONE,
+        OutcomeReason.NOT_ALLOWED,
+        OutcomeReason.NOT_NOW,
+        OutcomeReason.CHANGED,
+        OutcomeReason.LOST,
+        OutcomeReason.TOO_OLD,
+        OutcomeReason.ALREADY_APPROVED,
+        OutcomeReason.SAME_AUTHORITY,
+        OutcomeReason.REQUEST_OVER,
+        OutcomeReason.REQUEST_LAPSED,
+        OutcomeReason.NO_REQUEST,
+        OutcomeReason.ALREADY_SENDING,
+        OutcomeReason.CANNOT_POST,
+        OutcomeReason.ATTRIBUTION_FAILED,
+        OutcomeReason.FILE_UNAVAILABLE,
+        OutcomeReason.FILE_TOO_LARGE,
+        OutcomeReason.READ_BACK,
+        OutcomeReason.REFUSED,
+        OutcomeReason.INVALID,
+        OutcomeReason.NOT_FOUND,
+        OutcomeReason.NOT_ROUTED,
+        OutcomeReason.FORBIDDEN,
+        OutcomeReason.CONFLICT,
+    }
+)
+
+
 @FEW
 @given(st.sampled_from(ERRORS), words, words, words)
 def test_any_error_of_a_read_can_be_told(
@@ -47,3 +78,10 @@ def test_any_error_of_a_read_can_be_told(
 def test_every_reason_has_a_sentence_or_the_general_one() -> None:
     assert not set(FAILURE_SENTENCES) & GENERAL_TROUBLE
     assert set(OutcomeReason) == set(FAILURE_SENTENCES) | GENERAL_TROUBLE
+
+
+@pytest.mark.parametrize("error_code", [*CANNOT_POST, "another"])
+def test_a_subscription_that_was_undone_says_why_in_whole_sentences(error_code: str) -> None:
+    text = subscription_undone(ENGLISH, "C0SOC", error_code).text
+    assert ".." not in text
+    assert text.endswith(". Once that is fixed, use `watch` there again.")

@@ -251,7 +251,7 @@ def test_requests_stand_before_the_tasks_those_for_the_person_first_and_say_the_
         "Your tasks",
     ]
     assert f"Expires {date_token(NOW + HOUR)}" in titles[1]
-    assert "SecMaster approves it automatically" in titles[1]
+    assert "SecMaster approves the task automatically" in titles[1]
     assert f"Expires {date_token(NOW + 9 * HOUR)}" in titles[3]
     assert "⏳ 1 more approval needed: <!subteam^S0SOC> or <@U0BOB>." in titles[3]
     assert [list(buttons) for buttons in row_buttons(home)[:2]] == [

@@ -35,7 +35,7 @@ def list_page(count: int, total: int, offset: int, text: str = "") -> Message:
 def test_a_list_says_what_it_shows_and_turns_its_pages() -> None:
     middle = list_page(8, 30, 8, "host")
     assert "Waiting tasks · 9–16 of 30" in middle.text
-    assert "🔎 host" in read(middle)
+    assert "🔎 `host`" in read(middle)
     assert button_ids(middle) == ["page.previous", "page.next"]
     queries = [lists.parse_page_button(each["value"]) for each in elements(middle)]
     assert queries == [
@@ -86,7 +86,7 @@ def test_an_empty_list_says_so() -> None:
     query = ListQuery(kind="instance", filter="failed", text="<x>")
     empty = listing(ENGLISH, query, ListPage([], 0), "main", NOW)
     assert empty.text == "No run was found."
-    assert "🔎 &lt;x&gt;" in read(empty)
+    assert "🔎 `&lt;x&gt;`" in read(empty)
 
 
 def test_a_page_beyond_the_end_leads_back() -> None:

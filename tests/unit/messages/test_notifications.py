@@ -77,7 +77,7 @@ def test_what_comes_late_says_when_it_was_due() -> None:
     )
     [note, *_rest] = message.payload["blocks"]
     assert note["elements"][0]["text"] == (
-        f"⬆️ Escalated from soc. 🕰️ Late: this was due {date_token(NOW)}."
+        f"⬆️ Escalated from soc. 🕰️ Delayed: this should have come {date_token(NOW)}."
     )
 
 
@@ -131,7 +131,7 @@ def test_a_reminder_says_what_happens_if_nobody_decides() -> None:
     )
     # It says only what is known: SecMaster did not do what it was to do.
     assert reminder(due + timedelta(hours=1), stops) == (
-        f"<@U0DAVE> ⏰ *Isolate x* was due {when} and is still pending."
+        f"<@U0DAVE> ⏰ *Isolate x* was due {when} and is still waiting."
     )
     several = reminder(NOW, *[task] * 14).splitlines()
     assert (several[0], several[-1]) == ("<@U0DAVE> 14 tasks need a decision:", "and 2 more")

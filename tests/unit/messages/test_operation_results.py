@@ -55,7 +55,7 @@ def test_what_secmaster_refused_has_its_code_and_words_and_what_was_not_done() -
     )
     text = outcome(ENGLISH, operation("task.approve"), result).text
     refused = "❌ SecMaster refused the approval by <@U0ALICE>."
-    assert text.startswith(f"{refused} (`SecMaster.0042`: not &lt;now&gt;)")
+    assert text.startswith(f"{refused} Error: `SecMaster.0042` “not &lt;now&gt;”.")
     assert "`r-1`" in text
 
 
@@ -65,7 +65,7 @@ def test_what_nobody_knows_is_told_as_unknown() -> None:
         ENGLISH, operation("instance.debug", task_id="n", input_dataobject="[]"), result
     ).text
     assert text.startswith(
-        "❓ *Nobody can say whether the debug command by <@U0ALICE> took effect.*"
+        "❓ *It is unknown whether the debug command by <@U0ALICE> took effect.*"
     )
     assert "Check the run in SecMaster before you try again." in text
 
@@ -111,7 +111,7 @@ def test_where_the_file_or_the_comment_may_be_unknown_the_task_is_not_called_so(
         state=OperationState.FAILED, reason_code="NotFound", code="SecMaster.404", message="no file"
     )
     text = outcome(ENGLISH, operation(name, **params), result).text
-    assert "`SecMaster.404`: no file" in text
+    assert "`SecMaster.404` “no file”" in text
     assert "SecMaster refused" in text
     assert "No task with ID" not in text
     text = outcome(ENGLISH, operation("task.approve"), result).text
@@ -120,7 +120,7 @@ def test_where_the_file_or_the_comment_may_be_unknown_the_task_is_not_called_so(
 
 def test_a_reason_that_may_have_stayed_in_secmaster_is_not_kept_quiet() -> None:
     result = Outcome(state=OperationState.FAILED, reason_code="Conflict", code="SecMaster.0042")
-    stays = "A comment that reached SecMaster stays there."
+    stays = "If the comment that names who decided was already added, it stays in SecMaster."
     assert stays in outcome(ENGLISH, operation("task.approve", reason="known"), result).text
     assert stays not in outcome(ENGLISH, operation("task.approve"), result).text
     assert stays not in outcome(ENGLISH, operation("instance.retry", reason="known"), result).text
@@ -130,12 +130,12 @@ def test_while_secmaster_is_in_trouble_it_is_said_that_the_work_is_kept() -> Non
     result = Outcome(state=OperationState.FAILED, reason_code="Unavailable", status=503)
     text = still_trying(ENGLISH, operation("task.approve"), result, None, 3600).text
     assert text.startswith("⏳ The approval by <@U0ALICE> has not been sent yet.")
-    assert "tried again for up to 1 hr: there is no need to repeat it." in text
+    assert "keeps trying for up to 1 hr. Don't send it again." in text
     assert "HTTP 503" in text
     doubt = Outcome(state=OperationState.UNKNOWN, reason_code="AnswerLost")
     text = still_trying(ENGLISH, operation("task.approve"), doubt, "action", 45).text
     assert "It is not known yet whether the approval by <@U0ALICE> took effect." in text
-    assert "SecMaster is read until that is known, for up to 45 sec." in text
+    assert "The bot keeps checking SecMaster for up to 45 sec." in text
     text = still_trying(ENGLISH, operation("task.approve"), doubt, "attribution", 45).text
     assert "not known yet whether the comment that names who decided was added." in text
     assert "The approval by <@U0ALICE> has not been sent yet." in text
@@ -297,13 +297,13 @@ def test_an_emergency_override_is_announced_by_name_with_what_it_bypassed() -> N
     text = break_glass_used(ENGLISH, alone, done, target, "https://x/a/C1").text
     assert text.splitlines()[:3] == [
         "🚨 <https://x/a/C1|Block 203.0.113.77> in soc-east: *emergency override* by <@U0ALICE>.",
-        "✅ Approved by <@U0ALICE>. This bypassed rule 2 (pairs), which requires several people.",
+        "✅ Approved by <@U0ALICE>. This bypassed rule 2 “pairs”, which requires several people.",
         "> Bob is asleep",
     ]
     failed = Outcome(state=OperationState.FAILED, reason_code="Conflict")
     assert "❌ Nothing was done." in break_glass_used(ENGLISH, alone, failed, target, "").text
     unknown = Outcome(state=OperationState.UNKNOWN, reason_code="restarted")
-    assert "❓ Nobody can say" in break_glass_used(ENGLISH, alone, unknown, target, "").text
+    assert "❓ It is unknown" in break_glass_used(ENGLISH, alone, unknown, target, "").text
 
 
 def counted(*approvals: Approval) -> ApprovalRequest:

@@ -155,13 +155,28 @@ def test_why_counts_the_approvals_that_there_are_and_says_who_may_and_what_is_as
         "Allowed by rule 2: *lead* (<@U0BOB>).",
         "✅ *Approve*",
         (
-            "Allowed by rule 1, accounts: *lead* (<@U0BOB>). Needs 2 approvals within 1 hr. A "
+            "Allowed by rule 1 “accounts”: *lead* (<@U0BOB>). Needs 2 approvals within 1 hr. A "
             "reason is required. Approvals to approve: 1 of 2 (<@U0DAVE>). You can use the "
             "emergency override: you approve alone."
         ),
         "▫️ *Terminate*",
         "Only *oncall* (<!subteam^S0ONCALL>) can do this (rule 4).",
     ]
+
+
+def test_why_counts_no_approval_of_an_earlier_version() -> None:
+    allowed = Allowed("rule 1", approvals=2)
+    earlier = approval(BOB).model_copy(update={"decision_fingerprint": "of another version"})
+    for requests, tally in (
+        ((request(earlier, approval(DAVE)),), "Approvals to approve: 1 of 2 (<@U0DAVE>)."),
+        ((request(earlier),), ""),
+    ):
+        forecast = forecast_of(BY_NAME["task.approve"], allowed)
+        text = permissions.why(
+            ENGLISH, explained(*requests), Allowed("rule 2"), [forecast], {}
+        ).text
+        assert tally in text
+        assert BOB not in text
 
 
 @FEW
@@ -225,6 +240,6 @@ def test_the_policy_in_force_is_told_with_who_put_it_in_force_and_whether_this_r
     )
     by_operator = RecordedPolicy(2, PolicySource("", "97d7b2a97015", now, "operator", "bot-1"))
     line = permissions.policy_in_force(ENGLISH, "0123456789ab", by_operator)
-    assert "put in force by the operator of bot-1." in line
+    assert "loaded by the operator on bot-1." in line
     assert "⚠️ This replica still has `0123456789ab`" in line
     assert permissions.policy_in_force(ENGLISH, "0123456789ab", None) == "Policy: `0123456789ab`."

@@ -1,8 +1,8 @@
 """Whatever renders says it in its reader's language: tried in one that nobody speaks.
 
 Every public function of ``bot.messages`` that is given a catalogue is called, with whatever values
-its parameters may have. ``pytest tests/unit/messages/test_pseudo.py --runxfail -k lists`` shows all
-that the module of lists has not from the catalogue.
+its parameters may have. ``pytest tests/unit/messages/test_pseudo.py -k lists`` shows all that the
+module of lists has not from the catalogue.
 """
 
 import importlib
@@ -22,7 +22,6 @@ from bot.messages.catalogue import Catalogue
 from bot.sandbox.slack.blocks import check_blocks, check_view
 from tests.support import accessibility, pseudo
 from tests.support.examples import examples
-from tests.support.not_converted import NOT_CONVERTED
 from tests.support.values import values
 
 # All faults of a function are shown at once: none of them is made smaller first.
@@ -45,8 +44,7 @@ def render_functions() -> list[Any]:
             if name.startswith("_") or function.__module__ != module.__name__ or name in WORDLESS:
                 continue
             if not {Catalogue, RenderContext}.isdisjoint(get_type_hints(function).values()):
-                marks = pytest.mark.xfail if info.name in NOT_CONVERTED else ()
-                params.append(pytest.param(function, id=f"{info.name}.{name}", marks=marks))
+                params.append(pytest.param(function, id=f"{info.name}.{name}"))
     return params
 
 

@@ -49,7 +49,7 @@ def test_each_row_has_its_facts_and_buttons_that_carry_what_it_showed() -> None:
     blocks = message.payload["blocks"]
     assert len(blocks) <= 50
     text = read(message.payload)
-    assert "50 of 60 are pending." in message.text
+    assert "50 of 60 are waiting." in message.text
     assert "and 43 more: `/soc task list`" in text
     assert "ip: 203.0.113.77" in text
     assert text.count("Approvals to approve: 1 of 2") == 1
@@ -68,11 +68,20 @@ def test_each_row_has_its_facts_and_buttons_that_carry_what_it_showed() -> None:
     ]
 
 
+def test_a_row_counts_no_approval_of_an_earlier_version_of_its_task() -> None:
+    row = tracked(0)
+    [approval] = REQUEST.approvals
+    earlier = approval.model_copy(update={"decision_fingerprint": "of another version"})
+    outdated = REQUEST.model_copy(update={"approvals": (earlier,)})
+    message = task_groups.card(RENDER_CONTEXT, [row], (1, 1), {row.ref: (outdated,)}, {}, "/soc")
+    assert "Approvals to approve: 0 of 2" in read(message.payload)
+
+
 def test_what_is_over_has_no_row_unless_all_is_and_then_no_buttons_of_decisions() -> None:
     over = [tracked(0, status="finished"), tracked(1, status="canceled")]
     some = task_groups.card(RENDER_CONTEXT, [tracked(2), *over], (1, 3), {}, {}, "/soc")
-    assert "1 of 3 is pending." in some.text
+    assert "1 of 3 is waiting." in some.text
     assert "Block &lt;!here&gt; 0" not in read(some.payload)
     none = task_groups.card(RENDER_CONTEXT, over, (0, 2), {}, {}, "/soc")
-    assert none.text == "✅ 2 tasks: None of them is pending any more."
+    assert none.text == "✅ 2 tasks: None of them is waiting any more."
     assert "task.approve" not in str(none.payload)

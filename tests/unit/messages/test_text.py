@@ -204,7 +204,7 @@ def test_any_time_that_secmaster_may_give_can_be_shown(at: datetime) -> None:
     [
         ("rule 4", "4"),
         ("rule 12 (isolation)", "12 “isolation”"),
-        ("rule 1 (<!here>)", "1 “&lt;!here&gt;”"),
+        ("rule 1 (<!here>)", "1 “<!here>”"),
     ],
 )
 def test_a_rule_is_named_by_its_number_and_its_name(title: str, expected: str) -> None:

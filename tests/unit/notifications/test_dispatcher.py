@@ -738,7 +738,7 @@ async def test_enqueue_due_owes_what_fell_due_in_days_of_silence_and_says_once_t
     for _ in range(2):  # it is drawn anew as it was posted
         [card] = slack.messages(ONCALL)
         assert "Escalated from <#C0SOC>: no decision after 3 hr." in read(card)
-        assert "Late: this was due" in read(card)
+        assert "Delayed: this should have come" in read(card)
         await services.cards.redraw(ref)
     for silence in (timedelta(hours=1), timedelta(days=31)):
         clock.forward(seconds=silence.total_seconds())

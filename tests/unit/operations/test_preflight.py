@@ -194,7 +194,7 @@ async def test_run_takes_a_persons_own_comments_for_no_change(stage: OperationSt
     await write.send(stage.services, comment, WriteKind.ACTION, None)
     operation = stage.operation("task.approve", decision_fingerprint=fingerprint)
     # It may have left its attribution before a crash.
-    stage.comment(attribution_comment(operation, "approval"))
+    stage.comment(attribution_comment(operation, "Approval from Slack"))
     assert (await stage.preflight(operation)).kind is ResultKind.DONE
 
 

@@ -73,6 +73,7 @@ def due(hours: int | None) -> Task:
     [
         ("overdue", [-1]),
         ("due:2h", [-1, 1]),
+        ("due:1h59m", [-1, 1]),
         ("Due：2h", [-1, 1]),
         ("due:4h isolate", [-1, 1, 3]),
         ("isolate overdue due:1d", [-1]),

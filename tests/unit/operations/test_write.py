@@ -121,7 +121,7 @@ async def test_send_sends_the_attribution_and_not_the_action(stage: OperationSta
     await send(stage, operation, WriteKind.ATTRIBUTION)
     [sent] = writes(stage, TASK)
     assert sent["action"] == "ADD_COMMENT"
-    assert sent["comment"] == attribution_comment(operation, "approval", CARD_ADDRESS)
+    assert sent["comment"] == attribution_comment(operation, "Approval from Slack", CARD_ADDRESS)
     assert stage.record(TASK)["status"] == "waiting"
 
 
@@ -515,7 +515,9 @@ async def test_verify_looks_for_the_attribution_by_its_reference(stage: Operatio
     operation = stage.operation("task.approve", reason="checked")
     arguments = (operation, WriteKind.ATTRIBUTION, Preflight())
     assert (await write.verify(stage.services, *arguments)).kind is ResultKind.NOT_VISIBLE
-    stage.comment(attribution_comment(operation.model_copy(update={"id": "another"}), "approval"))
+    stage.comment(
+        attribution_comment(operation.model_copy(update={"id": "another"}), "Approval from Slack")
+    )
     assert (await write.verify(stage.services, *arguments)).kind is ResultKind.NOT_VISIBLE
     await send(stage, operation, WriteKind.ATTRIBUTION)
     assert (await write.verify(stage.services, *arguments)).kind is ResultKind.DONE

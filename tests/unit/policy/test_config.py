@@ -379,7 +379,7 @@ def test_what_is_no_length_of_time_is_refused_and_one_is_described(written: str)
     ):
         (line,) = problems(text)
         assert line.startswith(f"secmaster-bot.toml: {key}: ")
-        assert line.endswith("is no length of time: write a number with s, m, h or d")
+        assert line.endswith("is not a duration (use 30m, 1h)")
 
 
 @pytest.mark.parametrize("actions", ["'*'", "'task.*'", "'task.approve', 'task.comment'"])
