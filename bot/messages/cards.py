@@ -227,6 +227,8 @@ def _decided_elsewhere(catalogue: Catalogue, task: Task) -> str:
                 return f"⌛ {expired}"
     if not decider:
         return catalogue.gettext("Decided outside Slack, {when}.", when=when)
+    if decider.casefold() in NOBODY:
+        return catalogue.gettext("Decided outside Slack or automatically, {when}.", when=when)
     return catalogue.gettext(
         "Decided outside Slack by {person}, {when}.", person=decider, when=when
     )

@@ -21,6 +21,7 @@ from bot.domain.reasons import NO_ANSWER, OutcomeReason
 from bot.domain.slack import MAX_FILE_MEGABYTES, SlackFile
 from bot.messages import approvals
 from bot.messages.blocks import Message, actions, context, section, text_message
+from bot.messages.cards import NOBODY
 from bot.messages.catalogue import N_, Catalogue
 from bot.messages.changes import differences
 from bot.messages.errors import failure_sentence, posting_problem, refusal_details
@@ -517,7 +518,7 @@ def _decided_text(
     if standing_operation is not None:
         return f"{now} {_earlier_text(catalogue, standing_operation)}"
     when = date_token(outcome.decided_at)
-    if outcome.decided_by:
+    if outcome.decided_by.casefold() not in NOBODY:
         decider = inline(outcome.decided_by, 80)
         decided = catalogue.gettext(
             "Decided outside Slack by {decider}, {when}.", decider=decider, when=when

@@ -147,8 +147,8 @@ async def test_people_choose_how_they_are_called_and_a_delegate_is_called_for_th
     environment: BotEnvironment,
 ) -> None:
     assert "direct message" in await environment.answer(BOB, "/secmaster calls dm")
-    assert "not called" in await environment.answer(CAROL, "/secmaster calls off")
-    assert "not called" in await environment.answer(CAROL, "/secmaster calls")
+    assert "not notified" in await environment.answer(CAROL, "/secmaster calls off")
+    assert "not notified" in await environment.answer(CAROL, "/secmaster calls")
     await environment.answer(BOB, "/secmaster delegate @dave for 2h")
     await environment.posted(environment.slack.chat_with(DAVE), f"<@{BOB}>")
     ts = await environment.card("task", seed.TASK_ISOLATE)
@@ -187,7 +187,7 @@ async def test_people_are_reminded_once_before_the_due_date_louder_where_silence
     environment.clock.forward(minutes=1.1)
     reply = (await environment.replies(ts, 3))[-1]
     assert f"<@{BOB}> ⏰ 1 approval is still missing for *{NAME}*." in reply
-    assert "*⚠️ If nobody" in reply
+    assert "*⚠️ If approvals are missing" in reply
     reminder = environment.slack.thread(SOC, ts)[-1]
     assert reminder["subtype"] == "thread_broadcast"
     environment.clock.forward(minutes=3)

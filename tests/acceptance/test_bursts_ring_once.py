@@ -34,7 +34,7 @@ async def test_fifteen_tasks_at_once_are_two_messages_and_one_mention(
     first, group = await fifteen(environment)
     assert {"task.approve", "task.terminate"} <= set(environment.buttons(first["ts"]))
     text = json.dumps(group, ensure_ascii=False)
-    assert "14 of 14 are pending." in text
+    assert "14 of 14 are waiting." in text
     assert "and 7 more: `/secmaster task list`" in text
     assert len(rows(group)) == 7
     assert [json.dumps(each).count(MENTION) for each in (first, group)] == [1, 0]
@@ -46,14 +46,14 @@ async def test_fifteen_tasks_at_once_are_two_messages_and_one_mention(
     assert environment.secmaster.world.tasks[task]["name"] in reply
     [write] = environment.secmaster.writes("UpdateTask")
     assert (write.path.rpartition("/")[2], write.body["action"]) == (task, "CONTINUE")
-    await environment.slack.until(lambda: "13 of 14 are pending." in text_of(environment, group))
+    await environment.slack.until(lambda: "13 of 14 are waiting." in text_of(environment, group))
 
     # What is decided elsewhere leaves its row, and one that comes joins.
     other, _ = rows(environment.message(group["ts"]))[0]
     environment.secmaster.world.update_task(other, {"action": "TERMINATE"}, EVERA)
-    await environment.slack.until(lambda: "12 of 14 are pending." in text_of(environment, group))
+    await environment.slack.until(lambda: "12 of 14 are waiting." in text_of(environment, group))
     environment.secmaster.world.add_task(name="Block address 16")
-    await environment.slack.until(lambda: "13 of 15 are pending." in text_of(environment, group))
+    await environment.slack.until(lambda: "13 of 15 are waiting." in text_of(environment, group))
     assert len(cards(environment)) == 2
 
     # Show posts a row's own card.
@@ -124,7 +124,7 @@ async def test_killed_while_the_card_of_several_is_drawn_all_are_on_it_once(
         await bot.kill()
         await slack.faults.clear()
         await bot.start()
-        await slack.until(lambda: "14 of 14 are pending." in json.dumps(slack.messages(SOC)))
+        await slack.until(lambda: "14 of 14 are waiting." in json.dumps(slack.messages(SOC)))
     messages = [m for m in slack.messages(SOC) if "👋" not in m["text"]]
     assert len(messages) == 2
     assert json.dumps(messages).count(MENTION) == 1
@@ -136,7 +136,7 @@ async def fifteen(environment: BotEnvironment) -> tuple[dict[str, Any], dict[str
     for name in FIFTEEN:
         environment.secmaster.world.add_task(name=name)
     await environment.slack.until(
-        lambda: any("14 of 14 are pending." in each["text"] for each in cards(environment))
+        lambda: any("14 of 14 are waiting." in each["text"] for each in cards(environment))
     )
     first, group = cards(environment)
     return first, group

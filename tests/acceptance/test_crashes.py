@@ -110,6 +110,6 @@ async def test_told_to_stop_it_leaves_what_waits_to_the_next_start(
         await bot.start()
         await slack.until(lambda: len(slack.thread(SOC, ts)) == 3)
     _card, delay, result = slack.thread(SOC, ts)
-    assert "It keeps trying for up to" in delay["text"]
+    assert "The bot keeps trying for up to" in delay["text"]
     assert "*Approved by" in result["text"]
     assert len(secmaster.writes("UpdateTask")) == 1

@@ -83,7 +83,7 @@ async def test_somebody_else_is_told_who_is_at_it_while_it_is_looked_for(
     await environment.secmaster.until(lambda: request_count(environment, "ShowTask") > 4)
     await environment.slack.press(BOB, SOC, ts, "task.approve")
     await environment.ephemeral(BOB, "<@U0ALICE> is approving this task right now", "was not sent")
-    assert "Nobody can say" in (await environment.replies(ts))[-1]
+    assert "It is unknown whether" in (await environment.replies(ts))[-1]
     assert request_count(environment, "UpdateTask") == 1
 
 
@@ -139,7 +139,7 @@ async def test_the_thread_names_the_comment_where_only_that_is_in_doubt(
     await environment.secmaster.faults.set(Fault(on="ShowTask", status=503))
     await environment.slack.command(ALICE, SOC, f"/task approve {TASK.id} seen it")
     [waiting] = await environment.replies(ts)
-    assert "whether the comment that names who decided was left" in waiting
+    assert "whether the comment that names who decided was added" in waiting
     assert "The approval itself has not been sent yet." in waiting
     assert NOT_KNOWN not in texts(environment, ts)
     await environment.secmaster.faults.clear()

@@ -190,7 +190,7 @@ async def test_what_comes_with_less_time_than_any_reminder_is_reminded_of_at_onc
     [broadcast] = await environment.slack.until(
         lambda: (
             [m for m in environment.slack.messages(SOC) if "decision:" in m["text"]]
-            if any("3 of 3 are pending." in m["text"] for m in environment.slack.messages(SOC))
+            if any("3 of 3 are waiting." in m["text"] for m in environment.slack.messages(SOC))
             else []
         )
     )

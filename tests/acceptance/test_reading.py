@@ -52,11 +52,11 @@ async def test_help_begins_with_what_this_person_may_do(environment: BotEnvironm
     assert "`/secmaster approve &lt;id&gt;` approves a task" in answers[ALICE]
     assert "Retry" not in answers[ALICE]
     assert "Retry runs" in answers[CAROL]
-    assert "`/secmaster retry &lt;id&gt;` runs again" in answers[CAROL]
+    assert "`/secmaster retry &lt;id&gt;` retries a run from the node that failed" in answers[CAROL]
     assert "*You may*: Read tasks · Read runs\n" in answers[DAVE].replace("\\n", "\n")
     assert buttons(first) == ["start.waiting", "start.oncall", "start.whoami"]
     for user in (GUEST, OUTSIDER):
-        assert "can't see or change anything here" in answers[user]
+        assert "can't read or change anything here" in answers[user]
         assert "/secmaster task" not in answers[user]
     # While Slack can't say who asks, everything is there to copy, and no right is claimed.
     environment.clock.forward(minutes=11)

@@ -360,7 +360,7 @@ async def test_what_a_card_showed_is_decided_once_the_object_can_be_read(
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await environment.secmaster.faults.set(Fault(on="ShowTask", status=503))
     await environment.slack.press(BOB, SOC, ts, "task.approve")
-    assert "It keeps trying for up to" in (await environment.replies(ts))[0]
+    assert "The bot keeps trying for up to" in (await environment.replies(ts))[0]
     nothing_was_sent(environment)
     await environment.secmaster.faults.clear()
     assert "*Approved by <@U0BOB>" in (await environment.replies(ts, 2))[1]

@@ -68,7 +68,7 @@ async def test_the_second_persons_yes_sends_it_and_both_are_named(
     await environment.slack.press(BOB, SOC, ts, "task.approve")
     reply = (await environment.replies(ts, 2))[-1]
     assert "*Approved by <@U0BOB> and <@U0ALICE>" in reply
-    assert "rule 1 (grave)" in reply
+    assert "rule 1 “grave”" in reply
     await environment.slack.until(lambda: not environment.buttons(ts))
     assert decisions(environment) == ["CONTINUE"]
 
@@ -128,7 +128,7 @@ async def test_breaking_the_glass_needs_a_reason_and_is_announced(
         "|Isolate host ecs-web-07> in demo-workspace: *emergency override* by <@U0CAROL>"
         in lines[0]
     )
-    assert "rule 1 (grave), which requires several people" in lines[0]
+    assert "rule 1 “grave”, which requires several people" in lines[0]
     assert "it spreads" in lines[0]
     assert decisions(environment) == ["CONTINUE"]
 
@@ -182,7 +182,7 @@ async def test_refusing_needs_the_right_and_taking_back_only_touches_ones_own(
     await environment.slack.until(lambda: "refuse" in environment.buttons(ts))
     await environment.slack.press(DAVE, SOC, ts, "refuse")
     assert environment.slack.views(DAVE) == []
-    assert await environment.ephemeral(DAVE, "*approver*", "rule 1 (grave)")
+    assert await environment.ephemeral(DAVE, "*approver*", "rule 1 “grave”")
     await environment.slack.press(DAVE, SOC, ts, "withdraw")
     assert await environment.ephemeral(DAVE, "You have no pending approval here to withdraw")
     assert "<@U0BOB> and <@U0ALICE>" in await say_yes(environment, BOB, ts, 2)

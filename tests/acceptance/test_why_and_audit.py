@@ -152,7 +152,7 @@ async def test_the_story_of_a_task_is_whole_and_read_by_those_who_may(
     story = json.dumps(environment.slack.ephemerals(BOB)[-1], ensure_ascii=False)
     done = record(environment, "done")
     for part in (
-        f"<@U0DAVE> was not allowed to approve *{TASK_NAME}*. Only approver can do this (rule 1,",
+        f"<@U0DAVE> was not allowed to approve *{TASK_NAME}*. Only approver can do this",
         f"<@U0ALICE> approved *{TASK_NAME}*; more approvals are needed. Approvals to approve: 1 of",
         "Person: <@U0ALICE> · alice@example.com in SecMaster",
         f"<@U0BOB> approved *{TASK_NAME}*.",
@@ -160,7 +160,7 @@ async def test_the_story_of_a_task_is_whole_and_read_by_those_who_may(
         "“the shells are real”",
         "Rule: 1 “grave”",
         "> the shells are real",
-        "waiting → finished",
+        "Waiting for a decision → Finished",
         "HTTP 200",
         f"request `{done['request_id']}`",
         f"Record: #{done['number']} · `{done['operation_id'][:6]}`",

@@ -69,7 +69,7 @@ async def test_two_people_approve_and_each_sees_how_far_it_is(
     await expect(message(alice, ts)).to_contain_text("Approved by @Bob and @Alice")
     await expect(message(alice, ts).get_by_role("button", name="Approve")).to_have_count(0)
     thread = await open_thread(alice, ts)
-    await expect(thread).to_contain_text("rule 1 (grave) · HTTP 200 · request")
+    await expect(thread).to_contain_text("rule 1 “grave” · HTTP 200 · request")
     assert decisions(environment) == ["CONTINUE"]
 
 

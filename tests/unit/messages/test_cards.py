@@ -213,7 +213,7 @@ def test_an_overdue_task_that_waits_claims_no_end() -> None:
     [
         ("canceled", "INTERRUPT", "⌛ Expired: cancelled automatically by SecMaster, <!date"),
         ("finished", "CONTINUE", "⌛ Nobody decided: approved automatically by SecMaster, <!date"),
-        ("finished", "INTERRUPT", "Decided outside Slack by system, <!date"),
+        ("finished", "INTERRUPT", "Decided outside Slack or automatically, <!date"),
     ],
 )
 def test_a_task_that_ran_out_says_so(status: str, due_handle: str, sentence: str) -> None:
