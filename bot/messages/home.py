@@ -315,10 +315,10 @@ def _request_blocks(waiting: HomeRequest) -> list[Block]:
     ]
     if waiting.approved:
         text = catalogue.gettext("Withdraw my approval")
-        buttons = [_button(text, "withdraw", value, snapshot.name)]
+        buttons = [_button(text, "withdraw", value, snapshot.name or snapshot.id)]
     if waiting.may_override:
         override = catalogue.gettext("Emergency override")
-        buttons.append(_button(override, "break-glass", value, snapshot.name))
+        buttons.append(_button(override, "break-glass", value, snapshot.name or snapshot.id))
     details = catalogue.pgettext("button", "Details")
     buttons.append(_button(details, "details", str(ref), snapshot.name or snapshot.id))
     return [section("\n".join(filter(None, lines))), actions(buttons)]

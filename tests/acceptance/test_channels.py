@@ -42,7 +42,7 @@ async def test_elsewhere_a_card_and_what_follows_from_it_are_for_one_person_alon
     [card] = environment.slack.ephemerals(DAVE, RANDOM)
     assert text.startswith("Isolate host")
     assert buttons(card) == [*on_card("task", "waiting"), "more"]
-    assert "the policy does not name this channel for cards" in json.dumps(card)
+    assert "the policy allows no cards in this channel" in json.dumps(card)
     await environment.slack.command(ALICE, RANDOM, f"/task show {TASK}")
     await environment.ephemeral(ALICE, "Isolate host")
     # Its menu and its buttons work, and show nothing to the others either.
@@ -63,7 +63,7 @@ async def test_commands_typed_elsewhere_are_answered_in_direct_messages(
     environment: BotEnvironment,
 ) -> None:
     answer = await environment.slack.command(ALICE, RANDOM, f"/task approve {TASK} a decoy")
-    assert "in our direct messages, since the policy shows nothing in this channel" in str(
+    assert "in your direct messages with this bot: the policy allows no cards in this channel" in str(
         answer.body
     )
     ts = await environment.slack.until(lambda: environment.new_card(DM, set()))

@@ -161,7 +161,7 @@ async def test_a_loan_ends_by_itself(environment: BotEnvironment) -> None:
     await environment.slack.press(DAVE, SOC, ts, "task.approve")
     await environment.ephemeral(DAVE, "approver", "can do this (rule 1)")
     await environment.slack.command(DAVE, SOC, "/secmaster delegations")
-    await environment.ephemeral(DAVE, "nobody delegates their permissions to you")
+    await environment.ephemeral(DAVE, "you have nobody else's")
 
 
 async def test_a_form_opened_by_a_lent_right_is_not_sent_once_that_is_gone(
@@ -206,7 +206,7 @@ async def test_what_cannot_be_lent_is_refused_and_nothing_is_changed(
     await environment.slack.command(ALICE, SOC, f"/secmaster delegate {text}")
     await environment.ephemeral(ALICE, refusal)
     await environment.slack.command(ALICE, SOC, "/secmaster delegations")
-    await environment.ephemeral(ALICE, "You delegate to nobody")
+    await environment.ephemeral(ALICE, "nobody has your permissions")
 
 
 async def test_without_the_right_to_lend_nobody_lends(environment: BotEnvironment) -> None:

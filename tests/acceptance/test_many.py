@@ -74,7 +74,7 @@ async def test_three_of_a_list_are_approved_with_one_confirmation(
     assert question["title"]["text"] == "Approve 3 tasks"
     text = json.dumps(question["blocks"], ensure_ascii=False)
     assert "Isolate host ecs-web-07" in text
-    assert "The flow goes on from here. · demo-workspace" in text
+    assert "In demo-workspace. Each is decided on its own." in text
     assert decided(environment) == []
     await confirm(environment, ALICE, question)
     table = await results(environment)
@@ -336,7 +336,7 @@ async def test_all_failed_runs_of_one_workflow_are_chosen_and_retried(
     view = await open_view(environment, CAROL, "choosing")
     assert {id_of(value) for value in picked(view)} == failed
     question = await choose(environment, CAROL, view, "instance.retry")
-    assert "The workflow runs again from what failed." in json.dumps(question["blocks"])
+    assert "The workflow runs again from the node that failed." in json.dumps(question["blocks"])
     await confirm(environment, CAROL, question)
     table = await environment.slack.until(lambda: message_with(environment, "*Retry started:"))
     assert [row[1] for row in rows(table)] == ["Retry started"] * len(failed)
@@ -422,7 +422,7 @@ async def test_a_text_narrows_what_is_offered_and_a_mention_is_told_how(
     await environment.slack.command(ALICE, SOC, "/secmaster task several Isolate host")
     view = await open_view(environment, ALICE, "choosing")
     assert {id_of(value) for value in option_values(view)} == {seed.TASK_ISOLATE}
-    assert "1 task waits for a decision with" in json.dumps(view["blocks"])
+    assert "1 task is waiting for a decision." in json.dumps(view["blocks"])
     await environment.slack.command(ALICE, SOC, "/secmaster task several nothing like it")
     empty = await environment.slack.until(
         lambda: [
@@ -603,7 +603,7 @@ async def confirm(environment: BotEnvironment, user: str, question: dict[str, An
 async def results(environment: BotEnvironment) -> dict[str, Any]:
     """The table that takes the place of the progress."""
     table: dict[str, Any] = await environment.slack.until(
-        lambda: message_with(environment, "*Approved:")
+        lambda: message_with(environment, "*<@U0")
     )
     return table
 

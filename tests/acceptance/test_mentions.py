@@ -197,11 +197,11 @@ async def test_a_request_to_show_delivered_again_posts_no_second_card(
 
 async def test_a_question_delivered_again_is_answered_once(environment: BotEnvironment) -> None:
     await environment.slack.say(ALICE, SOC, "@secmaster whoami")
-    await environment.ephemeral(ALICE, "roles:")
+    await environment.ephemeral(ALICE, "Roles:")
     await environment.slack.redeliver(list(environment.slack.delivery.events)[-1])
     await environment.slack.say(ALICE, SOC, "@secmaster help")
     await environment.ephemeral(ALICE, "How to use")
-    assert len([one for one in environment.slack.ephemerals(ALICE) if "roles:" in one["text"]]) == 1
+    assert len([one for one in environment.slack.ephemerals(ALICE) if "Roles:" in one["text"]]) == 1
 
 
 def bots(environment: BotEnvironment, channel: str) -> str:

@@ -94,7 +94,7 @@ async def test_while_secmaster_is_down_the_operation_is_kept_and_then_done(
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
     [waiting] = await environment.replies(ts)
     assert "can't be reached" in waiting
-    assert "no need to repeat it" in waiting
+    assert "Don't send it again." in waiting
     await environment.secmaster.start(port=port)
     reply = (await environment.replies(ts, 2))[1]
     assert f"*Approved by <@{ALICE}>" in reply
@@ -202,7 +202,7 @@ async def test_when_secmaster_asks_to_be_left_alone_the_pause_is_as_long(
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
     waiting, reply = await environment.replies(ts, 2)
     assert "SecMaster limits the bot's requests" in waiting
-    assert "no need to repeat it" in waiting
+    assert "Don't send it again." in waiting
     assert "*Approved by" in reply
     first, second = [
         each.at for each in environment.secmaster.requests if each.endpoint == "UpdateTask"
@@ -232,7 +232,7 @@ async def test_a_reason_that_cannot_be_left_leaves_the_task_undecided(
     await environment.secmaster.faults.set(Fault(on="UpdateTask", status=400, times=1))
     await environment.slack.command(ALICE, SOC, f"/task approve {TASK.id} looks right")
     [reply] = await environment.replies(ts)
-    assert "so nothing was decided" in reply
+    assert "Nothing was decided" in reply
     assert environment.secmaster.world.task(TASK.id)["status"] == "waiting"
 
 

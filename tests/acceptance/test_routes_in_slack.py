@@ -127,7 +127,7 @@ async def test_the_routes_are_told_in_their_order(environment: BotEnvironment) -
     assert [text.index(f"({name})") for name in names] == sorted(
         text.index(f"({name})") for name in names
     )
-    assert "Waiting tasks → <#C0SOC>. Only name `Block.*`." in text
+    assert "Waiting tasks → <#C0SOC>. Only where `name = Block.*`." in text
     assert "Later routes apply too." in text
     assert "Waiting tasks → <@U0CAROL>" in text
     assert "Waiting tasks → each member of `S0SOC`" in text

@@ -17,7 +17,7 @@ async def test_home_shows_what_waits_and_posts_a_card_in_our_chat(
     await environment.slack.open_home(ALICE)
     home = await environment.slack.until(lambda: environment.slack.home(ALICE))
     assert "Waiting for a decision: 12" in json.dumps(home)
-    assert "Failed: 3" in json.dumps(home)
+    assert "Failed runs: 3" in json.dumps(home)
     _first, second, *_rest = rows(home)
     await environment.slack.press_in_view(ALICE, home["id"], "show", block_id=second["block_id"])
     [card] = await environment.slack.until(lambda: environment.slack.messages(HOME))

@@ -197,7 +197,7 @@ async def test_what_a_locked_database_was_told_to_record_is_done_if_that_was_sai
     told = doors.messages() + views
     pending, given_up = told.count("not recorded yet"), told.count(GIVEN_UP)
     assert pending + given_up >= len(RECORDING)
-    end = "What you asked for is recorded now."
+    end = "Your request is recorded now."
     await environment.slack.until(lambda: doors.messages().count(end) == pending)
     await environment.secmaster.until(lambda: len(doors.decided_by()) >= pending)
     assert len(doors.decided_by()) == pending

@@ -51,7 +51,7 @@ async def test_two_clicks_by_two_ids_are_one_approval(grid: BotEnvironment) -> N
     assert f"*Approvals to approve: 1 of 2.* The approval by <@{ALICE_W}>" in first
     await grid.slack.press(ALICE_W, SOC, ts, "task.approve")
     second = (await grid.replies(ts, 2))[-1] if len(grid.slack.thread(SOC, ts)) > 2 else ""
-    await grid.ephemeral(ALICE, "said yes")
+    await grid.ephemeral(ALICE, "You already approved this.")
     assert second == ""
     assert grid.secmaster.writes("UpdateTask") == []
     await grid.slack.press(BOB, SOC, ts, "task.approve")
