@@ -552,7 +552,9 @@ def _typed_text(catalogue: Catalogue, operation: Operation) -> str:
     """Repeat what the person gave with an operation: the reason, the comment, the ids."""
     parts = [quote(operation.reason, 1000)] if operation.reason else []
     for param in BY_NAME[operation.action].params:
-        value = operation.params[param.name]
+        value = operation.params.get(param.name, "")
+        if not value:  # a file that did not get as far as SecMaster has no id there
+            continue
         if param.signed:
             parts.append(quote(value, 1000))
         else:

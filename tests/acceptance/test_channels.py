@@ -63,8 +63,9 @@ async def test_commands_typed_elsewhere_are_answered_in_direct_messages(
     environment: BotEnvironment,
 ) -> None:
     answer = await environment.slack.command(ALICE, RANDOM, f"/task approve {TASK} a decoy")
-    assert "in your direct messages with this bot: the policy allows no cards in this channel" in str(
-        answer.body
+    assert (
+        "in your direct messages with this bot: the policy allows no cards in this channel"
+        in str(answer.body)
     )
     ts = await environment.slack.until(lambda: environment.new_card(DM, set()))
     [reply] = await environment.replies(ts, channel=DM)

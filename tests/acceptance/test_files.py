@@ -101,7 +101,9 @@ async def test_of_several_files_the_one_that_failed_is_named(environment: BotEnv
     await environment.slack.submit(
         CAROL, view["id"], {"attachment_id": [file.id for file in files]}
     )
-    failed, done = sorted(await environment.replies(ts, 2), key=lambda reply: "File attached by" in reply)
+    failed, done = sorted(
+        await environment.replies(ts, 2), key=lambda reply: "File attached by" in reply
+    )
     assert "Slack did not provide it (`no_permission`)" in failed
     assert {name for reply in (failed, done) for name in NAMES if f"📎 {name}" in reply} == NAMES
 
@@ -113,7 +115,9 @@ async def test_more_files_than_one_form_takes_are_refused_and_none_is_left_out_u
     files = [environment.slack.files.upload(DAVE, f"{number}.txt", CONTENT) for number in range(11)]
     message = await environment.slack.say(DAVE, SOC, "", ts, files=[file.id for file in files])
     await environment.slack.shortcut(CAROL, "task.attach", SOC, message["ts"])
-    await environment.ephemeral(CAROL, "This message has 11 files; 10 can be attached at once.")
+    await environment.ephemeral(
+        CAROL, "This message has 11 files; up to 10 can be attached at once."
+    )
 
 
 async def test_uploads_leave_room_for_a_decision(environment: BotEnvironment) -> None:
@@ -148,7 +152,7 @@ async def test_while_secmaster_is_in_trouble_the_file_waits(
     await attach(environment, ts, "a.txt")
     await environment.slack.until(lambda: "*File attached by" in last(environment, ts))
     assert attached(environment) == {"a.txt": CONTENT}
-    assert "waits" in (await environment.replies(ts, 2))[0]
+    assert "has not been sent yet" in (await environment.replies(ts, 2))[0]
 
 
 async def test_a_file_that_slack_does_not_hand_out_is_told_and_nothing_is_attached(
@@ -277,7 +281,7 @@ async def test_more_files_than_can_be_attached_at_once_are_refused_in_a_message_
     names = [f"{number}.txt" for number in range(11)]
     files = [environment.slack.files.upload(CAROL, name, CONTENT).id for name in names]
     await environment.slack.say(CAROL, DM, f"task attach {seed.TASK_ISOLATE}", files=files)
-    await environment.posted(DM, "This message has 11 files; 10 can be attached at once.")
+    await environment.posted(DM, "This message has 11 files; up to 10 can be attached at once.")
     await environment.slack.say(DAVE, "D0DAVE", f"task attach {seed.TASK_ISOLATE}", files=[])
     await environment.posted("D0DAVE", "“&lt;attachment id&gt;” is missing.")
     assert attached(environment) == {}

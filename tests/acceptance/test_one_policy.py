@@ -61,7 +61,7 @@ async def test_who_is_removed_in_one_replica_is_refused_by_the_other_and_after_i
         (tmp_path / "secmaster-bot.toml").write_text(WITHOUT_BOB)
         slack.request_url = f"{app.url}/slack/events"
         await slack.command(ALICE, SOC, "/secmaster reload")
-        await environment.ephemeral(ALICE, "It holds from now on.")
+        await environment.ephemeral(ALICE, "Policy reloaded")
         slack.request_url = f"{other.url}/slack/events"
         line = await asyncio.wait_for(other.log_line("policy reloaded"), WITHIN)
         assert f'"by": "{ALICE}"' in line
@@ -132,7 +132,7 @@ async def test_on_sqlite_a_restart_does_not_bring_back_who_was_removed_and_a_rel
         environment = BotEnvironment(slack, secmaster, app)
         await refused(environment, BOB, seed.TASK_ISOLATE)
         await slack.command(ALICE, SOC, "/secmaster reload")
-        await environment.ephemeral(ALICE, "It holds from now on.")
+        await environment.ephemeral(ALICE, "Policy reloaded")
         await approved(environment, BOB, seed.TASK_ISOLATE)
 
 

@@ -67,7 +67,7 @@ async def test_what_people_do_is_logged_and_counted_once_under_one_id(
 
     # Dave may not.
     await slack.press(DAVE, SOC, ts, "task.approve")
-    await environment.ephemeral(DAVE, "may not")
+    await environment.ephemeral(DAVE, "can do this")
     [refused] = await log.until("request answered", outcome="refused")
     assert refused["user"] == DAVE
     assert (refused["command"], refused["reason"]) == ("task.approve", "rule")

@@ -270,7 +270,7 @@ async def test_a_card_that_slack_would_not_take_is_told_as_slacks_trouble(
 ) -> None:
     await environment.slack.faults.set(Fault(on="chat.postMessage", status=500, times=1))
     await environment.slack.command(ALICE, SOC, f"/task show {TASK.id}")
-    assert await environment.ephemeral(ALICE, "Slack is in trouble")
+    assert await environment.ephemeral(ALICE, "Slack has a problem")
 
 
 @pytest.mark.slow

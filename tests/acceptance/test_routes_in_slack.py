@@ -131,7 +131,10 @@ async def test_the_routes_are_told_in_their_order(environment: BotEnvironment) -
     assert "Later routes apply too." in text
     assert "Waiting tasks → <@U0CAROL>" in text
     assert "Waiting tasks → each member of `S0SOC`" in text
-    assert "Failed runs → <#C0ONCALL>. Only workflow `Enrich.*`. Quiet from 02:00 to 02:01" in text
+    assert (
+        "Failed runs → <#C0ONCALL>. Only where `workflow = Enrich.*`. Quiet from 02:00 to 02:01"
+        in text
+    )
 
 
 async def test_it_is_told_which_routes_take_a_task_and_why_others_do_not(

@@ -117,7 +117,7 @@ async def test_a_mistype_a_refusal_and_a_question_are_answered_and_recorded_once
     await environment.ephemeral(DAVE, "approver", "can do this (rule 1)")
     await slack.say(DAVE, SOC, "@secmaster whoami")
     await redelivered(environment)
-    await environment.ephemeral(DAVE, "roles:")
+    await environment.ephemeral(DAVE, "Roles:")
     assert len(slack.ephemerals(DAVE)) == 3
     [entry] = environment.app.services.store.audit.entries(TASK)
     assert entry["outcome"] == "refused"

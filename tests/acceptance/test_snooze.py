@@ -140,7 +140,7 @@ async def test_its_end_names_nothing_that_may_not_be_read_by_then(
     world.tasks[secret.id]["name"] = "Secret"
     await environment.secmaster.until(lambda: tracked.get([secret])[0].snapshot.name == "Secret")
     environment.clock.forward(hours=1, minutes=1)
-    await environment.posted(CHAT, "🔔 Snooze over: *Isolate y* is still pending.")
+    await environment.posted(CHAT, "🔔 Snooze over: *Isolate y* is still waiting.")
     assert "Secret" not in json.dumps(environment.slack.messages(CHAT))
 
 

@@ -119,7 +119,7 @@ async def test_when_all_connections_go_at_once_they_come_back(environment: BotEn
     assert {each.error for each in await asyncio.gather(*clicks)} == {""}
     await environment.replies(ts)
     for _ in range(3):
-        await environment.ephemeral(ALICE, "Your approval is")
+        await environment.ephemeral(ALICE, "Your second press was not sent.")
     await environment.slack.until(lambda: not environment.buttons(ts))
     assert len(environment.secmaster.writes("UpdateTask", seed.TASK_ISOLATE)) == 1
 

@@ -231,7 +231,7 @@ async def test_what_changes_while_the_decision_is_kept_stops_it_and_the_thread_h
     await environment.secmaster.faults.set(Fault(on="UpdateTask", status=429))
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
     [waiting] = await environment.replies(ts)
-    assert "no need to repeat it" in waiting
+    assert "Don't send it again." in waiting
     comment(environment, "stop, wrong host")
     await environment.secmaster.faults.clear()
     reply = (await environment.replies(ts, 2))[1]

@@ -230,7 +230,7 @@ async def test_of_many_one_that_was_commented_on_since_the_list_is_left_out(
     comment = {"action": "ADD_COMMENT", "comment": "STOP: wrong host"}
     environment.secmaster.world.update_task(seed.TASK_ISOLATE, comment, EVERA)
     question = await choose(environment, ALICE, view, "task.approve", [seed.TASK_ISOLATE])
-    assert "It has changed since it was listed" in json.dumps(question)
+    assert "Changed since it was listed" in json.dumps(question)
 
 
 def run(environment: BotEnvironment, number: int) -> dict[str, Any]:

@@ -225,7 +225,9 @@ def test_no_text_becomes_markup(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("after", "shown"), [("canceled", "Waiting for a decision → Cancelled"), (None, "Waiting for a decision")], ids=["done", "not"]
+    ("after", "shown"),
+    [("canceled", "Waiting for a decision → Cancelled"), (None, "Waiting for a decision")],
+    ids=["done", "not"],
 )
 def test_a_status_that_nobody_read_afterwards_leaves_no_gap(after: str | None, shown: str) -> None:
     audited = AuditedRecord(record("done", status_before="waiting", status_after=after))
