@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from bot.messages.labels import labels
 from bot.domain.actions import BY_NAME
 from bot.domain.objects import Ref
+from bot.messages.labels import labels
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import seed
 from tests.support.environment import BotEnvironment, on_card

@@ -20,7 +20,7 @@ RANDOM = "C0RANDOM"  # public, and the bot is not in it
 WATCH = '\n[watch]\nevery = 0.02\nadmins = ["U0ALICE"]\n'
 FALLBACK = f'{WATCH}fallback = "C0ONCALL"\n'
 FAILURES = '\n[[routes]]\nname = "all"\nchannel = "{}"\ninstances = ["FAILED"]\n'
-BOTH = '\n[[routes]]\nchannel = "C0SOC"\ntasks = true\ninstances = ["FAILED"]\n'
+BOTH = '\n[[routes]]\nchannel = "C0SOC"\ntasks = true\ninstances = ["FAILED"]\ngroup = "none"\n'
 GROUP = '\n[[routes]]\nusergroup = "S0GONE"\ntasks = true\n'
 ESCALATES = """
 [[routes]]

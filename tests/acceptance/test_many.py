@@ -540,7 +540,7 @@ async def test_told_to_stop_in_the_middle_it_leaves_the_rest_to_the_next_start(
         question = await tasks(environment, ALICE, THREE)
         await secmaster.faults.set(Fault(on="ShowTask", status=503))
         await confirm(environment, ALICE, question)
-        progress = await slack.until(lambda: message_with(environment, "0 of 3 done"))
+        progress = await slack.until(lambda: message_with(environment, "3 tasks: 0 done"))
         await environment.replies(progress["ts"], 3)
         await bot.stop()
         await secmaster.faults.clear()

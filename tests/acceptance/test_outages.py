@@ -149,7 +149,7 @@ async def test_a_write_that_keeps_failing_while_reads_work_is_told_at_the_second
     await environment.secmaster.faults.set(Fault(on="UpdateTask", status=503))
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
     waiting, reply = await environment.replies(ts, 2)
-    assert f"The approval by <@{ALICE}> waits." in waiting
+    assert f"It is not known yet whether the approval by <@{ALICE}> took effect." in waiting
     assert "HTTP 503" in waiting
     assert "The bot keeps checking SecMaster" in waiting
     assert "It is unknown whether the approval" in reply

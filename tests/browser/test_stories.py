@@ -1,6 +1,7 @@
 """What people see: the whole product through two pages, with the real bot between them."""
 
 import asyncio
+import re
 
 import pytest
 from playwright.async_api import FilePayload, Page, Response, expect
@@ -26,7 +27,7 @@ async def test_approve_asks_first_and_then_the_card_and_its_thread_tell(
     await expect(question).to_contain_text("Approve this task?")
     await expect(question).to_contain_text("Isolate host ecs-web-07")
     await expect(question).to_contain_text("demo-workspace")
-    await question.get_by_role("button", name="Back").click()
+    await question.get_by_role("button", name="Cancel").click()
     await expect(question).to_be_hidden()
     await decide(page, ts, "Approve")
     await expect(card).to_contain_text("Finished")
@@ -46,7 +47,7 @@ async def test_terminate_asks_for_a_reason_and_refuses_none(
     page = await sit(ALICE)
     await message(page, ts).get_by_role("button", name="Terminate").click()
     form = page.get_by_role("dialog")
-    await expect(form).to_contain_text("The task ends: what waits for it stops")
+    await expect(form).to_contain_text("The task is terminated.")
     await form.get_by_role("button", name="Terminate").click()
     await expect(form.get_by_role("alert").first).to_contain_text("Please fill this in")
     reason = form.get_by_label("Reason")
@@ -205,7 +206,7 @@ async def test_home_shows_what_waits_and_its_card_comes_into_the_chat(
     await page.get_by_role("link", name="Home").click()
     home = page.get_by_role("region", name="Home")
     await expect(home).to_contain_text("Waiting for a decision: 12")
-    await expect(home).to_contain_text("Failed: 3")
+    await expect(home).to_contain_text("Failed runs: 3")
     await home.get_by_role("button", name="Show").first.click()
     await environment.slack.until(lambda: environment.slack.messages("D0ALICE"))
     await page.get_by_role("link", name="Messages").click()
@@ -288,7 +289,7 @@ async def test_a_hostile_name_runs_nothing_links_nowhere_and_calls_nobody(
         ts = await environment.card("task", task)
         page = await sit(ALICE)
         card = message(page, ts)
-        await expect(card.get_by_role("button", name="Approve")).to_be_visible()
+        await expect(card.get_by_role("button", name=re.compile("^Approve:"))).to_be_visible()
         await expect(card.locator("img, script, iframe, .mention")).to_have_count(0)
         links = await card.get_by_role("link").evaluate_all("all => all.map(one => one.href)")
         assert [one for one in links if "evil" in one or one.startswith("javascript")] == []

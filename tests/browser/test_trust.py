@@ -79,9 +79,10 @@ async def test_a_refusal_asks_first_and_ends_it(environment: BotEnvironment, sit
     await decide(alice, ts, "Approve")
     await expect(message(bob, ts)).to_contain_text("Approvals to approve: 1 of 2")
     await press(bob, ts, "Decline request")
-    question = bob.get_by_role("alertdialog")
-    await expect(question).to_contain_text("This cancels all approvals given so far.")
-    await question.get_by_role("button", name="Decline request").click()
+    form = bob.get_by_role("dialog")
+    await expect(form).to_contain_text("This cancels all approvals given so far.")
+    await form.get_by_label("Reason").fill("the host is a decoy")
+    await form.get_by_role("button", name="Decline request").click()
     await expect(message(alice, ts)).not_to_contain_text("1 of 2")
     await expect(message(alice, ts)).to_contain_text("@Bob declined the request to approve")
     thread = await open_thread(alice, ts)
@@ -119,14 +120,16 @@ async def test_who_breaks_the_glass_says_why_and_a_channel_is_told(
     private = await environment.private_card(CAROL, task, viewer)
     await press(carol, private, "Emergency override")
     form = carol.get_by_role("dialog")
-    await expect(form).to_contain_text("It is announced.")
+    await expect(form).to_contain_text("Emergency override: you approve alone.")
     await form.get_by_label("Reason").fill("it spreads, Bob does not answer")
     await form.get_by_role("button", name="Approve").click()
     await expect(message(alice, ts)).to_contain_text("Approved by @Carol (emergency override)")
     oncall = await sit(ALICE, ONCALL)
-    announced = oncall.get_by_role("main").get_by_role("listitem").filter(has_text="broke the")
+    announced = (
+        oncall.get_by_role("main").get_by_role("listitem").filter(has_text="Emergency override by")
+    )
     await expect(announced).to_contain_text("it spreads, Bob does not answer")
-    await expect(announced.get_by_role("link", name="its thread")).to_be_visible()
+    await expect(announced.get_by_role("link", name="Isolate host")).to_be_visible()
     assert decisions(environment) == ["CONTINUE"]
 
 

@@ -200,7 +200,7 @@ async def test_what_was_under_way_goes_on_from_a_backup_and_is_sent_once(
         await slack.press(BOB, SOC, approved, "task.approve")
         await slack.until(lambda: "Finished" in slack.thread(SOC, approved)[0]["text"])
         reply = slack.thread(SOC, approved)[-1]["text"]
-        assert f"*Approved by <@{BOB}>, with <@{ALICE}>" in reply
+        assert f"*Approved by <@{BOB}> and <@{ALICE}>" in reply
     exit_code, _verdict = await audit_verify()
     assert exit_code == 0
     actions = [write.body["action"] for write in secmaster.writes("UpdateTask")]

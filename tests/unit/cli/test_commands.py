@@ -26,7 +26,7 @@ from tests.support.command_line import (
 
 STORY = (
     "*Approved by @Alice",
-    "@Alice is approving this task right now. Your termination was not sent",
+    "@Alice is approving this task right now. The termination was not sent",
     "*Comment added by @Carol",
     "*Retry started by @Carol",
     "*Status* ✅ Finished",
