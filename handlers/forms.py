@@ -250,7 +250,7 @@ async def submit(recorder: Recorder, submission: Submission) -> None:
     """
     app, form = recorder.app, modals.read_form(submission.metadata, submission.inputs)
     if form is None:
-        raise UserError(denials.newer_form(recorder.app.catalogue))
+        raise UserError(denials.newer_form(app.catalogue))
     state, typed = form
     action = modals.action_of(state)
     submission.requester.trace.command = action.name
@@ -276,22 +276,16 @@ async def submit(recorder: Recorder, submission: Submission) -> None:
     if operations.lacks_reason(grant, action, reason):
         if modals.REASON not in typed:  # the rule has changed since the form was opened
             raise UserError(
-                denials.needs_reason(
-                    recorder.app.catalogue, action, app.root, break_glass=state.break_glass
-                )
+                denials.needs_reason(app.catalogue, action, app.root, break_glass=state.break_glass)
             )
-        raise InvalidInput(modals.REASON, app.catalogue.gettext("A reason is required."))
+        raise InvalidInput(modals.REASON, modals.REASON_MISSING)
     if grant.allowed.confirm:
         if modals.NAME not in typed or not state.name_hash:  # the rule has changed here too
-            raise UserError(denials.needs_name(recorder.app.catalogue, action))
+            raise UserError(denials.needs_name(app.catalogue, action))
         if modals.hash_name(typed[modals.NAME]) != state.name_hash:
-            problem = app.catalogue.gettext(
-                "The name doesn't match. Type it exactly as shown above."
-            )
-            raise InvalidInput(modals.NAME, problem)
+            raise InvalidInput(modals.NAME, modals.OTHER_NAME)
     if action.takes_file and not state.files:
-        problem = app.catalogue.gettext("A file is required.")
-        raise InvalidInput(action.params[0].name, problem)
+        raise InvalidInput(action.params[0].name, modals.FILE_MISSING)
     request = ActionRequest(
         action,
         state.ref,

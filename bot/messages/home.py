@@ -455,7 +455,7 @@ def _failed_blocks(catalogue: Catalogue, home: Home) -> list[Block]:
     title = catalogue.gettext("Failed runs you may retry: {count}", count=page.total)
     return [
         header(title),
-        *(rows or [section(catalogue.gettext("None."))]),
+        *rows,
         *_page_buttons(catalogue, page, "runs_page", home.options),
     ]
 

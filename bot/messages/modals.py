@@ -36,7 +36,7 @@ from bot.messages.blocks import (
     plain_name,
     section,
 )
-from bot.messages.catalogue import N_, Catalogue
+from bot.messages.catalogue import N_, Catalogue, Sentence
 from bot.messages.labels import labels, param_title
 from bot.messages.lists import PAGE, SHOW, object_row, page_notes
 from bot.messages.text import clip, code, inline
@@ -56,6 +56,9 @@ HINTS: dict[ObjectKind, str] = {
     ),
     "instance": N_("Up to {count} characters. Shown in the thread, and kept in the audit."),
 }
+REASON_MISSING = Sentence(N_("A reason is required."))
+FILE_MISSING = Sentence(N_("A file is required."))
+OTHER_NAME = Sentence(N_("The name doesn't match. Type it exactly as shown above."))
 DECLINE_HINT = N_(
     "Up to {count} characters. Shown in the thread and on the card, and kept in the audit."
 )

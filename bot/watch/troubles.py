@@ -11,7 +11,9 @@ from typing import assert_never
 
 import sqlalchemy as sa
 
+from bot.domain.cards import Card
 from bot.domain.reasons import OutcomeReason
+from bot.domain.slack import Destination, DestinationKind
 from bot.domain.tracking import TrackedObject
 from bot.domain.troubles import DUE_WITHIN, DueTask, DueTasks, Expiring, Trouble, TroubleKind
 from bot.domain.watch_status import FailedAnswer, PollStatus
@@ -209,9 +211,15 @@ def _load_due_tasks(services: Services, may_read: Callable[[TrackedObject], bool
     for tracked in filter(may_read, tasks):
         if len(named) == NAMED or not isinstance(tracked.snapshot, Task):
             break
-        cards = store.cards.cards_of(tracked.ref)
-        link = services.slack.permalink(cards[0].channel, cards[0].ts) if cards else ""
+        # A card in somebody's direct messages can't be opened by anybody else.
+        card = next((each for each in store.cards.cards_of(tracked.ref) if _is_shared(each)), None)
+        link = services.slack.permalink(card.channel, card.ts) if card else ""
         name, due = tracked.snapshot.name, tracked.snapshot.due_date
         if due:
             named.append(DueTask(ref=tracked.ref, name=name, due=due, link=link))
     return DueTasks(named=tuple(named), others=len(tasks) - len(named))
+
+
+def _is_shared(card: Card) -> bool:
+    """Whether a card stands in a channel."""
+    return Destination.parse(card.channel).kind is DestinationKind.CHANNEL

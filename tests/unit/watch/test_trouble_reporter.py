@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from bot.cli.demo_story import POLICY
+from bot.domain.cards import Card
 from bot.domain.objects import Ref
 from bot.domain.reasons import OutcomeReason
 from bot.domain.slack import Destination
@@ -222,6 +223,17 @@ async def test_whoever_may_not_read_tasks_is_told_how_many_are_auto_approved_and
         assert ([task.name for task in tasks.named], tasks.others) == (["soon"], 0)
     tasks = await due_tasks_for(services, Destination.parse(GUEST))
     assert (tasks.named, tasks.others) == ((), 1)
+
+
+async def test_a_task_is_linked_to_a_card_that_others_can_open(services: Services) -> None:
+    ref, now = Ref(kind="task", id="soon"), services.clock.now()
+    due = now + timedelta(hours=1)
+    task = Task(id="soon", name="soon", status="waiting", due_date=due, due_handle="CONTINUE")
+    services.store.tracked.add([ListedObject(ref, task, "f")], [], now)
+    for channel, link in (("D0BOB", ""), ("C0SOC", services.slack.permalink("C0SOC", "1.0"))):
+        services.store.cards.add_card(Card(ref=ref, channel=channel, ts="1.0"), now)
+        tasks = await due_tasks_for(services, FALLBACK)
+        assert [task.link for task in tasks.named] == [link]
 
 
 async def test_where_nothing_is_polled_secmaster_is_no_trouble_of_polls(services: Services) -> None:
