@@ -43,9 +43,10 @@ from bot.messages.cards import node_title
 from bot.messages.catalogue import N_, Catalogue
 from bot.messages.fields import TASK_WORDS
 from bot.messages.labels import labels
+from bot.messages.lists import due_fact
 from bot.messages.oncall import SOON, on_call_names
 from bot.messages.text import ago_token, clip, code, date_token, inline, mention
-from bot.secmaster import DueHandle, Instance, Task
+from bot.secmaster import Instance, Task
 
 TASKS = 8  # on a page
 RUNS = 5
@@ -399,7 +400,7 @@ def _facts(render_context: RenderContext, snapshot: Snapshot, *, says_due: bool 
     if isinstance(snapshot, Task):
         business_type = TASK_WORDS["business_type"].fact
         facts = [
-            _due_text(render_context, snapshot) if says_due else "",
+            due_fact(catalogue, snapshot, render_context.now) if says_due else "",
             business_type(render_context, snapshot) if business_type else "",
             inline(snapshot.related_object, 80),
         ]
@@ -418,22 +419,6 @@ def _facts(render_context: RenderContext, snapshot: Snapshot, *, says_due: bool 
                 catalogue.ngettext("{count} retry", "{count} retries", snapshot.retry_count)
             )
     return " · ".join(filter(None, facts))
-
-
-def _due_text(render_context: RenderContext, task: Task) -> str:
-    """Say when a task is due and what SecMaster does then by itself."""
-    catalogue, due = render_context.catalogue, task.due_date
-    if due is None:
-        return catalogue.gettext("no due date")
-    times = {"when": date_token(due), "ago": ago_token(due)}
-    if due < render_context.now:
-        return f"⏰ {catalogue.gettext('*Overdue* since {when} ({ago})', **times)}"
-    if task.due_handle == DueHandle.CONTINUE:
-        text = catalogue.gettext("*auto-approves* {when} ({ago}) if nobody decides", **times)
-        return f"⚠️ {text}"
-    if task.due_handle == DueHandle.INTERRUPT:
-        return catalogue.gettext("due {when} ({ago}), then cancelled automatically", **times)
-    return catalogue.gettext("due {when} ({ago})", **times)
 
 
 def _failed_blocks(catalogue: Catalogue, home: Home) -> list[Block]:
@@ -500,7 +485,7 @@ def _page_buttons(
         for action_id, text, number in targets
     ]
     range_text = catalogue.gettext(
-        "{first}-{last} of {total}", first=first, last=last, total=catalogue.number(page.total)
+        "{first}–{last} of {total}", first=first, last=last, total=catalogue.number(page.total)
     )
     return [context(range_text), actions(buttons)]
 

@@ -268,16 +268,16 @@ async def test_what_somebody_wants_to_see_is_theirs_and_outlives_a_restart(
             DAVE, home["id"], "home.tasks", option(home, "All waiting")
         )
         await environment.slack.until(
-            lambda: "1-8 of 12" in view_text(environment.slack.home(DAVE))
+            lambda: "1–8 of 12" in view_text(environment.slack.home(DAVE))
         )
         await environment.slack.press_in_view(DAVE, home["id"], "home.next")
         await environment.slack.until(
-            lambda: "9-12 of 12" in view_text(environment.slack.home(DAVE))
+            lambda: "9–12 of 12" in view_text(environment.slack.home(DAVE))
         )
         assert "task.approve" not in view_text(environment.slack.home(DAVE))
     async with App(settings, policy(rules), QUICK_TIMEOUTS, clock) as app:
         environment = arrived(slack, secmaster, app, clock)
-        assert "9-12 of 12" in view_text(await open_home(environment, DAVE))
+        assert "9–12 of 12" in view_text(await open_home(environment, DAVE))
         assert "*12* waiting for you" in view_text(await open_home(environment, ALICE))
 
 

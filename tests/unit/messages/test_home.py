@@ -184,7 +184,7 @@ def test_pages_are_turned_to_both_sides_and_one_that_is_gone_is_the_last() -> No
         ("home.next", HomeOptions(tasks_page=2, runs_page=7)),
         ("home.previous", HomeOptions(tasks_page=1, runs_page=0)),
     ]
-    assert "9-16 of 20" in text(home)
+    assert "9–16 of 20" in text(home)
 
 
 def test_what_another_version_kept_or_wrote_on_a_button_is_not_guessed() -> None:
@@ -227,7 +227,7 @@ def test_silence_that_approves_is_said_on_the_line() -> None:
         Task(name="x", due_date=NOW + HOUR, due_handle=DueHandle.CONTINUE),
     )
     page_text = text(Home(HomeOptions(tasks="all"), [row], [], [], (), NOW))
-    assert "⚠️ *auto-approves* <!date^" in page_text
+    assert "⚠️ *Auto-approves* <!date^" in page_text
 
 
 def test_requests_stand_before_the_tasks_those_for_the_person_first_and_say_the_earlier_end() -> (
