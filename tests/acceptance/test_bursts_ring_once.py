@@ -77,10 +77,11 @@ async def test_fifteen_tasks_at_once_are_two_messages_and_one_mention(
 async def test_a_command_about_a_task_without_a_row_asks_first_and_about_one_with_it_does_not(
     environment: BotEnvironment,
 ) -> None:
-    _first, group = await fifteen(environment)
+    first, group = await fifteen(environment)
     shown = [task for task, _place in rows(group)]
+    decidable = {*shown, *(task for task, _place in rows(first))}  # whichever came first
     names = {task["name"]: id_ for id_, task in environment.secmaster.world.tasks.items()}
-    hidden = [names[name] for name in FIFTEEN[1:] if names[name] not in shown]
+    hidden = [names[name] for name in FIFTEEN if names[name] not in decidable]
     await environment.slack.command(ALICE, SOC, f"/secmaster task approve {hidden[0]}")
     await environment.ephemeral(ALICE, "Nothing is recorded until you press the button.")
     assert environment.secmaster.writes("UpdateTask") == []
