@@ -42,7 +42,7 @@ async def channel(browser: Browser, slack: SlackSandbox) -> Page:
 
 
 async def thread(browser: Browser, slack: SlackSandbox) -> Page:
-    decided = slack.messages(SOC)[0]["ts"]
+    decided = next(m["ts"] for m in slack.messages(SOC) if "Isolate" in m["text"])
     page = await window(browser, f"{slack.url}/#{ALICE}/{SOC}/{decided}", DESKTOP)
     await page.get_by_role("complementary").get_by_text("Comment added").wait_for()
     return page
