@@ -30,6 +30,11 @@ def text(value: object) -> str:
     return value.encode("utf-8", "replace").decode().replace("\0", "")
 
 
+def scalar(value: object) -> str:
+    """Return a string as it is, a number or a flag as text, anything else as ``""``."""
+    return text(str(value)) if isinstance(value, str | int | float) else ""
+
+
 def json_text(value: object) -> str:
     """Return a string as it is, an object or list as its JSON text."""
     if isinstance(value, str) or value is None:
@@ -98,6 +103,7 @@ def _aware(time: datetime) -> datetime:
 
 
 Text = Annotated[str, BeforeValidator(text)]
+Scalar = Annotated[str, BeforeValidator(scalar)]
 JsonText = Annotated[str, BeforeValidator(json_text)]
 Whole = Annotated[int, BeforeValidator(whole)]
 Flag = Annotated[bool | None, BeforeValidator(flag)]
