@@ -122,7 +122,7 @@ async def list_options(
     number is None where not all of them were looked through.
     """
     objects = await reader.open_objects(
-        query.kind, query.workspace, fresh=True, workflow_id=query.workflow_id
+        query.kind, query.workspace, fresh=True, definition_id=query.definition_id
     )
     statuses = batch_statuses(query.kind)
     rows = queries.search_open(app, reader, query, query.workspace, objects.rows)

@@ -114,7 +114,7 @@ def take_ref(kind: ObjectKind, words: str, default_ref: Ref | None = None) -> tu
     is_other = UUID.fullmatch(object_id) or object_id == (default_ref.id if default_ref else "")
     if default_ref and not is_other and len(ids_in(first)) < 2:  # noqa: PLR2004 - one at a time
         if LIKE_AN_ID.fullmatch(object_id) or "://" in first:
-            raise ParseError(command_problems.NOT_AN_ID[kind])
+            raise ParseError(command_problems.not_an_id(kind))
         return default_ref, words
     object_id, rest = take_id(kind, words)
     return Ref(kind=kind, id=object_id), rest
@@ -129,13 +129,13 @@ def take_id(kind: ObjectKind | None, words: str) -> tuple[ObjectId, str]:
     if len(ids_in(first)) > 1:
         raise ParseError(one_at_a_time(kind))
     if not first:
-        raise ParseError(command_problems.WHICH_OBJECT[kind])
+        raise ParseError(command_problems.which_object(kind))
     object_id = identifier(first)
     if is_object_id(object_id):
         return object_id, rest
     name = " ".join(plain(words).split())
     if "://" in first or len(name) > MAX_SEARCH or not any(map(str.isalnum, name)):
-        raise ParseError(command_problems.NOT_AN_ID[kind])
+        raise ParseError(command_problems.not_an_id(kind))
     raise ParseError(command_problems.search_instead(f"{kind or 'task'} list {name}"))
 
 

@@ -20,7 +20,7 @@ from bot.messages.blocks import Viewer
 from bot.messages.catalogue import Catalogue
 from bot.messages.details import details as details_view
 from bot.operations.authorization import viewer_of
-from bot.operations.reading import Reader, ReadRefused, open_reader
+from bot.operations.reading import Reader, ReadRefused, open_reader, run_listing
 from bot.operations.search import Search, tokens
 from bot.secmaster import NotFound, QueryType, SecMaster, SecMasterError
 from bot.slack.client import code_of
@@ -68,8 +68,8 @@ async def list_page(app: AppContext, reader: Reader, query: ListQuery) -> ListPa
         return await _settled_page(app, reader, query)
     workspace = app.workspace
     active: Sequence[Snapshot] = ()
-    if query.kind == "instance" and not query.filter:
-        active = await reader.active_runs(workspace)
+    if not query.filter:
+        active = await reader.active_runs(query.kind, workspace)
     objects = await reader.open_objects(query.kind, workspace)
     rows = {snapshot.id: snapshot for snapshot in (*objects.rows, *active)}
     matching = search_open(app, reader, query, workspace, rows.values())
@@ -116,14 +116,8 @@ async def _settled_page(app: AppContext, reader: Reader, query: ListQuery) -> Li
         )
         return page.tasks, page.total
 
-    async def runs(client: SecMaster, offset: int, limit: int) -> tuple[Sequence[Snapshot], int]:
-        status = "" if query.filter == "all" else query.filter.upper()
-        page = await client.list_workflow_instances(
-            status=status, offset=offset, limit=limit, name=name
-        )
-        return page.instances, page.total
-
-    rows = tasks if query.kind == "task" else runs
+    status = "" if query.filter == "all" else query.filter.upper()
+    rows = tasks if query.kind == "task" else run_listing(query.kind, status, name=name)
     return await reader.page(query.kind, app.workspace, rows, offset, PAGE)
 
 
@@ -179,8 +173,10 @@ async def _waiting_view(
     try:
         reader = await open_reader(app.services, actor)
         reader.require(*OBJECT_KINDS)
-        tasks, failed = await asyncio.gather(
-            first_page(reader, "task", "todo"), first_page(reader, "instance", "failed")
+        tasks, failed, failed_playbooks = await asyncio.gather(
+            first_page(reader, "task", "todo"),
+            first_page(reader, "instance", "failed"),
+            first_page(reader, "playbook", "failed"),
         )
     except SHOWN_FAILURES as error:
         return draw_failure(error)
@@ -189,6 +185,7 @@ async def _waiting_view(
         modals.WaitingObjects(
             tasks=tasks,
             failed=failed,
+            failed_playbooks=failed_playbooks,
             alias=app.workspace,
             root=app.root,
             now=app.services.clock.now(),

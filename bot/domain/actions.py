@@ -10,19 +10,23 @@ from dataclasses import dataclass
 from typing import Literal, assert_never
 
 from bot.domain.attribution import has_comment
-from bot.domain.objects import ObjectKind
+from bot.domain.objects import RUN_KINDS, ObjectKind
 from bot.domain.operations import AttributionRule, Operation
-from bot.domain.snapshots import Snapshot
+from bot.domain.snapshots import Snapshot, attempt
 from bot.secmaster import (
     CommandType,
     DueHandle,
     Instance,
     InstanceStatus,
+    PlaybookInstance,
+    PlaybookInstanceStatus,
+    PlaybookOperation,
     Task,
     TaskAction,
     TaskStatus,
 )
 
+Command = TaskAction | CommandType | PlaybookOperation
 EffectCheck = Callable[[Operation, Snapshot, int], bool | None]
 
 
@@ -56,7 +60,7 @@ class Action:
 
     ``name`` is kind and verb, such as "task.approve"; ``command`` is SecMaster's name of the
     write. ``took_effect`` tells from a later snapshot whether the write of an operation happened,
-    given the retry count before it: True, False, or None where SecMaster can't tell.
+    given the attempt before it: True, False, or None where SecMaster can't tell.
     ``allowed_statuses`` are those in which it may be sent: an action that has some reads the
     object before it writes. Of all actions of a kind with one ``claim_group`` only one is ever
     sent at a time; on a task that is a decision. A card shows a button for it in the
@@ -66,7 +70,7 @@ class Action:
     """
 
     name: str
-    command: TaskAction | CommandType
+    command: Command
     took_effect: EffectCheck
     params: tuple[Param, ...] = ()
     aliases: tuple[str, ...] = ()
@@ -81,7 +85,15 @@ class Action:
     @property
     def kind(self) -> ObjectKind:
         """What it is done on."""
-        return "task" if self.name.startswith("task.") else "instance"
+        match self.command:
+            case TaskAction():
+                return "task"
+            case CommandType():
+                return "instance"
+            case PlaybookOperation():
+                return "playbook"
+            case _:
+                assert_never(self.command)
 
     @property
     def verb(self) -> str:
@@ -107,7 +119,7 @@ class Action:
     @property
     def has_effect(self) -> bool:
         """Whether something happens by it; the others only add to a task's record."""
-        return self.kind == "instance" or bool(self.claim_group)
+        return self.kind in RUN_KINDS or bool(self.claim_group)
 
     @property
     def is_retry(self) -> bool:
@@ -139,7 +151,7 @@ def _task_ended(status: TaskStatus) -> EffectCheck:
     None for another end, which may be somebody else's decision.
     """
 
-    def check(_operation: Operation, snapshot: Snapshot, _retries: int) -> bool | None:
+    def check(_operation: Operation, snapshot: Snapshot, _attempt: int) -> bool | None:
         if snapshot.status == status:
             return True
         return False if snapshot.status == TaskStatus.WAITING else None
@@ -147,28 +159,28 @@ def _task_ended(status: TaskStatus) -> EffectCheck:
     return check
 
 
-def _comment_present(operation: Operation, snapshot: Snapshot, _retries: int) -> bool | None:
+def _comment_present(operation: Operation, snapshot: Snapshot, _attempt: int) -> bool | None:
     return has_comment(operation, snapshot)
 
 
-def _comment_absent(operation: Operation, snapshot: Snapshot, _retries: int) -> bool | None:
+def _comment_absent(operation: Operation, snapshot: Snapshot, _attempt: int) -> bool | None:
     comment_id = operation.params["comment_id"]
     return isinstance(snapshot, Task) and all(
         comment.id != comment_id for comment in snapshot.comments
     )
 
 
-def _attachment_present(operation: Operation, snapshot: Snapshot, _retries: int) -> bool | None:
+def _attachment_present(operation: Operation, snapshot: Snapshot, _attempt: int) -> bool | None:
     attachment_id = operation.params["attachment_id"]
     return isinstance(snapshot, Task) and attachment_id in snapshot.attachment_id_list
 
 
-def _attachment_absent(operation: Operation, snapshot: Snapshot, retries: int) -> bool | None:
-    return not _attachment_present(operation, snapshot, retries)
+def _attachment_absent(operation: Operation, snapshot: Snapshot, _attempt: int) -> bool | None:
+    return not _attachment_present(operation, snapshot, _attempt)
 
 
-def _retry_visible(_operation: Operation, snapshot: Snapshot, retries: int) -> bool | None:
-    if isinstance(snapshot, Instance) and snapshot.retry_count > retries:
+def _retry_visible(_operation: Operation, snapshot: Snapshot, attempt_before: int) -> bool | None:
+    if isinstance(snapshot, Instance) and attempt(snapshot) > attempt_before:
         return True
     if snapshot.status == InstanceStatus.FAILED:
         return False
@@ -176,11 +188,31 @@ def _retry_visible(_operation: Operation, snapshot: Snapshot, retries: int) -> b
     return snapshot.status in (InstanceStatus.RETRYING, InstanceStatus.RUNNING) or None
 
 
-def _instance_terminated(_operation: Operation, snapshot: Snapshot, _retries: int) -> bool | None:
+def _instance_terminated(_operation: Operation, snapshot: Snapshot, _attempt: int) -> bool | None:
     return snapshot.status in (InstanceStatus.TERMINATING, InstanceStatus.TERMINATED)
 
 
-def _not_readable(_operation: Operation, _snapshot: Snapshot, _retries: int) -> bool | None:
+def _playbook_retry_visible(
+    _operation: Operation, snapshot: Snapshot, attempt_before: int
+) -> bool | None:
+    """Tell by the status: that it failed again may have been this retry, or another one."""
+    if snapshot.status == PlaybookInstanceStatus.FAILED:
+        # Without the failure's end time nothing tells this failure from the one before.
+        return False if attempt(snapshot) == attempt_before != 0 else None
+    under_way = (PlaybookInstanceStatus.RETRYING, PlaybookInstanceStatus.RUNNING)
+    return snapshot.status in under_way or None
+
+
+def _playbook_terminated(
+    _operation: Operation, snapshot: Snapshot, _attempt: int
+) -> bool | None:
+    return isinstance(snapshot, PlaybookInstance) and snapshot.status in (
+        PlaybookInstanceStatus.TERMINATING,
+        PlaybookInstanceStatus.TERMINATED,
+    )
+
+
+def _not_readable(_operation: Operation, _snapshot: Snapshot, _attempt: int) -> bool | None:
     return None
 
 
@@ -188,6 +220,13 @@ WAITING = (TaskStatus.WAITING,)
 FAILED = (InstanceStatus.FAILED,)
 ALIVE = (InstanceStatus.RUNNING, InstanceStatus.RETRYING, InstanceStatus.FAILED)
 TERMINABLE_ON_CARD = (InstanceStatus.RUNNING, InstanceStatus.FAILED)
+# Those of a playbook's run have the same names.
+PLAYBOOK_FAILED = (PlaybookInstanceStatus.FAILED,)
+PLAYBOOK_ALIVE = (
+    PlaybookInstanceStatus.RUNNING,
+    PlaybookInstanceStatus.RETRYING,
+    PlaybookInstanceStatus.FAILED,
+)
 
 # Statuses in which an object waits for a person.
 OPEN_STATUSES = (*WAITING, *FAILED)
@@ -268,6 +307,28 @@ TABLE: tuple[Action, ...] = (
         params=(NODE_ID, NODE_INPUT),
         button_statuses=FAILED,
         opens_form=True,
+    ),
+    Action(
+        "playbook.retry",
+        PlaybookOperation.RETRY,
+        _playbook_retry_visible,
+        allowed_statuses=PLAYBOOK_FAILED,
+        claim_group="retry",
+        button_statuses=PLAYBOOK_FAILED,
+        batchable=True,
+        style="primary",
+    ),
+    Action(
+        "playbook.terminate",
+        PlaybookOperation.TERMINATE,
+        _playbook_terminated,
+        aliases=("stop",),
+        allowed_statuses=PLAYBOOK_ALIVE,
+        claim_group="termination",
+        button_statuses=(PlaybookInstanceStatus.RUNNING, PlaybookInstanceStatus.FAILED),
+        opens_form=True,
+        batchable=True,
+        style="danger",
     ),
 )
 

@@ -10,16 +10,19 @@ from bot.domain.reasons import SkipReason
 
 
 class BatchQuery(Value):
-    """What a batch is selected by: a text in the name, or a workflow whose runs failed."""
+    """What a batch is selected by: a text in the name, or the definition whose runs failed.
+
+    That is a workflow, or a playbook.
+    """
 
     kind: ObjectKind
     workspace: ObjectId = "main"
     text: str = ""
-    workflow_id: ObjectId | Literal[""] = ""
+    definition_id: ObjectId | Literal[""] = ""
 
     def __str__(self) -> str:
         """Return the text that a button carries."""
-        return f"1|{self.kind}|{self.workspace}|{self.text}|{self.workflow_id}"
+        return f"1|{self.kind}|{self.workspace}|{self.text}|{self.definition_id}"
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
@@ -27,8 +30,8 @@ class BatchQuery(Value):
         version, _, rest = text.partition("|")
         kind, _, rest = rest.partition("|")
         workspace, _, rest = rest.partition("|")
-        name, bar, workflow_id = rest.rpartition("|")
-        fields = {"kind": kind, "workspace": workspace, "text": name, "workflow_id": workflow_id}
+        name, bar, definition = rest.rpartition("|")
+        fields = {"kind": kind, "workspace": workspace, "text": name, "definition_id": definition}
         try:
             query = cls.model_validate(fields)
         except ValidationError:

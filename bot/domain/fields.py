@@ -1,4 +1,4 @@
-"""The fields of tasks and instances that people are shown, and which of them matter to a decision.
+"""The fields of tasks and runs that people are shown, and which of them matter to a decision.
 
 A new field is a row here, and its words and places in ``bot.messages.fields``.
 """
@@ -6,11 +6,11 @@ A new field is a row here, and its words and places in ``bot.messages.fields``.
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, assert_never
 
-from bot.secmaster import Instance, Node, Task
+from bot.secmaster import Instance, Node, PlaybookAction, PlaybookInstance, Task
 
-S = TypeVar("S", Task, Instance)
+S = TypeVar("S", Task, Instance, PlaybookInstance)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,14 @@ def _moment(at: datetime | None) -> str:
 
 def _failed_node_text(run: Instance, read: Callable[[Node], str]) -> str:
     return read(run.failed_node) if run.failed_node else ""
+
+
+def _failed_action_text(run: PlaybookInstance, read: Callable[[PlaybookAction], str]) -> str:
+    return read(run.failed_action) if run.failed_action else ""
+
+
+def _playbook_text(run: PlaybookInstance) -> str:
+    return f"{run.playbook.name} {run.playbook.version}".strip()
 
 
 # In the order in which differences are listed. Comments are decisive too, but are no single text:
@@ -80,10 +88,29 @@ INSTANCE_FIELDS: tuple[Field[Instance], ...] = (
     Field("start_time", lambda run: _moment(run.start_time)),
     Field("end_time", lambda run: _moment(run.end_time)),
 )
+PLAYBOOK_FIELDS: tuple[Field[PlaybookInstance], ...] = (
+    Field("status", lambda run: run.status, decisive=True),
+    Field("name", lambda run: run.name, decisive=True),
+    Field("playbook", _playbook_text, decisive=True),
+    Field("dataobject", lambda run: run.dataobject.name or run.dataobject.id, decisive=True),
+    # It tells one attempt from another: SecMaster counts no retries here.
+    Field("end_time", lambda run: _moment(run.end_time), decisive=True),
+    # Its workflow runs are another request, which may fail: nobody is asked again for that.
+    Field("failed_action", lambda run: _failed_action_text(run, lambda action: action.name)),
+    Field("error_msg", lambda run: _failed_action_text(run, lambda action: action.log.error_msg)),
+    Field("trigger_type", lambda run: run.trigger_type),
+    Field("start_time", lambda run: _moment(run.start_time)),
+)
 
 
-def decisive_texts(snapshot: Task | Instance) -> dict[str, str]:
+def decisive_texts(snapshot: Task | Instance | PlaybookInstance) -> dict[str, str]:
     """Return what matters to a decision on a snapshot, apart from comments, by field name."""
-    if isinstance(snapshot, Task):
-        return {field.name: field.read(snapshot) for field in TASK_FIELDS if field.decisive}
-    return {field.name: field.read(snapshot) for field in INSTANCE_FIELDS if field.decisive}
+    match snapshot:
+        case Task():
+            return {field.name: field.read(snapshot) for field in TASK_FIELDS if field.decisive}
+        case Instance():
+            return {row.name: row.read(snapshot) for row in INSTANCE_FIELDS if row.decisive}
+        case PlaybookInstance():
+            return {row.name: row.read(snapshot) for row in PLAYBOOK_FIELDS if row.decisive}
+        case _:
+            assert_never(snapshot)

@@ -4,13 +4,43 @@ Values are frozen, can be written to the database as JSON, and read back by a ne
 """
 
 import unicodedata
-from typing import Annotated, Literal, Self
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Generic, Literal, Self, TypeVar, assert_never
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
-ObjectKind = Literal["task", "instance"]
+ObjectKind = Literal["task", "instance", "playbook"]
 MAX_SEARCH = 200  # characters of what a list is narrowed to: its buttons carry them
-OBJECT_KINDS: tuple[ObjectKind, ...] = ("task", "instance")
+OBJECT_KINDS: tuple[ObjectKind, ...] = ("task", "instance", "playbook")
+RUN_KINDS: tuple[ObjectKind, ...] = ("instance", "playbook")  # what fails and is retried
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class ByKind(Generic[T]):
+    """Something for each kind of object: where one is missing, the types say so."""
+
+    task: T
+    instance: T
+    playbook: T
+
+    def __getitem__(self, kind: ObjectKind) -> T:
+        match kind:
+            case "task":
+                return self.task
+            case "instance":
+                return self.instance
+            case "playbook":
+                return self.playbook
+            case _:
+                assert_never(kind)
+
+    def items(self) -> Iterator[tuple[ObjectKind, T]]:
+        """Yield each kind with what there is for it."""
+        return ((kind, self[kind]) for kind in OBJECT_KINDS)
+
 
 # SecMaster's ids are UUIDs; anything longer or stranger is not one, and would not fit a button.
 ObjectId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
@@ -32,7 +62,10 @@ class Value(BaseModel):
 
 
 class Ref(Value):
-    """A reference to a task or an instance; ``workspace`` is the alias of its workspace here."""
+    """A reference to an object; ``workspace`` is the alias of its workspace here.
+
+    A "task" is a to-do task, an "instance" one run of a workflow, a "playbook" one of a playbook.
+    """
 
     kind: ObjectKind
     id: ObjectId

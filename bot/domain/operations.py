@@ -147,8 +147,9 @@ class Outcome(Value):
     brought that about and when, as far as SecMaster tells. ``status_before`` and
     ``status_after`` are those around the write, ``preflight_fingerprint`` is the decision
     fingerprint that was read right before it; ``duration`` is in seconds since the operation was
-    accepted. ``retries_before`` is the retry count of a run before it was retried, where the run
-    is to be followed to its end.
+    accepted. ``attempt_before`` is the attempt of a run that had failed before it was retried,
+    where the run is to be followed to its end. ``runs_unread`` says of a retried playbook instance
+    that nobody knows which runs it takes up again.
     """
 
     state: OperationState
@@ -169,21 +170,22 @@ class Outcome(Value):
     status_after: str = ""
     preflight_fingerprint: str = ""
     duration: float = 0
-    retries_before: int | None = None
+    attempt_before: int | None = None
+    runs_unread: bool = False
 
 
 class StandingOperation(Value):
     """The operation that holds a decision: shown on the card, and told to whoever comes second.
 
     ``runner`` is who carries out one that is under way; it is asked for where people are told.
-    ``retries_before`` is the retry count of a run when it was retried, None for any other action.
+    ``attempt_before`` is the attempt of a run that was retried, None for any other action.
     """
 
     operation: Operation
     state: OperationState
     at: datetime
     runner: Runner = Runner.ALIVE
-    retries_before: int | None = None
+    attempt_before: int | None = None
 
     @property
     def is_interrupted(self) -> bool:

@@ -5,9 +5,10 @@ The store's queries sort the same, in ``bot.store.tracked``, where they return o
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from typing import assert_never
 
-from bot.domain.snapshots import Snapshot
-from bot.secmaster import DueHandle, InstanceStatus, Task
+from bot.domain.snapshots import Run, Snapshot
+from bot.secmaster import DueHandle, Instance, InstanceStatus, PlaybookInstance, Task
 
 LATEST = datetime.max.replace(tzinfo=UTC)
 # Of runs: what failed waits for a person, the others for SecMaster.
@@ -34,9 +35,18 @@ def urgency(snapshot: Snapshot) -> Urgency:
     Runs by their status, what failed first, and in it the latest first: it has no due date, and
     what failed last is what people were called for.
     """
-    if isinstance(snapshot, Task):
-        due, created = snapshot.due_date or LATEST, snapshot.create_time or LATEST
-        return (due.timestamp(), not auto_approves(snapshot), created.timestamp(), snapshot.id)
+    match snapshot:
+        case Task():
+            due, created = snapshot.due_date or LATEST, snapshot.create_time or LATEST
+            return (due.timestamp(), not auto_approves(snapshot), created.timestamp(), snapshot.id)
+        case Instance() | PlaybookInstance():
+            return _run_urgency(snapshot)
+        case _:
+            assert_never(snapshot)
+
+
+def _run_urgency(snapshot: Run) -> Urgency:
+    """Return what runs are sorted by: of a playbook's the statuses are the same."""
     order = (
         STATUS_ORDER.index(snapshot.status)
         if snapshot.status in STATUS_ORDER

@@ -1,4 +1,4 @@
-"""Snapshots of tasks and instances, their fingerprints, and what changed between two of them.
+"""Snapshots of tasks and runs, their fingerprints, and what changed between two of them.
 
 A card's buttons carry the decision fingerprint of what it showed, so that a click on an outdated
 card is noticed and the record says on what was decided.
@@ -10,12 +10,14 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import assert_never
 
 from bot.domain.fields import decisive_texts
 from bot.domain.objects import ObjectKind, Value
-from bot.secmaster import DueHandle, Instance, Task
+from bot.secmaster import DueHandle, Instance, PlaybookInstance, Task
 
-Snapshot = Task | Instance
+Run = Instance | PlaybookInstance  # what may fail and be retried
+Snapshot = Task | Run
 
 # Characters of a decision fingerprint: a button has room for them, and nobody finds another
 # snapshot with the same.
@@ -105,8 +107,45 @@ def parse(kind: ObjectKind, text: str) -> Snapshot | None:
     """Read a stored snapshot's JSON; None for ""."""
     if not text:
         return None
-    model = Task if kind == "task" else Instance
-    return model.model_validate_json(text)
+    match kind:
+        case "task":
+            return Task.model_validate_json(text)
+        case "instance":
+            return Instance.model_validate_json(text)
+        case "playbook":
+            return PlaybookInstance.model_validate_json(text)
+        case _:
+            assert_never(kind)
+
+
+def kind_of(snapshot: Snapshot) -> ObjectKind:
+    """Return which kind of object this is a snapshot of."""
+    match snapshot:
+        case Task():
+            return "task"
+        case Instance():
+            return "instance"
+        case PlaybookInstance():
+            return "playbook"
+        case _:
+            assert_never(snapshot)
+
+
+def attempt(snapshot: Snapshot | None) -> int:
+    """Return a number that is another, and greater, with every attempt of a run; else 0.
+
+    A run of a workflow counts its retries. One of a playbook does not: its attempts are told apart
+    by when they ended, in milliseconds. 0 where that is not stated.
+    """
+    match snapshot:
+        case None | Task():
+            return 0
+        case Instance():
+            return snapshot.retry_count
+        case PlaybookInstance():
+            return round(snapshot.end_time.timestamp() * 1000) if snapshot.end_time else 0
+        case _:
+            assert_never(snapshot)
 
 
 def due_end(snapshot: Snapshot | None, after: datetime) -> tuple[datetime, DueHandle] | None:

@@ -3,11 +3,12 @@
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
+from typing import assert_never
 
-from bot.domain.objects import Ref, Value
+from bot.domain.objects import ObjectKind, Ref, Value
 from bot.domain.operations import Operation
 from bot.domain.snapshots import Snapshot
-from bot.secmaster import Task
+from bot.secmaster import Instance, PlaybookInstance, Task
 
 MAX_GROUP = 200  # characters of a workflow's id or name; what is longer is hashed
 
@@ -15,21 +16,22 @@ MAX_GROUP = 200  # characters of a workflow's id or name; what is longer is hash
 class FollowedRetry(Value):
     """A run that was retried from here and is followed to its end.
 
-    ``retries_before`` is its retry count before; ``at`` is when it was checked last.
+    ``attempt_before`` is the attempt that had failed; ``at`` is when it was checked last.
     """
 
     operation: Operation
-    retries_before: int
+    attempt_before: int
     at: datetime
 
 
 class RetryResult(Value):
     """How a run ended that was retried from Slack by ``actor_id``, after ``seconds``.
 
-    ``node`` and ``error`` name the failed node and its message.
+    ``node`` and ``error`` name what failed in it, a node or a workflow's run, and its message.
     """
 
     status: str
+    kind: ObjectKind = "instance"
     name: str = ""
     actor_id: str = ""
     node: str = ""
@@ -78,20 +80,32 @@ class ListedObject:
 
 @dataclass(frozen=True, slots=True)
 class OpenCounts:
-    """How many tasks wait, how many of them are overdue or due soon, and how many runs failed."""
+    """How many tasks wait, how many of them are overdue or due soon, and how many runs failed.
+
+    ``failed`` are runs of workflows, ``failed_playbooks`` those of playbooks.
+    """
 
     waiting: int
     overdue: int
     soon: int
     failed: int
+    failed_playbooks: int = 0
 
 
 def failure_group(snapshot: Snapshot) -> str:
-    """Return what a run's failures are grouped by: its workflow's id or else name.
+    """Return what a run's failures are grouped by: its workflow's or playbook's id or else name.
 
-    "" for a task, and for a run whose workflow is not stated.
+    "" for a task, and for a run whose workflow or playbook is not stated.
     """
-    if isinstance(snapshot, Task):
-        return ""
-    group = snapshot.workflow.id or snapshot.workflow.name
+    match snapshot:
+        case Task():
+            return ""
+        case Instance():
+            group = snapshot.workflow.id or snapshot.workflow.name
+        case PlaybookInstance():
+            # No workflow's id begins so: the failures of the two are never counted together.
+            name = snapshot.playbook.id or snapshot.playbook.name
+            group = f"playbook:{name}" if name else ""
+        case _:
+            assert_never(snapshot)
     return group if len(group) <= MAX_GROUP else hashlib.sha256(group.encode()).hexdigest()

@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import assert_never
 
 from bot.domain.objects import Ref
 from bot.domain.snapshots import Snapshot
-from bot.secmaster import NotFound, SecMaster
+from bot.secmaster import NotFound, PlaybookInstance, SecMaster, SecMasterError
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +36,21 @@ class Workspaces:
             raise NotFound(f"the workspace {alias} is not configured here") from None
 
     async def read(self, ref: Ref) -> Snapshot:
-        """Read a task or an instance as SecMaster has it now; raises SecMasterError."""
+        """Read an object as SecMaster has it now; raises SecMasterError.
+
+        A run of a playbook comes with its topology, where that can be read.
+        """
         client = self.client(ref.workspace)
         snapshot: Snapshot
-        if ref.kind == "task":
-            snapshot = await client.show_task(ref.id)
-        else:
-            snapshot = await client.show_workflow_instance(ref.id)
+        match ref.kind:
+            case "task":
+                snapshot = await client.show_task(ref.id)
+            case "instance":
+                snapshot = await client.show_workflow_instance(ref.id)
+            case "playbook":
+                snapshot = await _read_playbook_instance(client, ref.id)
+            case _:
+                assert_never(ref.kind)
         self.answered.set()
         return snapshot
 
@@ -52,3 +61,13 @@ class Workspaces:
     def all_names(self, alias: str) -> frozenset[str]:
         """Return every name that the policy may know a workspace by."""
         return frozenset({alias, self.name(alias)})
+
+
+async def _read_playbook_instance(client: SecMaster, instance_id: str) -> PlaybookInstance:
+    """Read a playbook instance, then its topology: that one can't be read holds nothing up."""
+    run = await client.show_playbook_instance(instance_id)
+    try:
+        actions = await client.show_playbook_topology(instance_id)
+    except SecMasterError:
+        return run
+    return run.model_copy(update={"actions": tuple(actions)})

@@ -14,10 +14,10 @@ from slack_sdk.models.blocks import ButtonElement
 from bot.domain.actions import BY_NAME, Action
 from bot.domain.approvals import ApprovalIntent
 from bot.domain.audit import OPERATOR, AuditOutcome, AuditQuery
-from bot.domain.fields import INSTANCE_FIELDS, TASK_FIELDS
+from bot.domain.fields import decisive_texts
 from bot.domain.objects import Ref
 from bot.domain.reasons import OutcomeReason, RefusalReason
-from bot.domain.snapshots import Snapshot
+from bot.domain.snapshots import Snapshot, kind_of
 from bot.messages.blocks import Message, actions, context, new_message, section, text_message
 from bot.messages.catalogue import N_, Catalogue
 from bot.messages.fields import INSTANCE_STATES, TASK_STATES, WORDS, laid_out
@@ -460,14 +460,8 @@ def card_fields(
     catalogue: Catalogue, markup: Markup, snapshot: Snapshot
 ) -> Sequence[tuple[str, str]]:
     """Return the fields that matter to a decision as a card showed them, each with its label."""
-    if isinstance(snapshot, Task):
-        texts = [(row.name, row.read(snapshot)) for row in TASK_FIELDS if row.decisive]
-        words = WORDS["task"]
-    else:
-        texts = [(row.name, row.read(snapshot)) for row in INSTANCE_FIELDS if row.decisive]
-        words = WORDS["instance"]
-    rows = []
-    for name, text in texts:
+    words, rows = WORDS[kind_of(snapshot)], []
+    for name, text in decisive_texts(snapshot).items():
         if not text:
             continue
         row = words[name]

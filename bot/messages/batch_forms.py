@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, Self, assert_never
 
 from babel.dates import format_skeleton
 from pydantic import ValidationError
@@ -22,15 +22,15 @@ from slack_sdk.models.views import View
 from bot.domain.actions import BY_NAME, batch_actions
 from bot.domain.batches import BatchQuery, SkippedItem
 from bot.domain.cards import ButtonValue
-from bot.domain.objects import ObjectKind, Ref, Value
+from bot.domain.objects import ByKind, ObjectKind, Ref, Value
 from bot.domain.reasons import SkipReason
 from bot.domain.slack import FormInput, SlackLocation
 from bot.domain.snapshots import Snapshot, decision_fingerprint
 from bot.messages.blocks import Message, context, plain_name, section, text_message
-from bot.messages.catalogue import N_, Catalogue
+from bot.messages.catalogue import N_, NN_, Catalogue
 from bot.messages.labels import labels
 from bot.messages.text import clip, code, inline, quote
-from bot.secmaster import Task
+from bot.secmaster import Instance, PlaybookInstance, Task
 
 MAX_OBJECTS = 20
 MAX_OPTIONS = 100  # options that a menu may have
@@ -40,6 +40,19 @@ NAME = 75  # characters of an option's text
 ACTION, OBJECTS, REASON = "action", "objects", "reason"
 CHOOSING, CONFIRMING = "choosing", "confirming"  # the callback ids of the two views
 CHOOSE = N_("Select several")
+OBJECTS_LABELS = ByKind(task=N_("Tasks"), instance=N_("Runs"), playbook=N_("Playbook runs"))
+NONE = ByKind(
+    task=N_("No tasks are waiting for a decision."),
+    instance=N_("No runs have failed."),
+    playbook=N_("No playbook runs have failed."),
+)
+COUNTS = ByKind(
+    task=NN_(
+        "{count} task is waiting for a decision.", "{count} tasks are waiting for a decision."
+    ),
+    instance=NN_("{count} run has failed.", "{count} runs have failed."),
+    playbook=NN_("{count} playbook run has failed.", "{count} playbook runs have failed."),
+)
 
 # A refused object is not among them: its item brings the policy's own words as its detail.
 SKIP_REASONS = {
@@ -157,7 +170,7 @@ def selection_form(
         )
         for action in batch_actions(query.kind)
     ]
-    preselected = query.kind == "instance" and query.workflow_id
+    preselected = bool(query.definition_id)
     limit = catalogue.number(MAX_OBJECTS)
     objects = StaticMultiSelectElement(
         action_id=OBJECTS,
@@ -166,9 +179,7 @@ def selection_form(
         max_selected_items=MAX_OBJECTS,
         placeholder=catalogue.gettext("Up to {count}", count=limit),
     )
-    objects_label = (
-        catalogue.gettext("Tasks") if query.kind == "task" else catalogue.gettext("Runs")
-    )
+    objects_label = catalogue.gettext(OBJECTS_LABELS[query.kind])
     hint = catalogue.gettext(
         "Up to {count} characters, the same reason for all. Some rules require one.",
         count=catalogue.number(LONGEST_REASON),
@@ -308,18 +319,7 @@ def _object_option(
         ref = Ref(kind=query.kind, workspace=query.workspace, id=snapshot.id)
     except ValidationError:
         return None
-    if isinstance(snapshot, Task):
-        due, source = snapshot.due_date, snapshot.related_object
-        when = catalogue.gettext("No due date")
-        if due and due < now:
-            when = catalogue.gettext("Overdue since {when}", when=_moment(catalogue, due, now))
-        elif due:
-            when = catalogue.gettext("Due {when}", when=_moment(catalogue, due, now))
-    else:
-        start, source = snapshot.start_time, snapshot.workflow.name
-        when = catalogue.gettext("Not started")
-        if start:
-            when = catalogue.gettext("Started {when}", when=_moment(catalogue, start, now))
+    when, source = _when_and_source(catalogue, snapshot, now)
     facts = " · ".join(filter(None, (when, " ".join(source.split()))))
     name = clip(" ".join(snapshot.name.split()), NAME)
     value = str(ButtonValue(ref=ref, decision_fingerprint=decision_fingerprint(snapshot)))
@@ -328,6 +328,28 @@ def _object_option(
         text=PlainTextObject(text=name or ref.id, emoji=False),
         description=PlainTextObject(text=clip(facts, NAME), emoji=False),
     )
+
+
+def _when_and_source(catalogue: Catalogue, snapshot: Snapshot, now: datetime) -> tuple[str, str]:
+    """Say when an object is due or was started, and of which workflow or playbook it is."""
+    match snapshot:
+        case Task(due_date=None):
+            return catalogue.gettext("No due date"), snapshot.related_object
+        case Task(due_date=datetime() as due) if due < now:
+            when = catalogue.gettext("Overdue since {when}", when=_moment(catalogue, due, now))
+            return when, snapshot.related_object
+        case Task(due_date=due):
+            when = catalogue.gettext("Due {when}", when=_moment(catalogue, due or now, now))
+            return when, snapshot.related_object
+        case Instance():
+            start, source = snapshot.start_time, snapshot.workflow.name
+        case PlaybookInstance():
+            start, source = snapshot.start_time, snapshot.playbook.name
+        case _:
+            assert_never(snapshot)
+    if start is None:
+        return catalogue.gettext("Not started"), source
+    return catalogue.gettext("Started {when}", when=_moment(catalogue, start, now)), source
 
 
 def _moment(catalogue: Catalogue, at: datetime, now: datetime) -> str:
@@ -343,11 +365,7 @@ def _moment(catalogue: Catalogue, at: datetime, now: datetime) -> str:
 def _none_text(catalogue: Catalogue, query: BatchQuery) -> str:
     """Say that a query finds nothing that can be selected."""
     filter_ = _filter_text(catalogue, query)
-    if query.kind == "task":
-        none = catalogue.gettext("No tasks are waiting for a decision.")
-    else:
-        none = catalogue.gettext("No runs have failed.")
-    return f"{none}{filter_}"
+    return f"{catalogue.gettext(NONE[query.kind])}{filter_}"
 
 
 def _filter_text(catalogue: Catalogue, query: BatchQuery) -> str:
@@ -356,8 +374,8 @@ def _filter_text(catalogue: Catalogue, query: BatchQuery) -> str:
     if query.text:
         text = inline(query.text, 60)
         sentences.append(catalogue.gettext("Name contains “{text}”.", text=text))
-    if query.workflow_id:
-        workflow = code(query.workflow_id)
+    if query.definition_id:
+        workflow = code(query.definition_id)
         sentences.append(catalogue.gettext("Workflow: {workflow}.", workflow=workflow))
     return "".join(f" {sentence}" for sentence in sentences)
 
@@ -366,14 +384,7 @@ def _count_text(catalogue: Catalogue, query: BatchQuery, options: BatchOptions, 
     """Say how many objects there are and, if the menu lists fewer, how to reach the others."""
     total, command = options.total, code(f"{options.root} {query.kind} several <text>")
     number = listed if total is None else max(total, listed)
-    if query.kind == "task":
-        count = catalogue.ngettext(
-            "{count} task is waiting for a decision.",
-            "{count} tasks are waiting for a decision.",
-            number,
-        )
-    else:
-        count = catalogue.ngettext("{count} run has failed.", "{count} runs have failed.", number)
+    count = catalogue.ngettext(*COUNTS[query.kind], number)
     text = f"{count}{_filter_text(catalogue, query)}"
     if total is None:
         more = catalogue.gettext("There may be more: search with {command}.", command=command)

@@ -9,11 +9,12 @@ from slack_sdk.models.blocks.basic_components import TableBlockColumnSettings
 
 from bot.domain.actions import BY_NAME
 from bot.domain.batches import Batch, BatchItem
+from bot.domain.objects import ByKind, Ref
 from bot.domain.operations import Operation, OperationState, Outcome, StandingOperation
 from bot.domain.reasons import NO_ANSWER, OutcomeReason, SkipReason
 from bot.messages.blocks import Message, plain_name, section, text_message
 from bot.messages.catalogue import N_, Catalogue
-from bot.messages.fields import INSTANCE_STATES, TASK_STATES, state_name
+from bot.messages.fields import STATES, state_name
 from bot.messages.labels import labels
 from bot.messages.text import clip, inline, mention_user, quote
 
@@ -28,6 +29,7 @@ SKIP_LABELS = {
         N_("Left out"),
     ),
 }
+OBJECT_TITLES = ByKind(task=N_("Task"), instance=N_("Run"), playbook=N_("Playbook run"))
 FAILURE_LABELS = {
     OutcomeReason.NOT_ALLOWED: N_("Not sent: the policy does not allow it any more"),
     OutcomeReason.PERSON_UNKNOWN: N_("Not sent: Slack did not say who you are"),
@@ -124,7 +126,7 @@ def results(catalogue: Catalogue, batch: Batch, item_results: Sequence[BatchItem
     ]
     text = "\n".join(f"{inline(name, 80)}: {inline(end, 120)} ({ref})" for name, end, ref in rows)
     titles = (
-        catalogue.gettext("Task") if action.kind == "task" else catalogue.gettext("Run"),
+        catalogue.gettext(OBJECT_TITLES[action.kind]),
         catalogue.gettext("Result"),
         catalogue.gettext("Ref"),
     )
@@ -168,7 +170,7 @@ def item_message(name: str, operation: Operation, message: Message) -> Message:
 
 def _failure_label(catalogue: Catalogue, item_result: BatchItemResult, outcome: Outcome) -> str:
     if item_result.earlier:
-        return _earlier_label(catalogue, item_result.earlier)
+        return _earlier_label(catalogue, item_result.item.operation.ref, item_result.earlier)
     if outcome.reason_code == OutcomeReason.NOT_NOW:
         return _closed_label(catalogue, item_result.item.operation, outcome)
     if outcome.reason_code in REFUSED_BY_SECMASTER:
@@ -178,10 +180,12 @@ def _failure_label(catalogue: Catalogue, item_result: BatchItemResult, outcome: 
     return catalogue.gettext(FAILURE_LABELS[outcome.reason_code])
 
 
-def _earlier_label(catalogue: Catalogue, earlier: StandingOperation) -> str:
+def _earlier_label(catalogue: Catalogue, ref: Ref, earlier: StandingOperation) -> str:
     """Say what somebody else did or is doing; by name, as a cell of a table has no mentions."""
     operation = earlier.operation
     words, name = labels(BY_NAME[operation.action]), operation.actor.name or operation.actor.id
+    if earlier.operation.ref != ref:
+        return catalogue.gettext("{actor} retried what this overlaps with", actor=name)
     if earlier.state is OperationState.DONE:
         return catalogue.gettext(words.done_by, actor=name)
     if earlier.is_interrupted:
@@ -192,12 +196,17 @@ def _earlier_label(catalogue: Catalogue, earlier: StandingOperation) -> str:
 def _closed_label(catalogue: Catalogue, operation: Operation, outcome: Outcome) -> str:
     """Say which status of the object stood in the way."""
     status = outcome.blocking_status
-    states = TASK_STATES if operation.ref.kind == "task" else INSTANCE_STATES
-    state = state_name(catalogue, states, status)
-    if operation.ref.kind != "task":
-        return catalogue.gettext("The run is now {state}", state=state)
-    if outcome.decided_by:
-        return catalogue.gettext(
-            "Already decided by {decider}: {state}", decider=outcome.decided_by, state=state
-        )
-    return catalogue.gettext("Already decided: {state}", state=state)
+    state = state_name(catalogue, STATES[operation.ref.kind], status)
+    match operation.ref.kind:
+        case "task" if outcome.decided_by:
+            return catalogue.gettext(
+                "Already decided by {decider}: {state}", decider=outcome.decided_by, state=state
+            )
+        case "task":
+            return catalogue.gettext("Already decided: {state}", state=state)
+        case "instance":
+            return catalogue.gettext("The run is now {state}", state=state)
+        case "playbook":
+            return catalogue.gettext("The playbook run is now {state}", state=state)
+        case kind:
+            assert_never(kind)

@@ -7,7 +7,7 @@ again before anything is sent.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, assert_never
 
 from slack_sdk.models.blocks import (
     ActionsBlock,
@@ -28,10 +28,10 @@ from bot.domain.actions import Action
 from bot.domain.cards import ButtonValue
 from bot.domain.objects import Ref
 from bot.domain.snapshots import Snapshot, decision_fingerprint
-from bot.messages.catalogue import Catalogue
+from bot.messages.catalogue import N_, Catalogue
 from bot.messages.labels import consequence, labels
 from bot.messages.text import clip, clip_markup, error_line, inline
-from bot.secmaster import Instance
+from bot.secmaster import Instance, Node, PlaybookAction, PlaybookInstance, Task
 
 MESSAGE_TEXT = 3900
 SECTION_TEXT = 3000
@@ -39,6 +39,10 @@ CONTEXT_TEXT = 2000
 FIELD_TEXT = 2000
 BUTTON_TEXT = 75  # of a button and of its label for screen readers
 OPTION_TEXT = 75
+# What is retried of a playbook where nobody knows which of its workflow runs that includes.
+RUNS_UNREAD = N_(
+    "Its workflow runs can't be read, so a retry of one of them is not held back meanwhile."
+)
 CONFIRM_TITLE = 100
 CONFIRM_TEXT = 300
 CONFIRM_BUTTON = 30
@@ -182,6 +186,24 @@ def action_button(
     )
 
 
+def _failure_line(catalogue: Catalogue, snapshot: Snapshot) -> str:
+    """Say what of a run failed and how, in a line; "" where nobody knows."""
+    match snapshot:
+        case Instance(failed_node=Node() as node):
+            name, error = node.action_name, node.error_msg
+        case PlaybookInstance(failed_action=PlaybookAction() as action):
+            name, error = action.name, action.log.error_msg
+        case Task() | Instance() | PlaybookInstance():
+            return ""
+        case _:
+            assert_never(snapshot)
+    return catalogue.gettext(
+        "Failed at {node}: {error}",
+        node=clip(name, 30),
+        error=clip(" ".join(error_line(error).split()), 70),
+    )
+
+
 def confirm(action: Action, render_context: RenderContext, snapshot: Snapshot) -> ConfirmObject:
     """Return the confirmation dialog of an action's button.
 
@@ -194,14 +216,11 @@ def confirm(action: Action, render_context: RenderContext, snapshot: Snapshot) -
         end=render_context.ref.id[-8:],
     )
     lines = [consequence(catalogue, action, snapshot), place]
-    if isinstance(snapshot, Instance) and action.is_retry and (node := snapshot.failed_node):
-        failure = catalogue.gettext(
-            "Failed at {node}: {error}",
-            node=clip(node.action_name, 30),
-            error=clip(" ".join(error_line(node.error_msg).split()), 70),
-        )
-        lines.append(failure)
+    if action.is_retry:
+        lines.append(_failure_line(catalogue, snapshot))
     lines.append(first_of_several(catalogue, render_context.tallies.get(action.name)))
+    if action.is_retry and isinstance(snapshot, PlaybookInstance) and snapshot.actions is None:
+        lines.append(catalogue.gettext(RUNS_UNREAD))
     head = clip("\n".join(filter(None, lines)), CONFIRM_TEXT - 60)
     name = clip(" ".join(snapshot.name.split()), CONFIRM_TEXT - len(head) - len("\n“”"))
     return ConfirmObject(

@@ -1,4 +1,4 @@
-"""Render cards: one task or instance as SecMaster has it, with the buttons that fit its state."""
+"""Render cards: one task or run as SecMaster has it, with the buttons that fit its state."""
 
 from collections.abc import Sequence
 from typing import assert_never
@@ -7,8 +7,9 @@ from slack_sdk.models.blocks import Block
 
 from bot.domain.actions import BY_NAME, OPEN_STATUSES, TABLE
 from bot.domain.approvals import ApprovalRequest, RequestNews
+from bot.domain.objects import ByKind
 from bot.domain.operations import OperationState, StandingOperation
-from bot.domain.snapshots import Snapshot
+from bot.domain.snapshots import Snapshot, attempt
 from bot.messages import approvals
 from bot.messages.blocks import (
     Message,
@@ -23,8 +24,9 @@ from bot.messages.blocks import (
     section,
 )
 from bot.messages.catalogue import N_, Catalogue
-from bot.messages.fields import card_passages, facts, instance_state, laid_out, task_state
+from bot.messages.fields import card_passages, facts, laid_out, run_state, task_state
 from bot.messages.labels import labels
+from bot.messages.playbook_runs import run_rows
 from bot.messages.text import (
     ELLIPSIS,
     ago_token,
@@ -43,6 +45,7 @@ from bot.secmaster import (
     Instance,
     InstanceStatus,
     Node,
+    PlaybookInstance,
     Task,
     TaskStatus,
 )
@@ -60,6 +63,12 @@ END_SNOOZE = [("snooze.0h", N_("End the snooze"))]
 LATEST = 3
 ERROR = 600
 NODE_TEXT = 200  # characters of a failed node's input and output
+GONE = ByKind(
+    task=N_("This task no longer exists in SecMaster."),
+    instance=N_("This run no longer exists in SecMaster."),
+    playbook=N_("This playbook run no longer exists in SecMaster."),
+)
+ID_TEXTS = ByKind(task=N_("task {id}"), instance=N_("run {id}"), playbook=N_("playbook run {id}"))
 NOBODY = ("", "system")  # SecMaster's names of the decider where no person decided
 
 
@@ -70,20 +79,27 @@ def card(
     requests: Sequence[ApprovalRequest] = (),
     request_news: RequestNews | None = None,
 ) -> Message:
-    """Return the card of a task or an instance.
+    """Return the card of a task or a run.
 
     ``standing_operation`` is what was last done to it from Slack, ``requests`` are the approval
     requests about it, ``request_news`` is that somebody withdrew or declined since; those about
     actions that its status no longer allows are left out.
     """
     catalogue = render_context.catalogue
-    if isinstance(snapshot, Task):
-        state, name = task_state(catalogue, snapshot), snapshot.name
-        more: list[Block] = []
-        small_print = _comments_and_files(render_context, snapshot)
-    else:
-        state, name = instance_state(catalogue, snapshot), snapshot.name or snapshot.workflow.name
-        more, small_print = _node_blocks(catalogue, snapshot)
+    more: list[Block] = []
+    small_print: list[str] = []
+    match snapshot:
+        case Task():
+            state, name = task_state(catalogue, snapshot), snapshot.name
+            small_print = _comments_and_files(render_context, snapshot)
+        case Instance():
+            state, name = run_state(catalogue, snapshot), snapshot.name or snapshot.workflow.name
+            more, small_print = _node_blocks(catalogue, snapshot)
+        case PlaybookInstance():
+            state, name = run_state(catalogue, snapshot), snapshot.name or snapshot.playbook.name
+            more = run_rows(render_context, snapshot)
+        case _:
+            assert_never(snapshot)
     is_open = snapshot.status in OPEN_STATUSES
     state_lines = [
         *_last_event(catalogue, snapshot, standing_operation, request_news),
@@ -104,17 +120,13 @@ def card(
             blocks += approvals.request_blocks(render_context, snapshot, request)
     blocks.append(context(*small_print, footer(render_context)))
     buttons = _button_row(render_context, snapshot)
-    return Message(f"{inline(snapshot.name)}: {state}", (*blocks, *buttons))
+    return Message(f"{inline(name)}: {state}", (*blocks, *buttons))
 
 
 def vanished_card(render_context: RenderContext, title: str) -> Message:
     """Return the card of an object that SecMaster no longer knows; it has no buttons."""
     catalogue = render_context.catalogue
-    sentence = (
-        catalogue.gettext("This task no longer exists in SecMaster.")
-        if render_context.ref.kind == "task"
-        else catalogue.gettext("This run no longer exists in SecMaster.")
-    )
+    sentence = catalogue.gettext(GONE[render_context.ref.kind])
     blocks = (header(title), section(f"⚪ {sentence}"), context(footer(render_context)))
     return Message(f"{inline(title)}: ⚪ {sentence}", blocks)
 
@@ -152,12 +164,7 @@ def footer(render_context: RenderContext, *, several: bool = False) -> str:
         if render_context.stale
         else catalogue.gettext("as of {when}", when=date_token(render_context.now))
     )
-    if several:
-        id_text = ""
-    elif ref.kind == "task":
-        id_text = catalogue.gettext("task {id}", id=code(ref.id))
-    else:
-        id_text = catalogue.gettext("run {id}", id=code(ref.id))
+    id_text = "" if several else catalogue.gettext(ID_TEXTS[ref.kind], id=code(ref.id))
     console = link(render_context.console_url, catalogue.gettext("console"))
     workspace = inline(render_context.workspace, 60)
     return " · ".join(filter(None, (workspace, age, console, id_text)))
@@ -268,14 +275,10 @@ def _standing_text(
 
 
 def _failed_again(snapshot: Snapshot, standing_operation: StandingOperation) -> bool:
-    """Whether a run has failed since it was retried: SecMaster has counted that retry."""
-    before = standing_operation.retries_before
-    return (
-        isinstance(snapshot, Instance)
-        and snapshot.status == InstanceStatus.FAILED
-        and before is not None
-        and snapshot.retry_count > before
-    )
+    """Whether a run has failed since it was retried: it is another attempt that failed."""
+    before = standing_operation.attempt_before
+    has_failed = snapshot.status == InstanceStatus.FAILED
+    return has_failed and before is not None and attempt(snapshot) > before
 
 
 def _snooze(render_context: RenderContext) -> list[str]:

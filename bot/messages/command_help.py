@@ -7,7 +7,7 @@ from enum import StrEnum
 from slack_sdk.models.blocks import Block, ButtonElement
 
 from bot.domain.actions import TABLE, Action
-from bot.domain.objects import ObjectKind
+from bot.domain.objects import ByKind, ObjectKind
 from bot.domain.slack import SlackFile
 from bot.messages.blocks import Message, actions, context, new_message, section, text_message
 from bot.messages.catalogue import N_, Catalogue, Sentence
@@ -18,17 +18,19 @@ from bot.policy.decide import Principal, may_ever
 from bot.policy.rules import READS, Read, Rule
 
 # What each command does, in one sentence of the help. Those of actions are in ``labels``.
-LISTS: dict[ObjectKind, str] = {
-    "task": N_("lists waiting tasks (only visible to you)"),
-    "instance": N_("lists failed and running runs (only visible to you)"),
-}
+LISTS = ByKind(
+    task=N_("lists waiting tasks (only visible to you)"),
+    instance=N_("lists failed and running runs (only visible to you)"),
+    playbook=N_("lists failed and running playbook runs (only visible to you)"),
+)
 SHOW = N_("posts the card here; an ID or a console link alone does the same")
 WITHDRAW = N_("withdraws your approval")
 REFUSE = N_("declines a request for approvals: all approvals given so far are cancelled")
-SEVERAL: dict[ObjectKind, str] = {
-    "task": N_("selects up to 20 waiting tasks, for one confirmation"),
-    "instance": N_("selects up to 20 failed runs, for one confirmation"),
-}
+SEVERAL = ByKind(
+    task=N_("selects up to 20 waiting tasks, for one confirmation"),
+    instance=N_("selects up to 20 failed runs, for one confirmation"),
+    playbook=N_("selects up to 20 failed playbook runs, for one confirmation"),
+)
 BREAK_GLASS = N_("emergency override: you approve alone what needs several approvals")
 WHY = N_("which rule lets or stops you, and who else may")
 WHOAMI = N_("your roles and what they allow")
@@ -56,6 +58,7 @@ class HelpSection(StrEnum):
 
     TASKS = "tasks"
     RUNS = "runs"
+    PLAYBOOKS = "playbooks"
     WATCH = "watch"
     RIGHTS = "rights"
 
@@ -63,12 +66,14 @@ class HelpSection(StrEnum):
 SECTION_TITLES = {
     HelpSection.TASKS: N_("Tasks"),
     HelpSection.RUNS: N_("Workflow runs"),
+    HelpSection.PLAYBOOKS: N_("Playbook runs"),
     HelpSection.WATCH: N_("On call and notifications"),
     HelpSection.RIGHTS: N_("Permissions and audit"),
 }
 SECTION_KINDS: dict[HelpSection, ObjectKind] = {
     HelpSection.TASKS: "task",
     HelpSection.RUNS: "instance",
+    HelpSection.PLAYBOOKS: "playbook",
 }
 
 

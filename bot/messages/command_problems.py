@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.domain.actions import Param
-from bot.domain.objects import ObjectKind
+from bot.domain.objects import ByKind, ObjectKind
 from bot.messages.blocks import Message, actions, text_message
 from bot.messages.catalogue import N_, Catalogue, Sentence
 from bot.messages.command_help import start_buttons
@@ -37,25 +37,39 @@ OVERRIDE_WHAT = Sentence(
     N_("What is the emergency override for? Write the command of that action after it.")
 )
 
-# By the kind of object that a command is about; None for either.
-WHICH_OBJECT: dict[ObjectKind | None, Sentence] = {
-    "task": Sentence(N_("Which task? Add its ID.")),
-    "instance": Sentence(N_("Which run? Add its ID.")),
-    None: Sentence(N_("Which task or run? Add its ID.")),
-}
-NOT_AN_ID: dict[ObjectKind | None, Sentence] = {
-    "task": Sentence(N_("That isn't a task ID.")),
-    "instance": Sentence(N_("That isn't a run ID.")),
-    None: Sentence(N_("That isn't the ID of a task or run.")),
-}
-WHICH_COMMAND: dict[ObjectKind, Sentence] = {
-    "task": Sentence(N_("Which task command?")),
-    "instance": Sentence(N_("Which run command?")),
-}
-ONE_AT_A_TIME = {
-    "task": N_("One task at a time. For several tasks: {command}"),
-    "instance": N_("One run at a time. For several runs: {command}"),
-}
+# By the kind of object that a command is about, and for one about any kind.
+WHICH_OBJECT = ByKind(
+    task=Sentence(N_("Which task? Add its ID.")),
+    instance=Sentence(N_("Which run? Add its ID.")),
+    playbook=Sentence(N_("Which playbook run? Add its ID.")),
+)
+WHICH_OF_ANY_KIND = Sentence(N_("Which task or run? Add its ID."))
+NOT_AN_ID = ByKind(
+    task=Sentence(N_("That isn't a task ID.")),
+    instance=Sentence(N_("That isn't a run ID.")),
+    playbook=Sentence(N_("That isn't a playbook run ID.")),
+)
+NOT_AN_ID_OF_ANY_KIND = Sentence(N_("That isn't the ID of a task or run."))
+WHICH_COMMAND = ByKind(
+    task=Sentence(N_("Which task command?")),
+    instance=Sentence(N_("Which run command?")),
+    playbook=Sentence(N_("Which playbook command?")),
+)
+ONE_AT_A_TIME = ByKind(
+    task=N_("One task at a time. For several tasks: {command}"),
+    instance=N_("One run at a time. For several runs: {command}"),
+    playbook=N_("One playbook run at a time. For several playbook runs: {command}"),
+)
+
+
+def which_object(kind: ObjectKind | None) -> Sentence:
+    """Return that an id is missing; ``kind`` is None where any kind of object is meant."""
+    return WHICH_OBJECT[kind] if kind else WHICH_OF_ANY_KIND
+
+
+def not_an_id(kind: ObjectKind | None) -> Sentence:
+    """Return that something is no id; ``kind`` is None where any kind of object is meant."""
+    return NOT_AN_ID[kind] if kind else NOT_AN_ID_OF_ANY_KIND
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from bot.domain.actions import Action
-from bot.domain.objects import ObjectKind, Ref
+from bot.domain.objects import ByKind, ObjectKind, Ref
 from bot.domain.reasons import OutcomeReason, RefusalReason
 from bot.domain.watch_status import FailedAnswer
 from bot.messages.blocks import Message, text_message
@@ -67,6 +67,9 @@ READ_REFUSALS: dict[tuple[RefusalReason, ObjectKind], str] = {
     (RefusalReason.NO_RULE, "instance"): N_(
         "No rule lets you read runs. Ask whoever runs this bot to add you."
     ),
+    (RefusalReason.NO_RULE, "playbook"): N_(
+        "No rule lets you read playbook runs. Ask whoever runs this bot to add you."
+    ),
     (RefusalReason.RULE, "task"): N_(
         "Only {members} can read tasks (rule {rule}). Ask one of them, or ask whoever runs this "
         "bot to add you."
@@ -74,6 +77,10 @@ READ_REFUSALS: dict[tuple[RefusalReason, ObjectKind], str] = {
     (RefusalReason.RULE, "instance"): N_(
         "Only {members} can read runs (rule {rule}). Ask one of them, or ask whoever runs this "
         "bot to add you."
+    ),
+    (RefusalReason.RULE, "playbook"): N_(
+        "Only {members} can read playbook runs (rule {rule}). Ask one of them, or ask whoever runs "
+        "this bot to add you."
     ),
     (RefusalReason.UNSTATED, "task"): N_(
         "Rule {rule} needs data that SecMaster did not return, so nobody can be shown this task. "
@@ -83,23 +90,33 @@ READ_REFUSALS: dict[tuple[RefusalReason, ObjectKind], str] = {
         "Rule {rule} needs data that SecMaster did not return, so nobody can be shown this run. "
         "Look at it in the console."
     ),
+    (RefusalReason.UNSTATED, "playbook"): N_(
+        "Rule {rule} needs data that SecMaster did not return, so nobody can be shown this "
+        "playbook run. Look at it in the console."
+    ),
 }
-NO_CARD_ABOVE: dict[ObjectKind, str] = {
-    "task": N_(
+NO_CARD_ABOVE = ByKind(
+    task=N_(
         "This message is not in the thread of a task's card. Use it on a message under a card."
     ),
-    "instance": N_(
+    instance=N_(
         "This message is not in the thread of a run's card. Use it on a message under a card."
     ),
-}
-NOTHING_PENDING: dict[ObjectKind, str] = {
-    "task": N_("No pending approval on this task."),
-    "instance": N_("No pending approval on this run."),
-}
-SEVERAL_PENDING: dict[ObjectKind, str] = {
-    "task": N_("Several approvals are pending on this task. Use the buttons on its card."),
-    "instance": N_("Several approvals are pending on this run. Use the buttons on its card."),
-}
+    playbook=N_(
+        "This message is not in the thread of a playbook run's card. Use it on a message under a "
+        "card."
+    ),
+)
+NOTHING_PENDING = ByKind(
+    task=N_("No pending approval on this task."),
+    instance=N_("No pending approval on this run."),
+    playbook=N_("No pending approval on this playbook run."),
+)
+SEVERAL_PENDING = ByKind(
+    task=N_("Several approvals are pending on this task. Use the buttons on its card."),
+    instance=N_("Several approvals are pending on this run. Use the buttons on its card."),
+    playbook=N_("Several approvals are pending on this playbook run. Use the buttons on its card."),
+)
 
 
 def may_not_read(

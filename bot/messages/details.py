@@ -1,7 +1,7 @@
 """Render the Details: everything about one object that its card has no room for, in a modal."""
 
 import json
-from typing import Any
+from typing import Any, assert_never
 
 from slack_sdk.models.blocks import Block
 from slack_sdk.models.views import View
@@ -20,9 +20,10 @@ from bot.messages.fields import (
     laid_out,
     state_name,
 )
-from bot.messages.modals import form_buttons
+from bot.messages.modals import DETAILS, form_buttons
+from bot.messages.playbook_runs import run_rows
 from bot.messages.text import clip, code, date_token, escape, inline
-from bot.secmaster import Instance, Node, Task
+from bot.secmaster import Instance, Node, PlaybookInstance, Task
 
 MANY = 90  # of the hundred blocks a modal may have
 BYTES = 200_000  # of the 250,000 a view may have
@@ -40,10 +41,15 @@ def details(
     """
     catalogue = render_context.catalogue
     parts = details_passages(catalogue, snapshot)
-    if isinstance(snapshot, Task):
-        parts += _files(render_context, snapshot) + _comments(catalogue, snapshot)
-    else:
-        parts += _nodes(catalogue, snapshot)
+    match snapshot:
+        case Task():
+            parts += _files(render_context, snapshot) + _comments(catalogue, snapshot)
+        case Instance():
+            parts += _nodes(catalogue, snapshot)
+        case PlaybookInstance():
+            parts += run_rows(render_context, snapshot, MANY, (DETAILS, "details"))
+        case _:
+            assert_never(snapshot)
     fitting: list[Block] = []
     room = BYTES
     for part in parts[:MANY]:

@@ -1,7 +1,8 @@
-"""Render the failures of one workflow on one card, and failure details too long for any card."""
+"""Render the failures of one workflow or playbook on one card, and details too long for a card."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import assert_never
 
 from pydantic import ValidationError
 from slack_sdk.models.blocks import Block
@@ -9,7 +10,8 @@ from slack_sdk.models.blocks import Block
 from bot.domain.actions import BY_NAME, TABLE
 from bot.domain.approvals import ApprovalRequest
 from bot.domain.batches import BatchQuery
-from bot.domain.objects import Ref
+from bot.domain.objects import ByKind, Ref
+from bot.domain.snapshots import Run
 from bot.domain.tracking import TrackedObject
 from bot.messages import approvals
 from bot.messages.batch_forms import batch_button
@@ -24,13 +26,38 @@ from bot.messages.blocks import (
     section,
 )
 from bot.messages.cards import ERROR, error_text, footer, mention_block, node_title
-from bot.messages.catalogue import N_, Catalogue
-from bot.messages.fields import instance_state
+from bot.messages.catalogue import N_, NN_, Catalogue
+from bot.messages.fields import run_state
 from bot.messages.text import code_block, date_token, inline
-from bot.secmaster import Instance, InstanceStatus
+from bot.secmaster import (
+    Instance,
+    InstanceStatus,
+    Node,
+    PlaybookAction,
+    PlaybookInstance,
+    PlaybookRef,
+    Task,
+    WorkflowRef,
+)
 
 SHOWN = 4  # runs with their buttons
 SHORT = 200  # characters of each error
+# Tasks share cards of another kind, and never fail.
+STILL_FAILED = ByKind(
+    task=NN_("{count} of {total} runs is still failed.", "{count} of {total} runs are still failed."),
+    instance=NN_(
+        "{count} of {total} runs is still failed.", "{count} of {total} runs are still failed."
+    ),
+    playbook=NN_(
+        "{count} of {total} playbook runs is still failed.",
+        "{count} of {total} playbook runs are still failed.",
+    ),
+)
+NONE_FAILED = ByKind(
+    task=N_("No run is failed any more."),
+    instance=N_("No run is failed any more."),
+    playbook=N_("No playbook run is failed any more."),
+)
 DETAILS_COMMENT = N_("Full input, output and error of the failed node")
 
 
@@ -46,7 +73,7 @@ def card(
     requests: Mapping[Ref, Sequence[ApprovalRequest]],
     tallies: Mapping[Ref, Mapping[str, Tally]],
 ) -> Message:
-    """Return the card of a workflow's failures.
+    """Return the card of the failures of a workflow or a playbook.
 
     ``tracked`` are the runs that were read, the latest failure first; ``counts`` are how many
     are failed now and how many there are in all. ``requests`` are the approval requests by run,
@@ -57,21 +84,19 @@ def card(
     runs = [
         (tracked_run, tracked_run.snapshot)
         for tracked_run in tracked
-        if isinstance(tracked_run.snapshot, Instance)
+        if not isinstance(tracked_run.snapshot, Task)
     ]
     failed = [run for tracked_run, run in runs if tracked_run.open]
     catalogue = render_context.catalogue
-    name = next(filter(None, (inline(run.workflow.name) for _, run in runs)), "—")
+    name = next(filter(None, (inline(_definition(run).name) for _, run in runs)), "—")
+    kind = render_context.ref.kind
     if failed_count:
         text = catalogue.ngettext(
-            "{count} of {total} runs is still failed.",
-            "{count} of {total} runs are still failed.",
-            failed_count,
-            total=catalogue.number(total),
+            *STILL_FAILED[kind], failed_count, total=catalogue.number(total)
         )
         state = f"🔴 {text}"
     else:
-        state = f"✅ {catalogue.gettext('No run is failed any more.')}"
+        state = f"✅ {catalogue.gettext(NONE_FAILED[kind])}"
     rows = [
         block
         for tracked_run in visible_rows([tracked_run for tracked_run, _ in runs])
@@ -91,22 +116,36 @@ def card(
     if rest > 0:
         text = catalogue.ngettext("and {count} more", "and {count} more", rest)
         more.append(context(text))
-    workflow_ids = {run.workflow.id for run in failed}
-    if len(failed) > 1 and len(workflow_ids) == 1:
-        query = _workflow_query(render_context.ref.workspace, workflow_ids.pop())
+    definition_ids = {_definition(run).id for run in failed}
+    if len(failed) > 1 and len(definition_ids) == 1:
+        query = _group_query(render_context.ref, definition_ids.pop())
         more += [actions([batch_button(render_context.catalogue, query)])] if query else []
     head = [header(name), section(f"*{state}*"), *mention_block(render_context)]
     small_print = context(footer(render_context, several=True))
     return Message(f"{name}: {state}", (*head, *rows, *more, small_print))
 
 
-def _workflow_query(workspace: str, workflow_id: str) -> BatchQuery | None:
-    """Return the query for a workflow's failed runs; None for an id that no button can carry."""
+def _definition(run: Run) -> WorkflowRef | PlaybookRef:
+    """Return the workflow or the playbook that it is a run of."""
+    match run:
+        case Instance():
+            return run.workflow
+        case PlaybookInstance():
+            return run.playbook
+        case _:
+            assert_never(run)
+
+
+def _group_query(ref: Ref, definition_id: str) -> BatchQuery | None:
+    """Return the query for the failed runs of a workflow or playbook.
+
+    None for an id that no button can carry.
+    """
     try:
-        query = BatchQuery(kind="instance", workspace=workspace, workflow_id=workflow_id)
+        query = BatchQuery(kind=ref.kind, workspace=ref.workspace, definition_id=definition_id)
     except ValidationError:
         return None
-    return query if workflow_id else None
+    return query if definition_id else None
 
 
 def _run_row(
@@ -116,24 +155,25 @@ def _run_row(
 ) -> list[Block]:
     """Show one run: where it failed and how, and what can be done about it."""
     run = tracked_run.snapshot
-    if not isinstance(run, Instance):
+    if isinstance(run, Task):
         return []
     catalogue = render_context.catalogue
     facts = [
         f"*{inline(run.name)}*",
-        instance_state(catalogue, run),
+        run_state(catalogue, run),
         date_token(run.end_time or run.start_time),
     ]
-    if run.retry_count:
+    if isinstance(run, Instance) and run.retry_count:
         facts.append(catalogue.ngettext("{count} retry", "{count} retries", run.retry_count))
     text = " · ".join(facts)
-    if (node := run.failed_node) and tracked_run.open:
-        text += f"\n{catalogue.gettext('Failed at {node}', node=node_title(node))}"
-        text += f"\n{code_block(error_text(node.error_msg, SHORT))}" if node.error_msg else ""
+    title, error = _failure(run)
+    if title and tracked_run.open:
+        text += f"\n{catalogue.gettext('Failed at {node}', node=title)}"
+        text += f"\n{code_block(error_text(error, SHORT))}" if error else ""
     buttons = [
         action_button(action, render_context, run)
         for action in TABLE
-        if action.kind == "instance" and run.status in action.button_statuses
+        if action.kind == render_context.ref.kind and run.status in action.button_statuses
     ]
     approval_blocks = [
         block
@@ -142,6 +182,19 @@ def _run_row(
         for block in approvals.request_blocks(render_context, run, request)
     ]
     return [section(text), *approval_blocks, *([actions(buttons)] if buttons else [])]
+
+
+def _failure(run: Run) -> tuple[str, str]:
+    """Return what of a run failed and its error, each "" where nobody knows."""
+    match run:
+        case Instance(failed_node=Node() as node):
+            return node_title(node), node.error_msg
+        case PlaybookInstance(failed_action=PlaybookAction() as action):
+            return inline(action.name), action.log.error_msg
+        case Instance() | PlaybookInstance():
+            return "", ""
+        case _:
+            assert_never(run)
 
 
 def needs_details_file(run: Instance) -> bool:

@@ -9,13 +9,13 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Generic
+from typing import Any, Generic, assert_never
 
 from slack_sdk.models.blocks import Block
 
-from bot.domain.fields import INSTANCE_FIELDS, TASK_FIELDS, S
-from bot.domain.objects import ObjectKind
-from bot.domain.snapshots import Snapshot
+from bot.domain.fields import INSTANCE_FIELDS, PLAYBOOK_FIELDS, TASK_FIELDS, S
+from bot.domain.objects import ByKind
+from bot.domain.snapshots import Run, Snapshot
 from bot.messages.blocks import RenderContext, link, plain_text, section
 from bot.messages.catalogue import N_, Catalogue
 from bot.messages.text import ago_token, code, code_block, date_token, inline, time_token
@@ -24,6 +24,7 @@ from bot.secmaster import (
     DueHandle,
     Instance,
     InstanceStatus,
+    PlaybookInstance,
     Task,
     TaskStatus,
     TriggerType,
@@ -51,6 +52,8 @@ INSTANCE_STATES: dict[str, str] = {
     InstanceStatus.TERMINATING: N_("Terminating"),
     InstanceStatus.TERMINATED: N_("Terminated"),
 }
+# The runs of playbooks have the statuses of those of workflows.
+STATES = ByKind(task=TASK_STATES, instance=INSTANCE_STATES, playbook=INSTANCE_STATES)
 SIGNS: dict[str, str] = {
     TaskStatus.WAITING: "🟡",
     TaskStatus.FINISHED: "✅",
@@ -121,8 +124,8 @@ def task_state(catalogue: Catalogue, task: Task) -> str:
     return state_name(catalogue, TASK_STATES, task.status)
 
 
-def instance_state(catalogue: Catalogue, run: Instance) -> str:
-    """Name an instance's status, with its sign."""
+def run_state(catalogue: Catalogue, run: Run) -> str:
+    """Name a run's status, with its sign."""
     return state_name(catalogue, INSTANCE_STATES, run.status)
 
 
@@ -175,7 +178,12 @@ def _workflow(_render_context: RenderContext, run: Instance) -> str:
     return (inline(run.workflow.name) or "—") + version
 
 
-def _start(render_context: RenderContext, run: Instance) -> str:
+def _playbook(_render_context: RenderContext, run: PlaybookInstance) -> str:
+    version = f" {inline(run.playbook.version, 40)}" if run.playbook.version else ""
+    return (inline(run.playbook.name) or "—") + version
+
+
+def _start(render_context: RenderContext, run: Run) -> str:
     start = date_token(run.start_time)
     if run.end_time or run.start_time is None:
         return start
@@ -184,7 +192,7 @@ def _start(render_context: RenderContext, run: Instance) -> str:
     )
 
 
-def _end(render_context: RenderContext, run: Instance) -> str:
+def _end(render_context: RenderContext, run: Run) -> str:
     if run.end_time is None or run.start_time is None:
         return date_token(run.end_time) if run.end_time else ""
     catalogue, end = render_context.catalogue, date_token(run.end_time)
@@ -247,7 +255,7 @@ INSTANCE_WORDS: Mapping[str, FieldWords[Instance]] = {
     "status": FieldWords(
         N_("Status"),
         values=INSTANCE_STATES,
-        fact=lambda context, run: instance_state(context.catalogue, run),
+        fact=lambda context, run: run_state(context.catalogue, run),
     ),
     "workflow": FieldWords(N_("Workflow"), fact=_workflow),
     "playbook": FieldWords(N_("Playbook"), fact=lambda _context, run: inline(run.playbook.name)),
@@ -262,17 +270,42 @@ INSTANCE_WORDS: Mapping[str, FieldWords[Instance]] = {
     "failed_node": FieldWords(N_("Failed at")),
     "error_msg": FieldWords(N_("Error")),
 }
-WORDS: Mapping[ObjectKind, Mapping[str, FieldWords[Any]]] = {
-    "task": TASK_WORDS,
-    "instance": INSTANCE_WORDS,
+PLAYBOOK_WORDS: Mapping[str, FieldWords[PlaybookInstance]] = {
+    "name": FieldWords(N_("Name")),  # the header of both
+    "status": FieldWords(
+        N_("Status"),
+        values=INSTANCE_STATES,
+        fact=lambda context, run: run_state(context.catalogue, run),
+    ),
+    "playbook": FieldWords(N_("Playbook"), fact=_playbook),
+    "dataobject": FieldWords(
+        N_("Data object"),
+        fact=lambda _context, run: inline(run.dataobject.name) or code(run.dataobject.id),
+    ),
+    "trigger_type": FieldWords(
+        N_("Trigger"), fact=lambda context, run: _value(TRIGGERS, context, run.trigger_type)
+    ),
+    "start_time": FieldWords(N_("Started"), fact=_start),
+    "end_time": FieldWords(N_("Ended"), is_time=True, fact=_end),
+    "failed_action": FieldWords(N_("Failed at")),
+    "error_msg": FieldWords(N_("Error")),
 }
+WORDS: ByKind[Mapping[str, FieldWords[Any]]] = ByKind(
+    task=TASK_WORDS, instance=INSTANCE_WORDS, playbook=PLAYBOOK_WORDS
+)
 
 
 def facts(render_context: RenderContext, snapshot: Snapshot) -> list[tuple[str, str]]:
     """Return the facts of an object as pairs of label and value."""
-    if isinstance(snapshot, Task):
-        return _facts(render_context, TASK_WORDS, snapshot)
-    return _facts(render_context, INSTANCE_WORDS, snapshot)
+    match snapshot:
+        case Task():
+            return _facts(render_context, TASK_WORDS, snapshot)
+        case Instance():
+            return _facts(render_context, INSTANCE_WORDS, snapshot)
+        case PlaybookInstance():
+            return _facts(render_context, PLAYBOOK_WORDS, snapshot)
+        case _:
+            assert_never(snapshot)
 
 
 def _facts(
@@ -307,9 +340,15 @@ def details_passages(catalogue: Catalogue, snapshot: Snapshot) -> list[Block]:
 
 
 def _words_and_texts(snapshot: Snapshot) -> list[tuple[FieldWords[Any], str]]:
-    if isinstance(snapshot, Task):
-        return [(TASK_WORDS[row.name], row.read(snapshot)) for row in TASK_FIELDS]
-    return [(INSTANCE_WORDS[row.name], row.read(snapshot)) for row in INSTANCE_FIELDS]
+    match snapshot:
+        case Task():
+            return [(TASK_WORDS[row.name], row.read(snapshot)) for row in TASK_FIELDS]
+        case Instance():
+            return [(INSTANCE_WORDS[row.name], row.read(snapshot)) for row in INSTANCE_FIELDS]
+        case PlaybookInstance():
+            return [(PLAYBOOK_WORDS[row.name], row.read(snapshot)) for row in PLAYBOOK_FIELDS]
+        case _:
+            assert_never(snapshot)
 
 
 def laid_out(text: str) -> str:

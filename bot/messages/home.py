@@ -25,7 +25,7 @@ from bot.domain.actions import BY_NAME, Action
 from bot.domain.approvals import ApprovalRequest, CallPreference
 from bot.domain.cards import ButtonValue
 from bot.domain.objects import OBJECT_KINDS, ObjectKind, Ref, Value
-from bot.domain.snapshots import Snapshot, decision_fingerprint
+from bot.domain.snapshots import Run, Snapshot, decision_fingerprint
 from bot.messages.approval_calls import approver_lines, deadline_text, warning_text
 from bot.messages.approvals import tally
 from bot.messages.blocks import (
@@ -46,7 +46,7 @@ from bot.messages.labels import labels
 from bot.messages.lists import due_fact
 from bot.messages.oncall import SOON, on_call_names
 from bot.messages.text import ago_token, clip, code, date_token, inline, mention
-from bot.secmaster import Instance, Task
+from bot.secmaster import Instance, PlaybookInstance, Task
 
 TASKS = 8  # on a page
 RUNS = 5
@@ -161,8 +161,9 @@ class Home:
     """What a Home is rendered from.
 
     ``requests`` are what the person may approve next, and what they approved, ending soonest
-    first. ``tasks`` are the other open tasks, due soonest first; ``failed`` are the runs that the
-    person may retry and ``decisions`` what they did this shift, both latest first. For
+    first. ``tasks`` are the other open tasks, due soonest first; ``failed`` are the runs and
+    ``failed_playbooks`` the playbooks' runs that the person may retry, and ``decisions`` what they
+    did this shift, all latest first. For
     ``unchecked`` more open tasks it was not checked whether the person may act on them.
     ``on_call`` is None where Slack could not be asked. ``stale`` means that SecMaster can't be
     read since ``as_of``. Only the ``kinds`` are shown that the person may read, and where they may
@@ -182,6 +183,7 @@ class Home:
     restricted: bool = False
     requests: Sequence[HomeRequest] = ()
     calls: CallPreference = CallPreference.AS_RULED
+    failed_playbooks: Sequence[HomeRow] = ()
 
 
 def view(catalogue: Catalogue, home: Home) -> dict[str, Any]:
@@ -193,6 +195,11 @@ def view(catalogue: Catalogue, home: Home) -> dict[str, Any]:
         *_request_sections(catalogue, home),
         *([*_queue_blocks(catalogue, home), DividerBlock()] if "task" in home.kinds else []),
         *([*_failed_blocks(catalogue, home), DividerBlock()] if "instance" in home.kinds else []),
+        *(
+            [*_failed_playbook_blocks(catalogue, home), DividerBlock()]
+            if "playbook" in home.kinds and home.failed_playbooks
+            else []
+        ),
         header(catalogue.gettext("What you did this shift")),
         section(decisions or catalogue.gettext("Nothing yet.")),
         header(catalogue.gettext("On call now")),
@@ -397,28 +404,37 @@ def _queue_blocks(catalogue: Catalogue, home: Home) -> list[Block]:
 def _facts(render_context: RenderContext, snapshot: Snapshot, *, says_due: bool = True) -> str:
     """Say in a line what a task or run is: its due date and what happens then, type, workflow."""
     catalogue = render_context.catalogue
-    if isinstance(snapshot, Task):
-        business_type = TASK_WORDS["business_type"].fact
-        facts = [
-            due_fact(catalogue, snapshot, render_context.now) if says_due else "",
-            business_type(render_context, snapshot) if business_type else "",
-            inline(snapshot.related_object, 80),
-        ]
-    else:
-        facts = [inline(snapshot.workflow.name, 80)]
-        if ended := snapshot.end_time or snapshot.start_time:
-            facts.append(
-                catalogue.gettext(
-                    "failed {when} ({ago})", when=date_token(ended), ago=ago_token(ended)
+    match snapshot:
+        case Task():
+            business_type = TASK_WORDS["business_type"].fact
+            facts = [
+                due_fact(catalogue, snapshot, render_context.now) if says_due else "",
+                business_type(render_context, snapshot) if business_type else "",
+                inline(snapshot.related_object, 80),
+            ]
+        case Instance():
+            facts = [inline(snapshot.workflow.name, 80), _failed_when(catalogue, snapshot)]
+            if node := snapshot.failed_node:
+                facts.append(catalogue.gettext("at {node}", node=node_title(node)))
+            if snapshot.retry_count:
+                facts.append(
+                    catalogue.ngettext("{count} retry", "{count} retries", snapshot.retry_count)
                 )
-            )
-        if node := snapshot.failed_node:
-            facts.append(catalogue.gettext("at {node}", node=node_title(node)))
-        if snapshot.retry_count:
-            facts.append(
-                catalogue.ngettext("{count} retry", "{count} retries", snapshot.retry_count)
-            )
+        case PlaybookInstance():
+            facts = [inline(snapshot.playbook.name, 80), _failed_when(catalogue, snapshot)]
+            if action := snapshot.failed_action:
+                facts.append(catalogue.gettext("at {node}", node=inline(action.name, 80)))
+        case _:
+            assert_never(snapshot)
     return " · ".join(filter(None, facts))
+
+
+def _failed_when(catalogue: Catalogue, run: Run) -> str:
+    """Say when a run failed; "" where SecMaster does not."""
+    at = run.end_time or run.start_time
+    if at is None:
+        return ""
+    return catalogue.gettext("failed {when} ({ago})", when=date_token(at), ago=ago_token(at))
 
 
 def _failed_blocks(catalogue: Catalogue, home: Home) -> list[Block]:
@@ -443,6 +459,22 @@ def _failed_blocks(catalogue: Catalogue, home: Home) -> list[Block]:
         *rows,
         *_page_buttons(catalogue, page, "runs_page", home.options),
     ]
+
+
+def _failed_playbook_blocks(catalogue: Catalogue, home: Home) -> list[Block]:
+    """Show the latest of the playbooks' runs that the person may retry."""
+    count = len(home.failed_playbooks)
+    title = catalogue.gettext(
+        "Failed playbook runs you may retry: {count}", count=catalogue.number(count)
+    )
+    blocks: list[Block] = [header(title)]
+    for row in home.failed_playbooks[:RUNS]:
+        run = row.snapshot
+        facts = " · ".join(filter(None, (_facts(row.render_context, run), code(run.id))))
+        blocks += [plain_name(run.name), context(facts), _row_buttons(row, row.actions)]
+    if (rest := count - RUNS) > 0:
+        blocks.append(context(catalogue.ngettext("and {count} more", "and {count} more", rest)))
+    return blocks
 
 
 def _row_buttons(row: HomeRow, possible: Sequence[Action]) -> Block:

@@ -11,15 +11,22 @@ from slack_sdk.models.blocks import Block, ButtonElement
 from bot.domain.actions import batch_statuses
 from bot.domain.batches import BatchQuery
 from bot.domain.endings import TaskEnding, how_ended
-from bot.domain.objects import MAX_SEARCH, ListQuery, ObjectKind, Ref
+from bot.domain.objects import MAX_SEARCH, ByKind, ListQuery, ObjectKind, Ref
 from bot.domain.ordering import auto_approves
-from bot.domain.snapshots import ListPage, ListSource, Snapshot
+from bot.domain.snapshots import ListPage, ListSource, Run, Snapshot, kind_of
 from bot.messages.batch_forms import batch_button
 from bot.messages.blocks import Message, actions, context, named_label, plain_name, section
 from bot.messages.catalogue import N_, Catalogue
-from bot.messages.fields import instance_state, task_state
+from bot.messages.fields import run_state, task_state
 from bot.messages.text import ago_token, code, date_token, inline
-from bot.secmaster import DueHandle, Instance, InstanceStatus, Task, TaskStatus
+from bot.secmaster import (
+    DueHandle,
+    Instance,
+    InstanceStatus,
+    PlaybookInstance,
+    Task,
+    TaskStatus,
+)
 
 PAGE = 8
 SHOW = (N_("Show"), "show")
@@ -52,11 +59,33 @@ WORDS: Mapping[tuple[ObjectKind, str], ListWords] = {
     ),
     ("instance", "terminated"): ListWords(N_("Terminated runs"), N_("No terminated runs.")),
     ("instance", "all"): ListWords(N_("All runs, latest first"), N_("No runs.")),
+    ("playbook", ""): ListWords(
+        N_("Open playbook runs: failed first, then running"),
+        N_("No playbook runs have failed or are running."),
+    ),
+    ("playbook", "failed"): ListWords(N_("Failed playbook runs"), N_("No failed playbook runs.")),
+    ("playbook", "running"): ListWords(
+        N_("Running playbook runs"), N_("No playbook run is running.")
+    ),
+    ("playbook", "finished"): ListWords(
+        N_("Finished playbook runs"), N_("No finished playbook runs.")
+    ),
+    ("playbook", "retrying"): ListWords(
+        N_("Playbook runs being retried"), N_("No playbook runs are being retried.")
+    ),
+    ("playbook", "terminating"): ListWords(
+        N_("Playbook runs being terminated"), N_("No playbook runs are being terminated.")
+    ),
+    ("playbook", "terminated"): ListWords(
+        N_("Terminated playbook runs"), N_("No terminated playbook runs.")
+    ),
+    ("playbook", "all"): ListWords(N_("All playbook runs"), N_("No playbook runs.")),
 }
-ANY = {
-    "task": ListWords(N_("Tasks"), N_("No tasks.")),
-    "instance": ListWords(N_("Runs"), N_("No runs.")),
-}
+ANY = ByKind(
+    task=ListWords(N_("Tasks"), N_("No tasks.")),
+    instance=ListWords(N_("Runs"), N_("No runs.")),
+    playbook=ListWords(N_("Playbook runs"), N_("No playbook runs.")),
+)
 # By what SecMaster does with a task that nobody decides; "" where it states nothing that is known.
 DUE: Mapping[str, str] = {
     DueHandle.CONTINUE: N_("*Auto-approves* {when} ({ago}) if nobody decides"),
@@ -68,7 +97,11 @@ OVERDUE: Mapping[str, str] = {
     DueHandle.INTERRUPT: N_("*Overdue* since {when} ({ago}), may be cancelled at any moment"),
     "": N_("*Overdue* since {when} ({ago})"),
 }
-NOTHING_FOUND = {"task": N_("No task was found."), "instance": N_("No run was found.")}
+NOTHING_FOUND = ByKind(
+    task=N_("No task was found."),
+    instance=N_("No run was found."),
+    playbook=N_("No playbook run was found."),
+)
 
 
 def listing(
@@ -153,9 +186,8 @@ def object_row(
     """
     facts = " · ".join(filter(None, row_facts(catalogue, snapshot, now)))
     small_print = context(facts, code(snapshot.id))
-    kind: ObjectKind = "task" if isinstance(snapshot, Task) else "instance"
     try:
-        ref = Ref(kind=kind, workspace=workspace, id=snapshot.id)
+        ref = Ref(kind=kind_of(snapshot), workspace=workspace, id=snapshot.id)
     except ValidationError:
         return [plain_name(snapshot.name), small_print]
     label, action_id = button
@@ -171,12 +203,19 @@ def object_row(
 
 def row_facts(catalogue: Catalogue, snapshot: Snapshot, now: datetime) -> list[str]:
     """Return the facts of an object's row, the most urgent first."""
-    if isinstance(snapshot, Task):
-        related = inline(snapshot.related_object, 80)
-        if snapshot.status == TaskStatus.WAITING:
-            return [due_fact(catalogue, snapshot, now), related]
-        return [*_end_facts(catalogue, snapshot), related]
-    return [instance_state(catalogue, snapshot), *_run_facts(catalogue, snapshot)]
+    match snapshot:
+        case Task():
+            related = inline(snapshot.related_object, 80)
+            if snapshot.status == TaskStatus.WAITING:
+                return [due_fact(catalogue, snapshot, now), related]
+            return [*_end_facts(catalogue, snapshot), related]
+        case Instance():
+            return [run_state(catalogue, snapshot), *_run_facts(catalogue, snapshot)]
+        case PlaybookInstance():
+            source = inline(snapshot.playbook.name, 80)
+            return [run_state(catalogue, snapshot), _run_since(catalogue, snapshot), source]
+        case _:
+            assert_never(snapshot)
 
 
 def due_fact(catalogue: Catalogue, task: Task, now: datetime) -> str:
@@ -208,17 +247,20 @@ def _end_facts(catalogue: Catalogue, task: Task) -> list[str]:
             assert_never(ending)
 
 
+def _run_since(catalogue: Catalogue, run: Run) -> str:
+    """Say when a run failed, or else when it was started."""
+    at = run.end_time or run.start_time
+    if run.status == InstanceStatus.FAILED and at:
+        return ago_token(at)
+    if run.start_time:
+        return catalogue.gettext("started {ago}", ago=ago_token(run.start_time))
+    return ""
+
+
 def _run_facts(catalogue: Catalogue, run: Instance) -> list[str]:
     node, retries = run.failed_node, run.retry_count
-    has_failed, at = run.status == InstanceStatus.FAILED, run.end_time or run.start_time
-    if has_failed and at:
-        since = ago_token(at)
-    elif run.start_time:
-        since = catalogue.gettext("started {ago}", ago=ago_token(run.start_time))
-    else:
-        since = ""
-    facts = [since, inline(run.workflow.name, 80)]
-    if has_failed and node and node.action_name:
+    facts = [_run_since(catalogue, run), inline(run.workflow.name, 80)]
+    if run.status == InstanceStatus.FAILED and node and node.action_name:
         facts.append(catalogue.gettext("failed at {node}", node=inline(node.action_name, 80)))
     if retries > 0:
         facts.append(catalogue.ngettext("{count} retry", "{count} retries", retries))

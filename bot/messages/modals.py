@@ -23,7 +23,7 @@ from slack_sdk.models.views import View
 from bot.domain.actions import BY_NAME, MAX_REASON, TABLE, Action, Param
 from bot.domain.approvals import ApprovalIntent
 from bot.domain.cards import ButtonValue
-from bot.domain.objects import ObjectKind, Ref, Value, visible
+from bot.domain.objects import ByKind, Ref, Value, visible
 from bot.domain.slack import MAX_FILE_MEGABYTES, FormInput, SlackFile, SlackLocation
 from bot.domain.snapshots import ListPage, Snapshot, decision_fingerprint
 from bot.messages.blocks import (
@@ -50,12 +50,18 @@ NODES = "nodes"  # the action id of the menu of a run's nodes
 FILL = "fill"  # that of the buttons of the Details, which open a form
 WAITING = N_("What's waiting")
 DETAILS = N_("Details")
-HINTS: dict[ObjectKind, str] = {
-    "task": N_(
+HINTS = ByKind(
+    task=N_(
         "Up to {count} characters. Added in SecMaster with your name, and shown in the thread."
     ),
-    "instance": N_("Up to {count} characters. Shown in the thread, and kept in the audit."),
-}
+    instance=N_("Up to {count} characters. Shown in the thread, and kept in the audit."),
+    playbook=N_("Up to {count} characters. Shown in the thread, and kept in the audit."),
+)
+NAME_LABELS = ByKind(
+    task=N_("Type the task's name"),
+    instance=N_("Type the run's name"),
+    playbook=N_("Type the playbook run's name"),
+)
 REASON_MISSING = Sentence(N_("A reason is required."))
 FILE_MISSING = Sentence(N_("A file is required."))
 OTHER_NAME = Sentence(N_("The name doesn't match. Type it exactly as shown above."))
@@ -74,12 +80,15 @@ OPTION_TEXT, OPTION_VALUE = 75, 150  # characters of an option
 class WaitingObjects:
     """The first open tasks and failed runs; None of a kind that the person may not read.
 
+    ``failed`` are runs of workflows, ``failed_playbooks`` those of playbooks.
+
     ``alias`` is the workspace's, which the buttons carry; ``root`` is the command that lists the
     others.
     """
 
     tasks: ListPage | None
     failed: ListPage | None
+    failed_playbooks: ListPage | None
     alias: str
     root: str
     now: datetime
@@ -169,10 +178,7 @@ def form(
         hint, filled = HINTS[action.kind], content.filled.get(REASON, "")
         blocks.append(_reason_input(catalogue, hint, filled, required=reason == "required"))
     if state.name_hash:
-        if action.kind == "task":
-            label = catalogue.gettext("Type the task's name")
-        else:
-            label = catalogue.gettext("Type the run's name")
+        label = catalogue.gettext(NAME_LABELS[action.kind])
         hint = catalogue.gettext("Exactly as shown above, so that it is the one you mean.")
         blocks.append(
             InputBlock(
@@ -332,6 +338,12 @@ def _waiting_blocks(
             objects.tasks,
         ),
         (N_("Failed runs"), N_("Failed runs: {count}"), "instance", objects.failed),
+        (
+            N_("Failed playbook runs"),
+            N_("Failed playbook runs: {count}"),
+            "playbook",
+            objects.failed_playbooks,
+        ),
     ):
         if page is None:
             continue

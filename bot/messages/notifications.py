@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from bot.domain.approvals import ApprovalRequest
-from bot.domain.objects import ObjectKind
+from bot.domain.objects import RUN_KINDS, ByKind, ObjectKind
 from bot.domain.reasons import ChannelRefusal
 from bot.domain.slack import Destination, DestinationKind
-from bot.domain.snapshots import Snapshot
+from bot.domain.snapshots import Snapshot, kind_of
 from bot.domain.tracking import RetryResult, TrackedObject
 from bot.messages.blocks import Message, context, link, new_message, section, text_message
-from bot.messages.catalogue import Catalogue
+from bot.messages.catalogue import N_, Catalogue
 from bot.messages.fields import INSTANCE_STATES, state_name
 from bot.messages.lists import SHOW, object_row
 from bot.messages.text import (
@@ -28,6 +28,17 @@ from bot.secmaster import DueHandle, InstanceStatus, Task
 
 SUMMED = 12  # objects that a summary shows
 ERROR = 400
+STILL_OPEN = ByKind(
+    task=N_("*{name}* is still waiting."),
+    instance=N_("*{name}* is still failed."),
+    playbook=N_("*{name}* is still failed."),
+)
+SNOOZE_OVER = ByKind(
+    task=N_("Snooze over: *{name}* is still waiting."),
+    instance=N_("Snooze over: *{name}* is still failed."),
+    playbook=N_("Snooze over: *{name}* is still failed."),
+)
+NAMELESS = ByKind(task=N_("the task"), instance=N_("the run"), playbook=N_("the playbook run"))
 
 
 def auto_approves(snapshot: Snapshot) -> bool:
@@ -83,10 +94,8 @@ def escalated(
     catalogue: Catalogue, cause: str, mentions: Sequence[str], snapshot: Snapshot
 ) -> Message:
     """Say in the thread of an object's card that it was escalated to here; ``cause`` says why."""
-    if isinstance(snapshot, Task):
-        state = catalogue.gettext("*{name}* is still waiting.", name=inline(snapshot.name))
-    else:
-        state = catalogue.gettext("*{name}* is still failed.", name=inline(snapshot.name))
+    sentence = STILL_OPEN[kind_of(snapshot)]
+    state = catalogue.gettext(sentence, name=inline(snapshot.name))
     return text_message(f"{mention_all(mentions)}⬆️ {cause} {state}")
 
 
@@ -107,7 +116,7 @@ def escalation_cause(
     if route is None or route.escalate is None:
         return catalogue.gettext("Escalated from {place}.", place=place)
     after = catalogue.duration(route.escalate.after)
-    if kind == "instance":
+    if kind in RUN_KINDS:
         return catalogue.gettext(
             "Escalated from {place}: still failed after {duration}.", place=place, duration=after
         )
@@ -129,10 +138,7 @@ def snooze_ended(catalogue: Catalogue, snoozed_by: str, snapshot: Snapshot) -> M
     """Tell whoever snoozed an object that the snooze is over."""
     mention = f"{mention_user(snoozed_by)} " if snoozed_by else ""
     name = inline(snapshot.name)
-    if isinstance(snapshot, Task):
-        text = catalogue.gettext("Snooze over: *{name}* is still waiting.", name=name)
-    else:
-        text = catalogue.gettext("Snooze over: *{name}* is still failed.", name=name)
+    text = catalogue.gettext(SNOOZE_OVER[kind_of(snapshot)], name=name)
     return text_message(f"🔔 {mention}{text}")
 
 
@@ -141,7 +147,7 @@ def retry_ended(catalogue: Catalogue, result: RetryResult) -> Message:
     duration = catalogue.duration(timedelta(seconds=result.seconds))
     mention = f"{mention_user(result.actor_id)} " if result.actor_id else ""
     # A thread may be that of several, and a fallback channel knows of none.
-    name = inline(result.name) or catalogue.gettext("the run")
+    name = inline(result.name) or catalogue.gettext(NAMELESS[result.kind])
     if result.status == InstanceStatus.FINISHED:
         text = catalogue.gettext(
             "*Retry finished* after {duration}: {name}.", duration=duration, name=name
@@ -172,7 +178,14 @@ def retry_ended(catalogue: Catalogue, result: RetryResult) -> Message:
 
 
 def backlog(  # noqa: PLR0913 - one number each
-    catalogue: Catalogue, *, tasks: int, failed: int, overdue: int, root: str, reminds: bool
+    catalogue: Catalogue,
+    *,
+    tasks: int,
+    failed: int,
+    overdue: int,
+    root: str,
+    reminds: bool,
+    failed_playbooks: int = 0,
 ) -> Message:
     """Say how much was open when the poller saw SecMaster for the first time.
 
@@ -206,8 +219,17 @@ def backlog(  # noqa: PLR0913 - one number each
                 failed,
             )
         )
+    if failed_playbooks:
+        sentences.append(
+            catalogue.ngettext(
+                "{count} playbook run had already failed; it won't be posted.",
+                "{count} playbook runs had already failed; they won't be posted.",
+                failed_playbooks,
+            )
+        )
     commands = [code(f"{root} task list")] * bool(tasks)
     commands += [code(f"{root} instance list failed")] * bool(failed)
+    commands += [code(f"{root} playbook list failed")] * bool(failed_playbooks)
     if commands:
         commands_text = catalogue.all_of(commands)
         sentences.append(catalogue.gettext("See {commands}.", commands=commands_text))

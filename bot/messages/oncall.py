@@ -99,4 +99,12 @@ def count_line(
         parts.append(
             catalogue.ngettext("*{count}* failed run", "*{count}* failed runs", counts.failed)
         )
+    if "playbook" in kinds and counts.failed_playbooks:
+        parts.append(
+            catalogue.ngettext(
+                "*{count}* failed playbook run",
+                "*{count}* failed playbook runs",
+                counts.failed_playbooks,
+            )
+        )
     return " · ".join(parts)

@@ -9,6 +9,7 @@ from slack_sdk.models.blocks import Block, ButtonElement
 from bot.domain.actions import BY_NAME, Action, needs_attribution
 from bot.domain.approvals import ApprovalIntent, ApprovalRequest
 from bot.domain.cards import ButtonValue
+from bot.domain.objects import ByKind, ObjectKind
 from bot.domain.operations import (
     UNDER_WAY,
     Operation,
@@ -20,7 +21,14 @@ from bot.domain.operations import (
 from bot.domain.reasons import NO_ANSWER, OutcomeReason
 from bot.domain.slack import MAX_FILE_MEGABYTES, SlackFile
 from bot.messages import approvals
-from bot.messages.blocks import Message, actions, context, section, text_message
+from bot.messages.blocks import (
+    RUNS_UNREAD,
+    Message,
+    actions,
+    context,
+    section,
+    text_message,
+)
 from bot.messages.cards import NOBODY
 from bot.messages.catalogue import N_, Catalogue
 from bot.messages.changes import differences
@@ -66,6 +74,31 @@ NOT_DONE_TEXTS = {
         "this bot to correct its endpoint."
     ),
 }
+CHECK_FIRST = ByKind(
+    task=N_("Check the task in SecMaster before you try again."),
+    instance=N_("Check the run in SecMaster before you try again."),
+    playbook=N_("Check the playbook run in SecMaster before you try again."),
+)
+NOT_FOUND = ByKind(
+    task=N_("No task with ID {id} in this workspace."),
+    instance=N_("No run with ID {id} in this workspace."),
+    playbook=N_("No playbook run with ID {id} in this workspace."),
+)
+# By the kind of what is to be retried, and by that of what is being retried.
+OVERLAPS: dict[tuple[ObjectKind, ObjectKind], str] = {
+    ("instance", "playbook"): N_(
+        "{actor} retried the playbook run {object}, {when}, and this run belongs to it. A second "
+        "retry would repeat its work."
+    ),
+    ("playbook", "instance"): N_(
+        "{actor} retried the run {object}, {when}, and it belongs to this playbook run. A second "
+        "retry would repeat its work."
+    ),
+}
+OVERLAP = N_(
+    "{actor} retried {object}, {when}, and that works on the same runs. A second retry would "
+    "repeat its work."
+)
 # These say themselves what was not done.
 COMPLETE = frozenset(
     {
@@ -214,14 +247,13 @@ def outcome(
                     "SecMaster's answer was lost; reading it again confirmed the result."
                 )
                 done = f"{done} {confirmed}"
+            if outcome.runs_unread:
+                done = f"{done} {catalogue.gettext(RUNS_UNREAD)}"
             return _with_receipt(f"{done}{typed}{notes}", receipt)
         case OperationState.UNKNOWN:
             unknown = catalogue.gettext(words.unknown, actor=actor)
             failure = failure_sentence(catalogue, outcome)
-            if operation.ref.kind == "task":
-                check = catalogue.gettext("Check the task in SecMaster before you try again.")
-            else:
-                check = catalogue.gettext("Check the run in SecMaster before you try again.")
+            check = catalogue.gettext(CHECK_FIRST[operation.ref.kind])
             return _with_receipt(f"❓ *{unknown}* {failure} {check}{notes}", receipt)
         case OperationState.FAILED | OperationState.PENDING | OperationState.IN_DOUBT:
             sign = "ℹ️" if outcome.reason_code in INFORMATION else "❌"
@@ -377,10 +409,18 @@ def still_trying(
     return text_message(f"⏳ {catalogue.gettext(words.in_doubt, actor=actor)} {failure} {plan}")
 
 
-def lost(catalogue: Catalogue, operation: Operation, holder: StandingOperation) -> Message:
-    """Say that an operation was not sent, since ``holder`` had been accepted before it."""
+def lost(
+    catalogue: Catalogue, operation: Operation, holder: StandingOperation, name: str = ""
+) -> Message:
+    """Say that an operation was not sent, since ``holder`` had been accepted before it.
+
+    ``name`` is that of the object of ``holder``, which may be another one.
+    """
     earlier = holder.operation
     not_sent = catalogue.gettext(labels(BY_NAME[operation.action]).not_sent)
+    if earlier.ref != operation.ref:
+        overlap = _overlapping_text(catalogue, operation, holder, name)
+        return text_message(f"✋ {overlap} {not_sent}")
     if holder.is_interrupted:
         return _interrupted(catalogue, earlier, not_sent, holder.runner)
     if (earlier.actor.id, earlier.action) == (operation.actor.id, operation.action):
@@ -397,6 +437,19 @@ def _earlier_text(catalogue: Catalogue, earlier: StandingOperation) -> str:
     if earlier.state in UNDER_WAY:
         return catalogue.gettext(words.under_way, actor=actor)
     return catalogue.gettext(words.done_before, actor=actor, when=date_token(earlier.at))
+
+
+def _overlapping_text(
+    catalogue: Catalogue, operation: Operation, earlier: StandingOperation, name: str
+) -> str:
+    """Say who retries what this retry would overlap with, and since when."""
+    ref, id_ = earlier.operation.ref, code(earlier.operation.ref.id)
+    return catalogue.gettext(
+        OVERLAPS.get((operation.ref.kind, ref.kind), OVERLAP),
+        actor=mention_user(earlier.operation.actor.id),
+        when=date_token(earlier.at),
+        object=f"*{inline(name, 100)}* ({id_})" if name else id_,
+    )
 
 
 def _interrupted(
@@ -469,12 +522,10 @@ def _particular_text(
     standing_operation: StandingOperation | None,
 ) -> str:
     """Say why an operation was not done, for one of the reasons that are PARTICULAR."""
-    is_task, id_ = operation.ref.kind == "task", code(operation.ref.id)
+    kind, id_ = operation.ref.kind, code(operation.ref.id)
     match outcome.reason_code:
-        case OutcomeReason.NOT_NOW if is_task:
-            text = _decided_text(catalogue, outcome, standing_operation)
         case OutcomeReason.NOT_NOW:
-            text = _run_status_text(catalogue, operation, outcome, standing_operation)
+            text = _not_now_text(catalogue, operation, outcome, standing_operation)
         case OutcomeReason.ALREADY_APPROVED:
             text = approvals.already_approved(catalogue, outcome.approval_request)
         case OutcomeReason.SAME_AUTHORITY:
@@ -485,10 +536,8 @@ def _particular_text(
             text = catalogue.gettext("You have no pending approval here to withdraw.")
         case OutcomeReason.CANNOT_POST:
             text = posting_problem(catalogue, outcome.code)
-        case OutcomeReason.NOT_FOUND if is_task:
-            text = catalogue.gettext("No task with ID {id} in this workspace.", id=id_)
         case OutcomeReason.NOT_FOUND:
-            text = catalogue.gettext("No run with ID {id} in this workspace.", id=id_)
+            text = catalogue.gettext(NOT_FOUND[kind], id=id_)
         case _:
             text = failure_sentence(catalogue, outcome)
     return text
@@ -528,16 +577,27 @@ def _decided_text(
     return f"{now} {decided}"
 
 
-def _run_status_text(
+def _not_now_text(
     catalogue: Catalogue,
     operation: Operation,
     outcome: Outcome,
     standing_operation: StandingOperation | None,
 ) -> str:
-    """Say which status a run has, and in which the action is possible."""
+    """Say which status an object has, and who brought that about or in which it is possible."""
+    match operation.ref.kind:
+        case "task":
+            return _decided_text(catalogue, outcome, standing_operation)
+        case "instance":
+            sentence = N_("The run is now {state}. This is possible only while it is {allowed}.")
+        case "playbook":
+            sentence = N_(
+                "The playbook run is now {state}. This is possible only while it is {allowed}."
+            )
+        case kind:
+            assert_never(kind)
     allowed = BY_NAME[operation.action].allowed_statuses
     text = catalogue.gettext(
-        "The run is now {state}. This is possible only while it is {allowed}.",
+        sentence,
         state=state_name(catalogue, INSTANCE_STATES, outcome.blocking_status),
         allowed=catalogue.one_of(
             [state_name(catalogue, INSTANCE_STATES, status) for status in allowed]

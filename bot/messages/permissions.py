@@ -10,7 +10,7 @@ from bot.domain.actions import BY_NAME, Action
 from bot.domain.approvals import ApprovalRequest
 from bot.domain.audit import OPERATOR
 from bot.domain.delegations import Delegation
-from bot.domain.objects import ObjectKind, Ref
+from bot.domain.objects import ByKind, Ref
 from bot.domain.operations import UNDER_WAY, Outcome, PolicyTerms, StandingOperation
 from bot.domain.reasons import OutcomeReason, RefusalReason
 from bot.domain.snapshots import Snapshot
@@ -72,7 +72,23 @@ REFUSAL_TEXTS = {
     RefusalReason.NEEDS_REASON: N_("A reason is required (rule {rule})."),
     RefusalReason.NEEDS_NAME: N_("The name must be typed to confirm (rule {rule})."),
 }
-READ_PERMISSIONS: dict[ObjectKind, str] = {"task": N_("Read tasks"), "instance": N_("Read runs")}
+READ_PERMISSIONS = ByKind(
+    task=N_("Read tasks"), instance=N_("Read runs"), playbook=N_("Read playbook runs")
+)
+NOBODY_READS = ByKind(
+    task=N_(
+        "No rule lets anybody read tasks: their lists, cards on request, Details and Home are "
+        "refused to everybody."
+    ),
+    instance=N_(
+        "No rule lets anybody read runs: their lists, cards on request, Details and Home are "
+        "refused to everybody."
+    ),
+    playbook=N_(
+        "No rule lets anybody read playbook runs: their lists, cards on request, Details and Home "
+        "are refused to everybody."
+    ),
+)
 
 
 def permission_name(catalogue: Catalogue, right: Action | Read) -> str:
@@ -318,24 +334,13 @@ def missing_read_rules(config: Config) -> str:
 
 def nobody_reads(catalogue: Catalogue, config: Config) -> str:
     """Say which kinds of objects nobody may read; "" where somebody may read each."""
-    match config.unreadable_kinds:
-        case ():
-            return ""
-        case ("task",):
-            return catalogue.gettext(
-                "No rule lets anybody read tasks: their lists, cards on request, Details and Home "
-                "are refused to everybody."
-            )
-        case ("instance",):
-            return catalogue.gettext(
-                "No rule lets anybody read runs: their lists, cards on request, Details and Home "
-                "are refused to everybody."
-            )
-        case _:
-            return catalogue.gettext(
-                "No rule lets anybody read tasks or runs: lists, cards on request, Details and "
-                "Home are refused to everybody."
-            )
+    kinds = config.unreadable_kinds
+    if {"task", "instance"} <= set(kinds):
+        return catalogue.gettext(
+            "No rule lets anybody read tasks or runs: lists, cards on request, Details and Home "
+            "are refused to everybody."
+        )
+    return " ".join(catalogue.gettext(NOBODY_READS[kind]) for kind in kinds)
 
 
 def reloaded(catalogue: Catalogue, before: Config, after: Config) -> Message:

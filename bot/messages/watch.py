@@ -13,7 +13,7 @@ from slack_sdk.models.blocks import (
 )
 from slack_sdk.models.views import View
 
-from bot.domain.objects import OBJECT_KINDS, ObjectKind, Ref
+from bot.domain.objects import OBJECT_KINDS, ByKind, ObjectKind, Ref
 from bot.domain.reasons import ChannelRefusal
 from bot.domain.slack import Destination, DestinationKind
 from bot.domain.troubles import DueTasks, Trouble, TroubleKind
@@ -41,6 +41,11 @@ NOT_WATCHING = N_(
 SNOOZE_FORM = "snooze"  # its callback id
 SNOOZE_LENGTH, SNOOZE_SCOPE = "length", "scope"  # its inputs
 FOR_ALL, FOR_ME = "all", "me"
+WHERE = ByKind(
+    task=N_("*Where task {id} goes*"),
+    instance=N_("*Where run {id} goes*"),
+    playbook=N_("*Where playbook run {id} goes*"),
+)
 
 
 def status(  # noqa: PLR0913, PLR0917 - a line for each
@@ -127,6 +132,13 @@ def _poll_line(
         sentences.append(
             catalogue.ngettext("{count} run has failed.", "{count} runs have failed.", count)
         )
+    if "playbook" in counted_kinds:
+        count = watch_status.open[poll.workspace, "playbook"]
+        sentences.append(
+            catalogue.ngettext(
+                "{count} playbook run has failed.", "{count} playbook runs have failed.", count
+            )
+        )
     return f"👁️ {' '.join(sentences)}"
 
 
@@ -159,15 +171,24 @@ def routes(
     return text_message("\n".join(lines) or none)
 
 
+def _taken_objects(catalogue: Catalogue, route: Route, place: str) -> list[str]:
+    """Say which objects a route takes, and where it leads."""
+    sentences = []
+    if route.tasks and route.instances:
+        sentences.append(catalogue.gettext("Waiting tasks and failed runs → {place}.", place=place))
+    elif route.tasks:
+        sentences.append(catalogue.gettext("Waiting tasks → {place}.", place=place))
+    elif route.instances:
+        sentences.append(catalogue.gettext("Failed runs → {place}.", place=place))
+    if route.playbooks:
+        sentences.append(catalogue.gettext("Failed playbook runs → {place}.", place=place))
+    return sentences
+
+
 def _route_text(catalogue: Catalogue, route: Route) -> str:
     """Describe a route in a few sentences."""
     place = _destination(catalogue, route.destination)
-    if route.tasks and route.instances:
-        sentences = [catalogue.gettext("Waiting tasks and failed runs → {place}.", place=place)]
-    elif route.tasks:
-        sentences = [catalogue.gettext("Waiting tasks → {place}.", place=place)]
-    else:
-        sentences = [catalogue.gettext("Failed runs → {place}.", place=place)]
+    sentences = _taken_objects(catalogue, route, place)
     if conditions := route.when.model_dump(exclude_defaults=True):
         limits = []
         for key, value in conditions.items():
@@ -240,10 +261,7 @@ def route_test(
     ``answers`` are each route with its title and how it matches; ``subscribed`` are the channels
     that are subscribed to everything.
     """
-    if ref.kind == "task":
-        lines = [catalogue.gettext("*Where task {id} goes*", id=code(ref.id))]
-    else:
-        lines = [catalogue.gettext("*Where run {id} goes*", id=code(ref.id))]
+    lines = [catalogue.gettext(WHERE[ref.kind], id=code(ref.id))]
     for title, route, match in answers:
         sign = "✅" if match in TAKEN else "▫️"
         lines.append(

@@ -6,7 +6,7 @@ from typing import assert_never
 
 from bot.domain.actions import TABLE, Action
 from bot.domain.delegations import Delegation
-from bot.domain.objects import OBJECT_KINDS, ObjectKind
+from bot.domain.objects import OBJECT_KINDS, ByKind
 from bot.domain.reasons import RefusalReason
 from bot.messages.blocks import Message, new_message, section
 from bot.messages.catalogue import N_, Catalogue
@@ -20,7 +20,9 @@ from bot.policy.rules import READS, Read, ReasonRule, RuleConditions
 
 MAX_CASES = 6  # that are told of one right
 MAX_TEXT = 60  # characters of a pattern
-GROUP_TITLES: dict[ObjectKind, str] = {"task": N_("Tasks"), "instance": N_("Workflow runs")}
+GROUP_TITLES = ByKind(
+    task=N_("Tasks"), instance=N_("Workflow runs"), playbook=N_("Playbook runs")
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ approval already.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import assert_never
 
@@ -20,7 +20,9 @@ from bot.domain.approvals import (
 )
 from bot.domain.attribution import comment_reference, comment_reference_of
 from bot.domain.claims import Claim, HeldBy, NotCounted, RequestOver, Taken, WaitingFor
+from bot.domain.objects import Ref
 from bot.domain.operations import Operation, OperationState, Outcome, PolicyRefusal
+from bot.domain.playbook_runs import runs_within
 from bot.domain.reasons import OutcomeReason
 from bot.domain.snapshots import Snapshot, StoredSnapshot
 from bot.operations.authorization import ask_again, authorize_again, needs_object
@@ -35,7 +37,7 @@ from bot.operations.step_results import (
 )
 from bot.operations.steps import posted_since
 from bot.policy.config import Config
-from bot.secmaster import Instance, NotFound, SecMasterError, Task
+from bot.secmaster import NotFound, PlaybookInstance, SecMasterError, Task
 from bot.services import Services
 from bot.slack.directory import LookupFailed
 from bot.slack.gateway import SlackFailed
@@ -46,7 +48,7 @@ DONE = Outcome(state=OperationState.DONE)
 Authorize = Callable[
     [Services, Config, Operation, Snapshot | None], Awaitable[Operation | PolicyRefusal]
 ]
-TakeKey = Callable[[Operation, str, datetime, StoredSnapshot], Claim]
+TakeKey = Callable[[Operation, str, datetime, StoredSnapshot, Sequence[Ref]], Claim]
 
 
 async def run(services: Services, operation: Operation) -> PreflightResult:
@@ -140,18 +142,22 @@ async def _claim(
 ) -> PreflightResult:
     """Take the key, or count the approval where more people are needed."""
     action = BY_NAME[operation.action]
-    retry_count = snapshot.retry_count if isinstance(snapshot, Instance) else 0
     stored = snapshots.stored(snapshot) if snapshot else StoredSnapshot()
     group = action.claim_group
-    key = f"{operation.ref}:{group}:{retry_count}" if group else ""
+    attempt = snapshots.attempt(snapshot)
+    key = f"{operation.ref}:{group}:{attempt}" if group else ""
+    covers = runs_within(operation.ref, snapshot) if action.is_retry else ()
     now = services.clock.now()
-    claim = await asyncio.to_thread(take, operation, key, now, stored)
+    claim = await asyncio.to_thread(take, operation, key, now, stored, covers)
     if isinstance(claim, WaitingFor):
         services.outbox_written.set()  # those who may approve next are called at once
     preflight = Preflight(
-        retry_count=retry_count,
+        attempt=attempt,
         status=snapshot.status if snapshot else "",
         decision_fingerprint=stored.fingerprint,
+        runs_unread=action.is_retry
+        and isinstance(snapshot, PlaybookInstance)
+        and snapshot.actions is None,
     )
     return _result(operation, claim, preflight)
 
@@ -221,7 +227,7 @@ async def recheck(
         snapshot = await services.workspaces.read(operation.ref)
     except SecMasterError as error:
         return not_sent(error)
-    if isinstance(snapshot, Instance) and snapshot.retry_count != preflight.retry_count:
+    if snapshots.attempt(snapshot) != preflight.attempt:  # another one has failed since
         return StepResult(kind=ResultKind.FINAL, outcome=_not_now(snapshot))
     fingerprint = preflight.decision_fingerprint
     refusal = await _not_open(services, operation, snapshot, fingerprint)

@@ -1,6 +1,6 @@
 """Read SecMaster's objects for one person: what the policy does not let them read stays here.
 
-Whatever shows a person something of a task or an instance asks a ``Reader`` for it. No answer of
+Whatever shows a person something of a task or a run asks a ``Reader`` for it. No answer of
 the policy means no, and where a whole kind is refused SecMaster is not even asked.
 """
 
@@ -8,9 +8,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import assert_never
 
 from bot.domain.actions import Action
-from bot.domain.objects import ObjectKind, Ref
+from bot.domain.objects import RUN_KINDS, ObjectKind, Ref
 from bot.domain.slack import Actor
 from bot.domain.snapshots import ListPage, ListSource, Snapshot
 from bot.policy.config import Config
@@ -26,7 +27,14 @@ from bot.policy.decide import (
     read_scope,
 )
 from bot.policy.rules import READS
-from bot.secmaster import InstanceStatus, QueryType, SecMaster, Task
+from bot.secmaster import (
+    Instance,
+    InstanceStatus,
+    PlaybookInstance,
+    QueryType,
+    SecMaster,
+    Task,
+)
 from bot.services import Services
 from bot.slack.directory import LookupFailed
 
@@ -34,6 +42,7 @@ from bot.slack.directory import LookupFailed
 MAX_ROWS = 1000
 MAX_TRACKED = 5000  # the same of what sync knows: a failed run may be long
 MAX_LIMIT = 100  # rows that SecMaster lists at once
+PLAYBOOK_RUNS = 9999  # and of playbooks' runs in all: offset and limit stay below 10000 together
 
 # So long after the poll that should have followed a good one, what it found is no longer shown.
 LATE = timedelta(seconds=30)
@@ -156,13 +165,14 @@ class Reader:
         )
 
     async def open_objects(
-        self, kind: ObjectKind, workspace: str, *, fresh: bool = False, workflow_id: str = ""
+        self, kind: ObjectKind, workspace: str, *, fresh: bool = False, definition_id: str = ""
     ) -> OpenObjects:
         """Return the tasks that wait, or the runs that failed, of those that the person may read.
 
         Sync knows them, in one query. SecMaster is asked where that is off or late, or where what
         is ``fresh`` is asked for; then only the first of a long list are looked through. Of a
-        ``workflow_id`` only its runs are returned. Raises ReadRefused, or SecMasterError.
+        workflow or playbook with a ``definition_id`` only its runs are returned. Raises
+        ReadRefused, or SecMasterError.
         """
         scope = self._require_in(workspace, kind)
         source, as_of = await asyncio.to_thread(self._source, workspace)
@@ -175,38 +185,31 @@ class Reader:
             looked_through = MAX_TRACKED if len(objects) > MAX_TRACKED else None
         else:
             as_of = None
-            rows, looked_through = await self._read_all(workspace, open_listing(kind, workflow_id))
+            listing = open_listing(kind, definition_id)
+            rows, looked_through = await self._read_all(workspace, listing)
         readable = self._readable(kind, workspace, rows)
         return OpenObjects(
-            rows=[row for row in readable if not workflow_id or _workflow_id(row) == workflow_id],
+            rows=[row for row in readable if definition_id in ("", _definition_id(row))],
             source=source,
             as_of=as_of,
             restricted=scope is not ReadScope.EVERYTHING,
             looked_through=looked_through,
         )
 
-    async def active_runs(self, workspace: str) -> Sequence[Snapshot]:
-        """Return the runs that go on by themselves, of those that the person may read.
+    async def active_runs(self, kind: ObjectKind, workspace: str) -> Sequence[Snapshot]:
+        """Return the runs of a kind that go on by themselves, of those that the person may read.
 
         SecMaster is asked, since sync knows only what failed; of many the latest are returned.
         Raises ReadRefused, or SecMasterError.
         """
-        self._require_in(workspace, "instance")
-
-        def runs(status: InstanceStatus) -> Listing:
-            async def listing(client: SecMaster, offset: int, limit: int) -> ListedRows:
-                page = await client.list_workflow_instances(
-                    status=status, offset=offset, limit=limit
-                )
-                return page.instances, page.total
-
-            return listing
-
+        if kind not in RUN_KINDS:
+            return []
+        self._require_in(workspace, kind)
         pages = await asyncio.gather(
-            *(self._read_all(workspace, runs(status)) for status in ACTIVE_STATUSES)
+            *(self._read_all(workspace, run_listing(kind, status)) for status in ACTIVE_STATUSES)
         )
         rows = [row for page, _looked_through in pages for row in page]
-        return self._readable("instance", workspace, rows)
+        return self._readable(kind, workspace, rows)
 
     def allowed_actions(
         self, ref: Ref, snapshot: Snapshot, actions: Iterable[Action]
@@ -282,8 +285,14 @@ class Reader:
         return PolicyContext(names, self.services.clock.now(), snapshot)
 
 
-def open_listing(kind: ObjectKind, workflow_id: str = "") -> Listing:
-    """Return the request of the tasks that wait, oldest first, or of the runs that failed."""
+def open_listing(kind: ObjectKind, definition_id: str = "") -> Listing:
+    """Return the request of the tasks that wait, oldest first, or of the runs that failed.
+
+    SecMaster narrows the runs of workflows alone to those of one definition.
+    """
+    if kind in RUN_KINDS:
+        workflow_id = definition_id if kind == "instance" else ""
+        return run_listing(kind, InstanceStatus.FAILED, workflow_id=workflow_id)
 
     async def tasks(client: SecMaster, offset: int, limit: int) -> ListedRows:
         page = await client.list_tasks(
@@ -295,17 +304,51 @@ def open_listing(kind: ObjectKind, workflow_id: str = "") -> Listing:
         )
         return page.tasks, page.total
 
-    async def runs(client: SecMaster, offset: int, limit: int) -> ListedRows:
+    return tasks
+
+
+def run_listing(
+    kind: ObjectKind, status: str, *, workflow_id: str = "", name: str = ""
+) -> Listing:
+    """Return the request of the runs of a kind with a status, "" for any."""
+
+    async def workflow_runs(client: SecMaster, offset: int, limit: int) -> ListedRows:
         page = await client.list_workflow_instances(
-            status=InstanceStatus.FAILED, workflow_id=workflow_id, offset=offset, limit=limit
+            status=status, workflow_id=workflow_id, name=name, offset=offset, limit=limit
         )
         return page.instances, page.total
 
-    return tasks if kind == "task" else runs
+    async def playbook_runs(client: SecMaster, offset: int, limit: int) -> ListedRows:
+        limit = min(limit, PLAYBOOK_RUNS - offset)  # it takes no request beyond those
+        if limit < 1:
+            return (), 0
+        page = await client.list_playbook_instances(
+            status=status, name=name, offset=offset, limit=limit
+        )
+        return page.instances, min(page.total, PLAYBOOK_RUNS)
+
+    match kind:
+        case "instance":
+            return workflow_runs
+        case "playbook":
+            return playbook_runs
+        case "task":
+            raise ValueError("tasks are listed by whether they are handled")
+        case _:
+            assert_never(kind)
 
 
-def _workflow_id(snapshot: Snapshot) -> str:
-    return "" if isinstance(snapshot, Task) else snapshot.workflow.id
+def _definition_id(snapshot: Snapshot) -> str:
+    """Return the id of the workflow or playbook that this is a run of; "" for a task."""
+    match snapshot:
+        case Task():
+            return ""
+        case Instance():
+            return snapshot.workflow.id
+        case PlaybookInstance():
+            return snapshot.playbook.id
+        case _:
+            assert_never(snapshot)
 
 
 async def open_reader(services: Services, actor: Actor, *actions: Action) -> Reader:

@@ -166,11 +166,11 @@ async def still_trying(services: Services, operation: Operation, notice: Notice)
 async def redraw(services: Services, operation: Operation, result: StepResult) -> None:
     """Draw the cards of an operation's object, from SecMaster's answer where that is the last word.
 
-    A task that still waits may change again at once, and an instance's answer says nothing of it:
-    those are read. Where they can't be, the cards are drawn from what is stored, since what follows
+    What may change again at once, as a task that still waits, is read, and so is a workflow's run,
+    of which the answer says nothing. Where they can't be, the cards are drawn from what is stored, since what follows
     must not wait for them, and the poller draws them later.
     """
-    snapshot = snapshots.parse(operation.ref.kind, result.task)
+    snapshot = snapshots.parse(operation.ref.kind, result.snapshot)
     try:
         if snapshot and result.asked_at and snapshot.status not in CHANGEABLE_STATUSES:
             await services.cards.redraw_from(operation.ref, snapshot, result.asked_at)
@@ -199,7 +199,9 @@ async def lost(services: Services, operation: Operation, holder: StandingOperati
     """Tell the person that another operation came first; in a batch its row tells it."""
     if not operation.batch_ts:
         holder = await asyncio.to_thread(services.store.workflows.with_runner, holder)
-        message = messages.lost(services.catalogue, operation, holder)
+        tracked = await asyncio.to_thread(services.store.tracked.get, [holder.operation.ref])
+        name = tracked[0].snapshot.name if tracked else ""
+        message = messages.lost(services.catalogue, operation, holder, name)
         await _in_private(services, operation, message)
 
 

@@ -119,17 +119,26 @@ def _duration(word: str, text: str) -> timedelta:
 
 def _texts(snapshot: Snapshot) -> Iterator[str]:
     """Yield the texts of an object that are searched."""
-    if isinstance(snapshot, Task):
-        yield from (snapshot.name, snapshot.description, snapshot.creator_name)
-        yield from (snapshot.related_object, snapshot.approver)
-        yield from _json_texts(snapshot.view_parameters)
-        yield from _json_texts(snapshot.handle_parameters)
-        return
-    for named in (snapshot.playbook, snapshot.dataclass_):
-        yield from (named.name, named.en_name)
-    yield from (snapshot.name, snapshot.workflow.name, snapshot.workflow.name_en)
-    if node := snapshot.failed_node:
-        yield from (node.action_name, node.error_msg)
+    match snapshot:
+        case Task():
+            yield from (snapshot.name, snapshot.description, snapshot.creator_name)
+            yield from (snapshot.related_object, snapshot.approver)
+            yield from _json_texts(snapshot.view_parameters)
+            yield from _json_texts(snapshot.handle_parameters)
+        case Instance():
+            for named in (snapshot.playbook, snapshot.dataclass_):
+                yield from (named.name, named.en_name)
+            yield from (snapshot.name, snapshot.workflow.name, snapshot.workflow.name_en)
+            if node := snapshot.failed_node:
+                yield from (node.action_name, node.error_msg)
+        case PlaybookInstance():
+            for named in (snapshot.dataobject, snapshot.dataclass_):
+                yield from (named.name, named.en_name)
+            yield from (snapshot.name, snapshot.playbook.name)
+            for action in snapshot.actions or ():
+                yield from (action.name, action.log.error_msg)
+        case _:
+            assert_never(snapshot)
 
 
 def _json_texts(text: str) -> Iterator[str]:

@@ -36,8 +36,8 @@ class StepResult(Value):
     ``at`` is when the step ended, None where no time is spent in it; ``resumed``: the process was
     down since the step before, and this is the first one after it. ``retry_after`` is how many
     seconds SecMaster asked to be left alone for. ``write_effect`` is what the answer proves about
-    a write that is in doubt. ``task`` is the task as SecMaster's answer shows it, as JSON, when it
-    was asked at ``asked_at``. ``conclusion`` is the outcome as it was recorded in the same step,
+    a write that is in doubt. ``snapshot`` is the object as SecMaster's answer shows it, as JSON,
+    when it was asked at ``asked_at``. ``conclusion`` is the outcome as it was recorded in the same step,
     None where the operation goes on.
     """
 
@@ -47,7 +47,7 @@ class StepResult(Value):
     resumed: bool = False
     retry_after: float = 0
     write_effect: WriteEffect = WriteEffect.POSSIBLE
-    task: str = ""
+    snapshot: str = ""
     asked_at: datetime | None = None
     conclusion: Outcome | None = None
 
@@ -55,15 +55,17 @@ class StepResult(Value):
 class Preflight(Value):
     """What was read and claimed before the write, as far as a later step needs it.
 
-    ``ended_request`` is what the operation put an end to, ``outdated_approvals`` were given to
-    something that has changed since.
+    ``attempt`` is the one of a run that had failed. ``ended_request`` is what the operation put an
+    end to, ``outdated_approvals`` were given to something that has changed since. ``runs_unread``
+    says that nobody knows which runs a retry takes up again.
     """
 
-    retry_count: int = 0
+    attempt: int = 0
     status: str = ""
     decision_fingerprint: str = ""
     ended_request: ApprovalRequest | None = None
     outdated_approvals: tuple[Approval, ...] = ()
+    runs_unread: bool = False
 
 
 class PreflightResult(StepResult):

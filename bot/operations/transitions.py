@@ -250,7 +250,7 @@ def conclude(state: State, result: StepResult) -> State:
 
 def report(state: State, result: StepResult) -> State:
     """The outcome is on record: report it."""
-    answer = {"task": state.result.task, "asked_at": state.result.asked_at}
+    answer = {"snapshot": state.result.snapshot, "asked_at": state.result.asked_at}
     return replace(state, effect=Effect.REPORT, result=result.model_copy(update=answer))
 
 

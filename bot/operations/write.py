@@ -7,6 +7,7 @@ that a dead process may have sent is never sent again unread.
 import asyncio
 from datetime import timedelta
 from functools import partial
+from typing import assert_never
 
 from bot.domain.actions import BY_NAME
 from bot.domain.attribution import attribution_comment, has_comment, signed_comment
@@ -25,7 +26,15 @@ from bot.operations.step_results import (
 )
 from bot.operations.steps import check_name
 from bot.operations.transitions import State
-from bot.secmaster import CommandType, Receipt, SecMasterError, TaskAction, WriteEffect
+from bot.secmaster import (
+    CommandType,
+    PlaybookOperation,
+    PlaybookReceipt,
+    Receipt,
+    SecMasterError,
+    TaskAction,
+    WriteEffect,
+)
 from bot.services import Services
 
 
@@ -52,14 +61,15 @@ async def send(
         if error.write_effect is WriteEffect.NONE:
             return not_sent(error)
         return in_doubt(error, error.write_effect)
+    answer = receipt.task if isinstance(receipt, Receipt) else receipt.instance
     outcome = Outcome(
         state=OperationState.DONE,
         status=receipt.status,
         request_id=receipt.request_id,
-        status_after=receipt.task.status if receipt.task else "",
+        status_after=answer.status if answer else "",
     )
-    task = receipt.task.model_dump_json() if receipt.task else ""
-    return StepResult(kind=ResultKind.DONE, outcome=outcome, task=task, asked_at=asked_at)
+    snapshot = answer.model_dump_json() if answer else ""
+    return StepResult(kind=ResultKind.DONE, outcome=outcome, snapshot=snapshot, asked_at=asked_at)
 
 
 async def recorded_end(services: Services, operation: Operation) -> Outcome | None:
@@ -86,7 +96,7 @@ async def verify(
         took_effect: bool | None = has_comment(operation, snapshot)
     else:
         action = BY_NAME[operation.action]
-        took_effect = action.took_effect(operation, snapshot, preflight.retry_count)
+        took_effect = action.took_effect(operation, snapshot, preflight.attempt)
     if took_effect:
         done = Outcome(
             state=OperationState.DONE,
@@ -104,7 +114,9 @@ async def verify(
     return StepResult(kind=kind_of_result, outcome=unknown)
 
 
-async def _put(services: Services, operation: Operation, kind: WriteKind) -> Receipt:
+async def _put(
+    services: Services, operation: Operation, kind: WriteKind
+) -> Receipt | PlaybookReceipt:
     """Send one write; raises SecMasterError, or BrokenOff."""
     # Reading and waiting for a connection and a credential may have taken minutes by then.
     before_send = partial(check_name, services)
@@ -121,13 +133,21 @@ async def _put(services: Services, operation: Operation, kind: WriteKind) -> Rec
     for param in action.params:
         if param.signed:
             params[param.name] = signed_comment(operation, params[param.name], permalink)
-    if isinstance(action.command, CommandType):
-        return await client.update_workflow_instance(
-            object_id, command_type=action.command, **params, before_send=before_send
-        )
-    return await client.update_task(
-        object_id, action=action.command, **params, before_send=before_send
-    )
+    match action.command:
+        case TaskAction():
+            return await client.update_task(
+                object_id, action=action.command, **params, before_send=before_send
+            )
+        case CommandType():
+            return await client.update_workflow_instance(
+                object_id, command_type=action.command, **params, before_send=before_send
+            )
+        case PlaybookOperation():
+            return await client.operate_playbook_instance(
+                object_id, operation=action.command, before_send=before_send
+            )
+        case _:
+            assert_never(action.command)
 
 
 async def conclude(services: Services, state: State) -> Outcome:
@@ -138,7 +158,8 @@ async def conclude(services: Services, state: State) -> Outcome:
         "duration": max(0.0, (now - operation.accepted_at).total_seconds()),
         "status_before": preflight.status,
         "preflight_fingerprint": outcome.preflight_fingerprint or preflight.decision_fingerprint,
-        "retries_before": preflight.retry_count if BY_NAME[operation.action].is_retry else None,
+        "attempt_before": preflight.attempt if BY_NAME[operation.action].is_retry else None,
+        "runs_unread": preflight.runs_unread,
         "ended_request": outcome.ended_request or preflight.ended_request,
         "outdated_approvals": preflight.outdated_approvals,
     }

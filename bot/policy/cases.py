@@ -20,13 +20,14 @@ from pydantic import (
 )
 
 from bot.domain.actions import BY_NAME, Action
+from bot.domain.objects import OBJECT_KINDS, ByKind, ObjectKind
 from bot.domain.reasons import RefusalReason
 from bot.policy.config import Config, parse_toml
 from bot.policy.decide import Allowed, Decision, Refused, needs_snapshot
 from bot.policy.ids import UsergroupId, UserId
 from bot.policy.problems import NO_SUCH_FILE, problems_of, unreadable
 from bot.policy.rules import READS, Read, Section
-from bot.secmaster import Instance, Task
+from bot.secmaster import Instance, PlaybookInstance, Task
 from bot.secmaster.values import moment
 
 # The refusals that a case can expect: there is no Slack or SecMaster here that could fail.
@@ -44,7 +45,7 @@ Reason = Literal[
     RefusalReason.UNSTATED,
     RefusalReason.LOOKALIKE,
 ]
-ONE = {"task": "a task", "instance": "an instance"}
+ONE = ByKind(task="a task", instance="an instance", playbook="a playbook instance")
 ROWS: dict[str, Action | Read] = {**BY_NAME, **{read.name: read for read in READS}}
 
 
@@ -116,13 +117,29 @@ class InstanceFacts(Section):
         return Instance.model_validate(self.model_dump())
 
 
+class PlaybookFacts(Section):
+    """The facts about a playbook instance's playbook that the policy reads."""
+
+    name: str = ""
+
+
+class PlaybookInstanceFacts(Section):
+    """The facts about a playbook instance that the policy reads, by SecMaster's names."""
+
+    name: str = ""
+    playbook: PlaybookFacts = PlaybookFacts()
+
+    def read(self) -> PlaybookInstance:
+        """Return the playbook instance that has these facts."""
+        return PlaybookInstance.model_validate(self.model_dump())
+
+
 @dataclass(frozen=True, slots=True)
 class CaseScope:
-    """What a question is checked against: the policy, and the names of tasks and instances."""
+    """What a question is checked against: the policy, and the names of each kind's objects."""
 
     policy: Config
-    task: frozenset[str] = frozenset()
-    instance: frozenset[str] = frozenset()
+    names: ByKind[frozenset[str]]
 
 
 def _scope(info: ValidationInfo) -> CaseScope:
@@ -139,6 +156,7 @@ class Question(Section):
     action: Annotated[str, AfterValidator(_check_action)]
     task: str = ""
     instance: str = ""
+    playbook: str = ""
     workspace: Annotated[Ids, BeforeValidator(_as_list), Field(min_length=1)] = ("main",)
     break_glass: YesNo = False
 
@@ -149,15 +167,20 @@ class Question(Section):
 
     @property
     def about(self) -> str:
-        """The name of the task or instance that it is taken on; "" for none."""
-        return self.task or self.instance
+        """The name of the object that it is taken on; "" for none."""
+        return self.task or self.instance or self.playbook
 
-    @field_validator("task", "instance")
+    @property
+    def objects(self) -> ByKind[str]:
+        """The name of the object of each kind that it names; "" for none."""
+        return ByKind(task=self.task, instance=self.instance, playbook=self.playbook)
+
+    @field_validator("task", "instance", "playbook")
     @classmethod
     def is_in_the_file(cls, name: str, info: ValidationInfo) -> str:
-        """Check that the file defines a task or instance of this name; raises ValueError."""
-        kind = info.field_name or ""
-        names = getattr(_scope(info), kind)
+        """Check that the file defines an object of this name and kind; raises ValueError."""
+        [kind] = [kind for kind in OBJECT_KINDS if kind == info.field_name]
+        names = _scope(info).names[kind]
         if name not in names:
             hint = f"there are {', '.join(sorted(names))}" if names else "there are none"
             raise ValueError(f"{name!r} is not defined under [{kind}s]; {hint}")
@@ -166,9 +189,11 @@ class Question(Section):
     @model_validator(mode="after")
     def is_about_what_it_is_done_on(self, info: ValidationInfo) -> Self:
         """Check that it names an object of the right kind if it needs one; raises ValueError."""
-        kind, other = ("task", "instance") if self.row.kind == "task" else ("instance", "task")
-        if getattr(self, other):
-            raise ValueError(f"{self.action} is done on {ONE[kind]}, and this names {ONE[other]}")
+        kind: ObjectKind = self.row.kind
+        for other, name in self.objects.items():
+            if name and other != kind:
+                named = f"{self.action} is done on {ONE[kind]}, and this names {ONE[other]}"
+                raise ValueError(named)
         if not self.about and needs_snapshot(_scope(info).policy.rules, self.row):
             raise ValueError(f"a rule asks what {self.action} is done on: name the {kind}")
         return self
@@ -233,6 +258,7 @@ class Cases(Section):
     people: dict[UserId, Person] = Field({})
     tasks: dict[str, TaskFacts] = Field({})
     instances: dict[str, InstanceFacts] = Field({})
+    playbooks: dict[str, PlaybookInstanceFacts] = Field({})
     cases: tuple[Case, ...] = ()
 
 
@@ -251,7 +277,12 @@ def load(path: Path, policy: Config) -> Cases:
             f"{path}: is a policy, and here cases are meant: give it with --config, and as CASES "
             "a file whose [[cases]] say what it must answer"
         )
-    scope = CaseScope(policy, _keys(table, "tasks"), _keys(table, "instances"))
+    names = ByKind(
+        task=_keys(table, "tasks"),
+        instance=_keys(table, "instances"),
+        playbook=_keys(table, "playbooks"),
+    )
+    scope = CaseScope(policy, names)
     try:
         return Cases.model_validate(table, context=scope)
     except ValidationError as error:
@@ -266,7 +297,12 @@ def _keys(table: dict[str, Any], name: str) -> frozenset[str]:
 
 def parse_question(fields: dict[str, Any], cases: Cases, policy: Config) -> Question:
     """Read one question about what the cases describe; raises CasesError."""
-    scope = CaseScope(policy, frozenset(cases.tasks), frozenset(cases.instances))
+    names = ByKind(
+        task=frozenset(cases.tasks),
+        instance=frozenset(cases.instances),
+        playbook=frozenset(cases.playbooks),
+    )
+    scope = CaseScope(policy, names)
     try:
         return Question.model_validate(fields, context=scope)
     except ValidationError as error:

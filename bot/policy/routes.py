@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, Self, assert_never
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -29,7 +29,13 @@ from bot.policy.rules import (
     numbered,
     stated_values,
 )
-from bot.secmaster import InstanceStatus, Task
+from bot.secmaster import (
+    Instance,
+    InstanceStatus,
+    PlaybookInstance,
+    PlaybookInstanceStatus,
+    Task,
+)
 
 DAY = timedelta(days=1)
 MINUTE = timedelta(minutes=1)
@@ -60,6 +66,14 @@ def distinct(entries: tuple[T, ...]) -> tuple[T, ...]:
 def _check_watched(statuses: tuple[InstanceStatus, ...]) -> tuple[InstanceStatus, ...]:
     if any(status != InstanceStatus.FAILED for status in statuses):
         raise ValueError("of instances only those that FAILED are watched")
+    return distinct(statuses)
+
+
+def _check_watched_playbooks(
+    statuses: tuple[PlaybookInstanceStatus, ...],
+) -> tuple[PlaybookInstanceStatus, ...]:
+    if any(status != PlaybookInstanceStatus.FAILED for status in statuses):
+        raise ValueError("of playbook instances only those that FAILED are watched")
     return distinct(statuses)
 
 
@@ -175,7 +189,7 @@ class ThreadDetail(StrEnum):
 
 
 class Route(Entry):
-    """Which waiting tasks and which instances, by status, get a card in one place.
+    """Which waiting tasks and which runs, by status, get a card in one place.
 
     For a user group each member gets a card in their direct messages. ``mention`` are mentioned
     when a card is posted, ``remind`` is how long before a task's due date (longest first), and
@@ -189,6 +203,9 @@ class Route(Entry):
     usergroup: UsergroupId = ""
     tasks: bool = Field(default=False, strict=True)
     instances: Annotated[tuple[InstanceStatus, ...], AfterValidator(_check_watched)] = ()
+    playbooks: Annotated[
+        tuple[PlaybookInstanceStatus, ...], AfterValidator(_check_watched_playbooks)
+    ] = ()
     when: RouteConditions = RouteConditions()
     mention: Annotated[tuple[MentionId, ...], AfterValidator(distinct)] = ()
     quiet: Quiet | None = None
@@ -212,8 +229,10 @@ class Route(Entry):
     @model_validator(mode="after")
     def takes_what_it_speaks_of(self) -> Self:
         """Check that it takes the objects that its other keys are about; raises ValueError."""
-        if not self.tasks and not self.instances:
-            raise ValueError("a route takes something: give tasks = true, instances, or both")
+        if not self.tasks and not self.instances and not self.playbooks:
+            raise ValueError(
+                "a route takes something: give tasks = true, instances, playbooks, or several"
+            )
         if self.remind and not self.tasks:
             raise ValueError("remind: only tasks have a due date; add tasks = true")
         if self.when.business_type and not self.tasks:
@@ -227,9 +246,15 @@ class Route(Entry):
 
     def statuses(self, snapshot: Snapshot) -> tuple[str, ...]:
         """Return the statuses in which it takes such an object; () if it never does."""
-        if isinstance(snapshot, Task):
-            return WAITING if self.tasks else ()
-        return self.instances
+        match snapshot:
+            case Task():
+                return WAITING if self.tasks else ()
+            case Instance():
+                return self.instances
+            case PlaybookInstance():
+                return self.playbooks
+            case _:
+                assert_never(snapshot)
 
 
 class DigestSchedule(Section):

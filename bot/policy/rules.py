@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated, Self, TypeVar
+from typing import Annotated, Self, TypeVar, assert_never
 
 from pydantic import (
     AfterValidator,
@@ -22,13 +22,13 @@ from pydantic import (
 )
 
 from bot.domain.actions import BY_NAME, TABLE, Action
-from bot.domain.objects import OBJECT_KINDS, ObjectKind
+from bot.domain.objects import OBJECT_KINDS, ByKind, ObjectKind
 from bot.domain.snapshots import Snapshot
 from bot.policy import patterns
 from bot.policy.ids import UsergroupId, UserId
 from bot.policy.patterns import normalize
 from bot.policy.problems import ENTRY_NAME
-from bot.secmaster import BusinessType, Task
+from bot.secmaster import BusinessType, Instance, PlaybookInstance, Task
 
 T = TypeVar("T")
 
@@ -46,10 +46,12 @@ OBJECT_KEYS = ("business_type", "name", "related_object", "workflow", "playbook"
 # What a rule about reading may say: nothing is asked of somebody who only looks.
 READ_RULE_KEYS = frozenset({"name", "effect", "actions", "roles", "when"})
 # What is said of no object of a kind, neither by a list nor by the object itself.
-UNLISTED_KEYS: dict[ObjectKind, tuple[str, ...]] = {
-    "task": (),
-    "instance": ("business_type", "overdue"),
-}
+UNLISTED_KEYS = ByKind[tuple[str, ...]](
+    task=(),
+    instance=("business_type", "overdue"),
+    playbook=("business_type", "overdue"),
+)
+NOT_SAID_OF = ByKind(task="a task", instance="an instance", playbook="a playbook instance")
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,8 +289,8 @@ class Rule(Entry):
             ]
             if unlisted:
                 raise ValueError(
-                    f"when: {', '.join(unlisted)} is not said of an {read.kind}; give {read.name} "
-                    "its own rule"
+                    f"when: {', '.join(unlisted)} is not said of {NOT_SAID_OF[read.kind]}; give "
+                    f"{read.name} its own rule"
                 )
         return self
 
@@ -333,22 +335,32 @@ def stated_values(snapshot: Snapshot) -> dict[str, str]:
 
     A key is missing where such an object never has it.
     """
-    if not isinstance(snapshot, Task):
-        workflow, playbook = normalize(snapshot.workflow.name), normalize(snapshot.playbook.name)
-        return {
-            "name": normalize(snapshot.name),
-            "related_object": workflow,
-            "workflow": workflow,
-            "playbook": playbook,
-        }
-    business_type, related_object = snapshot.business_type, normalize(snapshot.related_object)
-    owners = [key for key in ("workflow", "playbook") if business_type.startswith(key.upper())]
-    return {
-        "business_type": business_type,
-        "name": normalize(snapshot.name),
-        "related_object": related_object,
-        **dict.fromkeys(owners, related_object),
-    }
+    name = normalize(snapshot.name)
+    match snapshot:
+        case Task():
+            business_type = snapshot.business_type
+            related_object = normalize(snapshot.related_object)
+            owners = [key for key in ("workflow", "playbook") if business_type.startswith(key.upper())]
+            return {
+                "business_type": business_type,
+                "name": name,
+                "related_object": related_object,
+                **dict.fromkeys(owners, related_object),
+            }
+        case Instance():
+            workflow = normalize(snapshot.workflow.name)
+            playbook = normalize(snapshot.playbook.name)
+            return {
+                "name": name,
+                "related_object": workflow,
+                "workflow": workflow,
+                "playbook": playbook,
+            }
+        case PlaybookInstance():
+            playbook = normalize(snapshot.playbook.name)
+            return {"name": name, "related_object": playbook, "playbook": playbook}
+        case _:
+            assert_never(snapshot)
 
 
 def matches(conditions: Conditions, key: str, value: str) -> bool | None:

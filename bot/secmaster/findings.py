@@ -10,7 +10,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import AliasChoices, AliasPath, BaseModel, ConfigDict, Field
 
-from bot.secmaster.shapes import Named, Node, Rows, Shape, WorkflowRef
+from bot.secmaster.shapes import Named, Node, Rows, RowsOrNone, Shape, WorkflowRef
 from bot.secmaster.values import Flag, JsonText, Moment, Scalar, Text, Whole
 
 
@@ -315,7 +315,11 @@ class PlaybookAction(Shape):
 
 
 class PlaybookInstance(Shape):
-    """One run of a playbook. It has no retry count, and its topology is another request."""
+    """One run of a playbook. It has no retry count.
+
+    ``actions`` are its topology, which is another request; None where that was not read. Neither
+    they nor ``evidence`` are part of SecMaster's answer about the instance.
+    """
 
     id: Text = ""
     name: Text = ""
@@ -326,7 +330,14 @@ class PlaybookInstance(Shape):
     status: Text = ""
     start_time: Moment = None
     end_time: Moment = None
+    actions: Annotated[tuple[PlaybookAction, ...] | None, RowsOrNone] = None
     evidence: "Evidence | None" = None
+
+    @property
+    def failed_action(self) -> PlaybookAction | None:
+        """The first of its actions that failed."""
+        failed = PlaybookInstanceStatus.FAILED
+        return next((each for each in self.actions or () if each.log.status == failed), None)
 
 
 class DefensePolicy(Shape):

@@ -5,6 +5,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 from bot.secmaster.values import Flag, JsonText, Moment, Text
 
 Rows = BeforeValidator(lambda value: value if isinstance(value, list | tuple) else ())
+RowsOrNone = BeforeValidator(lambda value: value if isinstance(value, list | tuple) else None)
 
 
 class Shape(BaseModel):

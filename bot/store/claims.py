@@ -41,12 +41,15 @@ from bot.store import approvals, audit, snapshots
 from bot.store.followed_retries import follow_retry
 from bot.store.repository import Repository
 from bot.store.tables import approvals as approvals_table
-from bot.store.tables import claims
+from bot.store.tables import claims, followed_retries
 from bot.store.times import from_db
 from bot.store.workflows import status_table
 
 Row = sa.Row[Any]
 SETTLE_TIME = timedelta(minutes=1)  # by then SecMaster shows what was done
+# For so long at most a retry holds up what it works on too: where SecMaster is not polled nobody
+# learns of its end.
+MAX_OVERLAP = timedelta(hours=1)
 PERHAPS_SENT = (OperationState.DONE, OperationState.UNKNOWN, *UNDER_WAY)
 
 
@@ -54,21 +57,32 @@ class Claims(Repository):
     """The table of claims, with the approvals that they need and the audit of their changes."""
 
     def claim(
-        self, operation: Operation, key: str, at: datetime, snapshot: StoredSnapshot
+        self,
+        operation: Operation,
+        key: str,
+        at: datetime,
+        snapshot: StoredSnapshot,
+        covers: Sequence[Ref] = (),
     ) -> Claim:
         """Claim ``key`` for an operation, or count it as an approval where several are needed.
 
-        ``snapshot`` is what was read right before. A key whose operation failed or ended unknown
+        ``snapshot`` is what was read right before, ``covers`` are the other objects that a retry
+        works on: none of them is retried before it has ended, nor it before they have. A key whose operation failed or ended unknown
         is free again. So is one that was done a while ago: the object has just been read as open
         again. Claiming twice for the same operation is claiming once; an operation without a key
         always gets through. Either way the attempt is recorded in the audit: ``allowed``,
         ``counted`` or ``lost``.
         """
         with self.engine.begin() as connection:
-            return self._claim(connection, operation, key, at, snapshot)
+            return self._claim(connection, operation, key, at, snapshot, covers)
 
     def try_claim(
-        self, operation: Operation, key: str, at: datetime, snapshot: StoredSnapshot
+        self,
+        operation: Operation,
+        key: str,
+        at: datetime,
+        snapshot: StoredSnapshot,
+        covers: Sequence[Ref] = (),
     ) -> Claim:
         """Return what `claim` would, once the operation's ``revoked_approvals`` are taken back.
 
@@ -77,18 +91,20 @@ class Claims(Repository):
         with self.engine.connect() as connection:  # and rolled back at the end
             approvals.lock_object(connection, operation.ref)
             approvals.revoke(connection, operation.ref, operation.revoked_approvals)
-            return self._claim(connection, operation, key, at, snapshot)
+            return self._claim(connection, operation, key, at, snapshot, covers)
 
-    def _claim(
+    def _claim(  # noqa: PLR0913, PLR0917 - what `claim` is given, in its transaction
         self,
         connection: sa.Connection,
         operation: Operation,
         key: str,
         at: datetime,
         snapshot: StoredSnapshot,
+        covers: Sequence[Ref],
     ) -> Claim:
         """Claim a key in the caller's transaction."""
-        approvals.lock_object(connection, operation.ref)
+        for ref in sorted({str(operation.ref), *map(str, covers)}):  # in one order for everybody
+            approvals.lock_object(connection, ref)
         snapshots.save(connection, self._insert, operation.ref, snapshot, at)
         own_claim = (claims.c.key == key) & (claims.c.operation_id == operation.id)
         row = connection.execute(sa.select(claims).where(own_claim)).one_or_none()
@@ -100,6 +116,8 @@ class Claims(Repository):
         if claimed:  # its co-approvers approved what has changed since
             connection.execute(sa.delete(claims).where(claims.c.operation_id == operation.id))
         holder = self._holder(connection, operation, key, at) if key else None
+        if key and holder is None and BY_NAME[operation.action].is_retry:
+            holder = _overlapping(connection, operation, covers, at)
         if not claimed and audit.is_counted_or_given_up(connection, operation):
             # It was counted before a crash. Since then the request may have got enough
             # approvals, or this one may have been withdrawn, or the request may be over.
@@ -108,15 +126,16 @@ class Claims(Repository):
         if holder:
             audit.record_lost(connection, operation, holder, at)
             return HeldBy(holder)
-        return self._claim_free_key(connection, operation, key, at, snapshot)
+        return self._claim_free_key(connection, operation, key, at, snapshot, covers)
 
-    def _claim_free_key(
+    def _claim_free_key(  # noqa: PLR0913, PLR0917 - what `_claim` is given
         self,
         connection: sa.Connection,
         operation: Operation,
         key: str,
         at: datetime,
         snapshot: StoredSnapshot,
+        covers: Sequence[Ref],
     ) -> AddedApproval:
         """Claim a free key if the operation has enough approvals, or count it as one."""
         if _brake_applies(connection, operation, at):
@@ -134,7 +153,7 @@ class Claims(Repository):
         match result:
             case Taken():
                 if key:
-                    self._hold(connection, result.operation, key, at)
+                    self._hold(connection, result.operation, key, at, covers)
                 audit.record(connection, result.operation, AuditOutcome.ALLOWED, at, **facts)
             case WaitingFor():
                 facts |= {"request": result.request}
@@ -146,7 +165,12 @@ class Claims(Repository):
         return result
 
     def _hold(
-        self, connection: sa.Connection, operation: Operation, key: str, at: datetime
+        self,
+        connection: sa.Connection,
+        operation: Operation,
+        key: str,
+        at: datetime,
+        covers: Sequence[Ref],
     ) -> None:
         """Record that an operation holds a key, in the place of one that held it before."""
         row = {
@@ -156,6 +180,7 @@ class Claims(Repository):
             "failure_group": operation.terms.failure_group,
             "operation_id": operation.id,
             "operation": operation.model_dump(mode="json"),
+            "covers": list(map(str, covers)),
             "state": OperationState.PENDING,
             "at": at,
         }
@@ -248,8 +273,8 @@ class Claims(Repository):
             recorded = audit.record_end(connection, operation, outcome, at)
             if not recorded:  # a step that runs again must not follow its retry again
                 return
-            if outcome.state is OperationState.DONE and outcome.retries_before is not None:
-                follow_retry(connection, operation, outcome.retries_before, at)
+            if outcome.state is OperationState.DONE and outcome.attempt_before is not None:
+                follow_retry(connection, operation, outcome.attempt_before, at)
 
     def purge(self, before: datetime, limit: int) -> int:
         """Delete up to ``limit`` claims that ended before a time; return how many.
@@ -317,6 +342,29 @@ def _brake_applies(connection: sa.Connection, operation: Operation, at: datetime
     return int(connection.execute(query).scalar_one()) >= terms.brake_retries
 
 
+def _overlapping(
+    connection: sa.Connection, operation: Operation, covers: Sequence[Ref], at: datetime
+) -> StandingOperation | None:
+    """Return a retry under way of an object that this retry works on, or that works on this one.
+
+    It is under way until its run has ended, which is followed, and for SETTLE_TIME in any case.
+    """
+    followed = sa.exists().where(followed_retries.c.operation_id == claims.c.operation_id)
+    done = (claims.c.state == OperationState.DONE) & sa.or_(
+        claims.c.at > at - SETTLE_TIME, (claims.c.at > at - MAX_OVERLAP) & followed
+    )
+    query = sa.select(claims).where(
+        claims.c.workspace == operation.ref.workspace,
+        claims.c.claim_group == BY_NAME[operation.action].claim_group,
+        claims.c.ref != str(operation.ref),
+        sa.or_(claims.c.state.in_(UNDER_WAY), done),
+    )
+    refs, own = set(map(str, covers)), str(operation.ref)
+    rows = connection.execute(query.order_by(claims.c.at.desc())).all()
+    row = next((row for row in rows if row.ref in refs or own in row.covers), None)
+    return _standing(row) if row else None
+
+
 def _any_under_way(connection: sa.Connection, keys: set[str]) -> bool:
     query = sa.select(claims.c.key).where(claims.c.key.in_(keys), claims.c.state.in_(UNDER_WAY))
     return connection.execute(query).first() is not None
@@ -324,12 +372,12 @@ def _any_under_way(connection: sa.Connection, keys: set[str]) -> bool:
 
 def _standing(row: Row) -> StandingOperation:
     operation = Operation.model_validate(row.operation)
-    # A retry's key ends with the retry count of the run that it was for.
-    retry_count = row.key.rpartition(":")[2]
-    is_counted = BY_NAME[operation.action].is_retry and retry_count.isdecimal()
+    # A retry's key ends with the attempt of the run that had failed.
+    attempt = row.key.rpartition(":")[2]
+    is_counted = BY_NAME[operation.action].is_retry and attempt.isdecimal()
     return StandingOperation(
         operation=operation,
         state=row.state,
         at=from_db(row.at),
-        retries_before=int(retry_count) if is_counted else None,
+        attempt_before=int(attempt) if is_counted else None,
     )

@@ -15,14 +15,14 @@ from bot.store.times import from_db, to_utc
 
 
 def follow_retry(
-    connection: sa.Connection, operation: Operation, retries_before: int, at: datetime
+    connection: sa.Connection, operation: Operation, attempt_before: int, at: datetime
 ) -> None:
     """Record that a retried run is to be followed to its end, in the caller's transaction."""
     row = {
         "operation_id": operation.id,
         "ref": str(operation.ref),
         "operation": operation.model_dump(mode="json"),
-        "retries_before": retries_before,
+        "attempt_before": attempt_before,
         "checked_at": at,
     }
     connection.execute(sa.insert(followed_retries).values(row))
@@ -39,7 +39,7 @@ class FollowedRetries(Repository):
         return [
             FollowedRetry(
                 operation=Operation.model_validate(row.operation),
-                retries_before=row.retries_before,
+                attempt_before=row.attempt_before,
                 at=from_db(row.checked_at),
             )
             for row in rows

@@ -12,6 +12,7 @@ COUNT = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 # One row for each key of which only one operation may be sent: the first to insert it holds it.
 # The columns between ``ref`` and ``operation`` repeat parts of it: by them retries are counted.
+# ``covers`` are the other objects that its retry works on too: those are not retried meanwhile.
 claims = sa.Table(
     "claims",
     metadata,
@@ -22,6 +23,7 @@ claims = sa.Table(
     sa.Column("failure_group", sa.String(255), nullable=False),
     sa.Column("operation_id", sa.String(64), nullable=False, index=True),
     sa.Column("operation", sa.JSON, nullable=False),
+    sa.Column("covers", sa.JSON, nullable=False),
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("at", sa.DateTime(timezone=True), nullable=False),
     sa.Index("ix_claims_failure_group", "workspace", "claim_group", "failure_group", "at"),
@@ -198,7 +200,7 @@ followed_retries = sa.Table(
     sa.Column("operation_id", sa.String(64), primary_key=True),
     sa.Column("ref", sa.String(255), nullable=False, index=True),
     sa.Column("operation", sa.JSON, nullable=False),
-    sa.Column("retries_before", sa.Integer, nullable=False),
+    sa.Column("attempt_before", sa.BigInteger, nullable=False),
     sa.Column("checked_at", sa.DateTime(timezone=True), nullable=False),
 )
 

@@ -132,4 +132,4 @@ def retry_has_ended(run: Instance, retry: FollowedRetry, now: datetime) -> bool:
     accepted_at = retry.operation.accepted_at
     if run.end_time is not None and run.end_time > accepted_at:
         return True
-    return run.retry_count > retry.retries_before and now - accepted_at > SETTLED_AFTER
+    return run.retry_count > retry.attempt_before and now - accepted_at > SETTLED_AFTER

@@ -331,7 +331,7 @@ async def test_all_failed_runs_of_one_workflow_are_chosen_and_retried(
 ) -> None:
     workflow = environment.secmaster.world.instances[seed.INSTANCE_FAILED]["workflow"]["id"]
     failed = failed_of(environment, workflow)
-    ts = await button(environment, BatchQuery(kind="instance", workflow_id=workflow))
+    ts = await button(environment, BatchQuery(kind="instance", definition_id=workflow))
     await environment.slack.press(CAROL, SOC, ts, "several")
     view = await open_view(environment, CAROL, "choosing")
     assert {id_of(value) for value in picked(view)} == failed
@@ -351,7 +351,7 @@ async def test_what_the_retry_brake_stops_waits_for_a_second_person(
     workflow = environment.secmaster.world.instances[seed.INSTANCE_FAILED]["workflow"]["id"]
     failed = failed_of(environment, workflow)
     assert len(failed) > 1
-    ts = await button(environment, BatchQuery(kind="instance", workflow_id=workflow))
+    ts = await button(environment, BatchQuery(kind="instance", definition_id=workflow))
     await environment.slack.press(CAROL, SOC, ts, "several")
     view = await open_view(environment, CAROL, "choosing")
     await confirm(environment, CAROL, await choose(environment, CAROL, view, "instance.retry"))

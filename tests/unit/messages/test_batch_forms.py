@@ -52,7 +52,7 @@ def test_what_can_be_done_to_many_is_what_the_table_says() -> None:
     [
         BatchQuery(kind="task"),
         BatchQuery(kind="task", workspace="eu", text="a|b | c"),
-        BatchQuery(kind="instance", text="x", workflow_id="e1426fd5-bf48-3b71-8f8e-fa163e600001"),
+        BatchQuery(kind="instance", text="x", definition_id="e1426fd5-bf48-3b71-8f8e-fa163e600001"),
     ],
 )
 def test_a_button_is_read_back_as_it_was_made(query: BatchQuery) -> None:
@@ -117,7 +117,7 @@ def test_views_of_another_version_are_not_read(part: str, other: str) -> None:
 def test_any_tasks_can_be_chosen_from(
     snapshots: list[Any], workspace: str, text: str, workflow: str
 ) -> None:
-    query = BatchQuery(kind="task", workspace=workspace, text=text[:100], workflow_id=workflow)
+    query = BatchQuery(kind="task", workspace=workspace, text=text[:100], definition_id=workflow)
     unique = list({snapshot.id: snapshot for snapshot in snapshots}.values())
     options = BatchOptions(unique, len(unique) + 3, "/secmaster", NOW)
     assert_slack_opens(

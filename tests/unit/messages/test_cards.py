@@ -150,8 +150,8 @@ def test_a_run_that_failed_again_says_so_in_one_block_with_its_snooze() -> None:
     )
     retried = standing_operation("instance.retry", user="U0CAROL")
 
-    def state(retries_before: int) -> str:
-        standing = retried.model_copy(update={"retries_before": retries_before})
+    def state(attempt_before: int) -> str:
+        standing = retried.model_copy(update={"attempt_before": attempt_before})
         [text] = [
             block["text"]["text"]
             for block in blocks_of(card(context, FAILED, standing))

@@ -117,7 +117,7 @@ async def test_run_takes_a_key_for_each_time_that_a_run_failed(stage: OperationS
     stage.record(RUN)["retry_count"] = 1
     second = await stage.preflight(stage.operation("instance.retry", BOB))
     assert [result.kind for result in (first, second)] == [ResultKind.DONE] * 2
-    assert [result.preflight.retry_count for result in (first, second)] == [0, 1]
+    assert [result.preflight.attempt for result in (first, second)] == [0, 1]
 
 
 async def test_run_needs_no_key_for_a_comment(stage: OperationStage) -> None:

@@ -116,7 +116,7 @@ def test_a_file_is_brought_first_and_its_id_is_then_a_parameter() -> None:
 
 
 def test_what_the_preflight_found_out_goes_on_with_the_operation() -> None:
-    terms, preflight = PolicyTerms(approvals=2), Preflight(status="waiting", retry_count=3)
+    terms, preflight = PolicyTerms(approvals=2), Preflight(status="waiting", attempt=3)
     result = PreflightResult(
         kind=ResultKind.DONE,
         outcome=DONE,

@@ -238,7 +238,7 @@ async def test_send_breaks_off_where_the_name_was_lost_while_the_object_was_read
         stage.services, name_hold=lambda: later_hold if stage.secmaster.requests else "first"
     )
     with under_name(services), pytest.raises(BrokenOff):
-        await write.send(services, operation, WriteKind.ACTION, Preflight(retry_count=before))
+        await write.send(services, operation, WriteKind.ACTION, Preflight(attempt=before))
     assert [request.endpoint for request in stage.secmaster.requests] == ["ShowAopWorkflowInstance"]
 
 
@@ -433,7 +433,7 @@ async def verify(
     """Look for the effect of an action on an object that has these fields by now."""
     operation = stage.operation(effect.action, params=effect.params)
     stage.record(operation.ref).update(fields or {})
-    preflight = Preflight(retry_count=2)
+    preflight = Preflight(attempt=2)
     return await write.verify(stage.services, operation, WriteKind.ACTION, preflight)
 
 
@@ -574,11 +574,11 @@ async def test_conclude_records_no_negative_duration(stage: OperationStage) -> N
     ("action", "retries"),
     [("instance.retry", 2), ("instance.terminate", None), ("task.approve", None)],
 )
-async def test_conclude_records_the_retries_before_a_retry_alone(
+async def test_conclude_records_the_attempt_before_a_retry_alone(
     stage: OperationStage, action: str, retries: int | None
 ) -> None:
-    outcome = await conclude(stage, stage.operation(action), preflight=Preflight(retry_count=2))
-    assert outcome.retries_before == retries
+    outcome = await conclude(stage, stage.operation(action), preflight=Preflight(attempt=2))
+    assert outcome.attempt_before == retries
 
 
 async def test_conclude_records_what_the_preflight_found_out(stage: OperationStage) -> None:
@@ -662,10 +662,10 @@ async def test_conclude_follows_a_retry_that_was_sent(stage: OperationStage) -> 
     stage.secmaster.world.update_instance(
         RUN.id, {"command_type": "ActionInstanceRetryCommand"}, LIN
     )
-    await conclude(stage, operation, preflight=Preflight(retry_count=0))
+    await conclude(stage, operation, preflight=Preflight(attempt=0))
     followed_retries = stage.services.store.followed_retries
     [followed] = followed_retries.all(limit=10)
-    assert (followed.operation.id, followed.retries_before) == (operation.id, 0)
+    assert (followed.operation.id, followed.attempt_before) == (operation.id, 0)
     followed_retries.finish(followed, [], stage.clock.now())
-    await conclude(stage, operation, preflight=Preflight(retry_count=0))
+    await conclude(stage, operation, preflight=Preflight(attempt=0))
     assert followed_retries.all(limit=10) == []

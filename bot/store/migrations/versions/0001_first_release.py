@@ -22,6 +22,7 @@ def upgrade() -> None:
         sa.Column("failure_group", sa.String(255), nullable=False),
         sa.Column("operation_id", sa.String(64), nullable=False, index=True),
         sa.Column("operation", sa.JSON, nullable=False),
+        sa.Column("covers", sa.JSON, nullable=False),
         sa.Column("state", sa.String(16), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
     )
@@ -149,7 +150,7 @@ def upgrade() -> None:
         sa.Column("operation_id", sa.String(64), primary_key=True),
         sa.Column("ref", sa.String(255), nullable=False, index=True),
         sa.Column("operation", sa.JSON, nullable=False),
-        sa.Column("retries_before", sa.Integer, nullable=False),
+        sa.Column("attempt_before", sa.BigInteger, nullable=False),
         sa.Column("checked_at", sa.DateTime(timezone=True), nullable=False),
     )
     op.create_table(
