@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
 from bot.domain.actions import TABLE as ACTIONS
-from bot.domain.objects import OBJECT_KINDS, ObjectKind, Ref
+from bot.domain.objects import OBJECT_KINDS, ByKind, ObjectKind, Ref
 from bot.domain.slack import Actor, SlackFile
 from bot.messages import Message, command_help, command_problems
 from bot.messages.command_help import HelpCommands, HelpLine, HelpSection
@@ -78,6 +78,7 @@ SECTION_WORDS: dict[str, tuple[HelpSection, ...]] = {
     **{name: (name,) for name in HelpSection},
     "task": (HelpSection.TASKS,),
     **dict.fromkeys(("run", "instance", "instances"), (HelpSection.RUNS,)),
+    "playbook": (HelpSection.PLAYBOOKS,),
 }
 
 
@@ -92,7 +93,7 @@ async def show_help(app: AppContext, request: ShowHelp, delivery: Delivery) -> M
     if not request.sections:
         return await short_help(app, delivery.requester.actor)
     names = app.config.commands
-    short_commands: dict[ObjectKind, str] = {"task": names.task, "instance": names.instance}
+    short_commands = ByKind(task=names.task, instance=names.instance, playbook="")
     sections = {name: help_lines(name) for name in request.sections}
     return command_help.help_message(app.catalogue, app.root, short_commands, sections)
 
@@ -176,6 +177,7 @@ TALK: Command[Talk] = Command(
 SECTIONS: dict[HelpSection, tuple[AnyCommand, ...]] = {
     HelpSection.TASKS: object_commands("task"),
     HelpSection.RUNS: object_commands("instance"),
+    HelpSection.PLAYBOOKS: object_commands("playbook"),
     HelpSection.WATCH: (*oncall.COMMANDS, *watch.COMMANDS),
     HelpSection.RIGHTS: (
         BREAK_GLASS,
@@ -194,6 +196,7 @@ BY_NAME: dict[ObjectKind | None, dict[str, AnyCommand]] = {
 KIND_WORDS: dict[str, ObjectKind] = {
     **dict.fromkeys(("task", "tasks"), "task"),
     **dict.fromkeys(("instance", "instances", "run", "runs"), "instance"),
+    **dict.fromkeys(("playbook", "playbooks"), "playbook"),
 }
 
 
@@ -243,10 +246,10 @@ def read_object_command(kind: ObjectKind, arguments: Arguments) -> ParsedCommand
 
 
 def read_without_kind(verb: str, arguments: Arguments) -> ParsedCommand[Any]:
-    """Parse what follows the word of a command of one kind or of both, where no kind is written.
+    """Parse what follows the word of a command of one kind or several, where no kind is written.
 
     In a card's thread it is that of the card's object, unless another's id is written. What only
-    reads is of tasks where nothing else says so; what sends is of neither before it is known what
+    reads is of tasks where nothing else says so; what sends is of none before it is known what
     the id is. Raises ParseError.
     """
     rows = {kind: BY_NAME[kind][verb] for kind in OBJECT_KINDS if verb in BY_NAME[kind]}
@@ -275,7 +278,7 @@ def read_question(kind: ObjectKind | None, arguments: Arguments) -> ParsedComman
         if not rest:
             raise ParseError(command_problems.SEARCH_WHAT, f"{kinds[0]} list <text>")
         return BY_NAME[kinds[0]]["list"].read(replace(arguments, words=rest))
-    if phrase in PHRASES and kind != "instance":
+    if phrase in PHRASES and kind in {None, "task"}:
         return read_command(replace(arguments, words=PHRASES[phrase]))
     if kind is None and (row := BY_NAME[None].get(phrase)) and row.only_reads:  # "status?"
         return row.read(replace(arguments, words=""))
@@ -355,8 +358,8 @@ def closest(word: str, kind: ObjectKind | None = None) -> str:
     if not names:
         return ""
     row = commands[names[0]]
-    is_of_both = kind is None and all(names[0] in BY_NAME[each] for each in OBJECT_KINDS)
-    written_kind = row.kind if row and not is_of_both else None
+    is_shared = kind is None and sum(names[0] in BY_NAME[each] for each in OBJECT_KINDS) > 1
+    written_kind = row.kind if row and not is_shared else None
     return f"{written_kind} {names[0]}" if written_kind else names[0]
 
 

@@ -1,11 +1,11 @@
-"""Commands with an id and no kind: what the id is decides which of two commands it was.
+"""Commands with an id and no kind: what the id is decides which of several commands it was.
 
 What only reads is shown whatever it is. What sends something is never guessed: where it can't be
-known which object is meant, both commands are shown to copy, and nothing is sent.
+known which object is meant, all of them are shown to copy, and nothing is sent.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import compress
@@ -36,7 +36,7 @@ MAX_COPIED = 150  # characters: a reason that is cut would be sent so
 
 @dataclass(frozen=True, slots=True)
 class ShowEither:
-    """Show the card of the task or run that has this id."""
+    """Show the card of the object that has this id, whatever its kind."""
 
     id: ObjectId
 
@@ -83,12 +83,14 @@ async def send(recorder: Recorder, request: SendToEither, delivery: Delivery) ->
     reader = await open_reader(app.services, delivery.requester.actor, *actions)
     may = partial(may_ever, reader.config.rules, reader.principal)
     if not actions or any(map(may, actions)):
-        kind = await kind_of(app, reader, request.id)
+        readable = {kind for kind in request.commands if reader.reads(kind)}
+        possible = readable | {action.kind for action in filter(may, actions)}
+        kind = await kind_of(app, reader, request.id, possible)
         parsed = [request.commands[kind]] if kind else parsed
         if kind is None:
             commands = [f"{each.command.words} {request.words}" for each in parsed]
             raise UserError(command_problems.which_kind(app.catalogue, app.root, commands))
-    # Whoever may do neither is refused by either, and told who may.
+    # Whoever may do none of them is refused by any, and told who may.
     command, handler = parsed[0].command, parsed[0].command.handler
     if not isinstance(handler, RecordsOperation):
         raise TypeError(f"{command.words} sends nothing")
@@ -96,17 +98,20 @@ async def send(recorder: Recorder, request: SendToEither, delivery: Delivery) ->
     return await handler.record(recorder, parsed[0].request, delivery)
 
 
-async def kind_of(app: AppContext, reader: Reader, object_id: ObjectId) -> ObjectKind | None:
-    """Return what the object with an id is, of what a person may read; None if that is not known.
+async def kind_of(
+    app: AppContext, reader: Reader, object_id: ObjectId, possible: Collection[ObjectKind]
+) -> ObjectKind | None:
+    """Return what the object with an id is, of the ``possible`` kinds; None if that is not known.
 
-    What is tracked is known without SecMaster. Raises UserError where neither kind has such an id.
+    What is tracked is known without SecMaster, and nothing is known of what the person may not
+    read. Raises UserError where no kind has such an id.
     """
-    kinds = list(filter(reader.reads, OBJECT_KINDS))
+    kinds = [kind for kind in OBJECT_KINDS if kind in possible and reader.reads(kind)]
     refs = [Ref(kind=kind, id=object_id, workspace=app.workspace) for kind in kinds]
     tracked = await asyncio.to_thread(app.services.store.tracked.get, refs)
     if len(tracked) == 1:
         return tracked[0].ref.kind
-    if len(kinds) < len(OBJECT_KINDS):
+    if len(kinds) < len(possible):
         return None
     try:
         async with asyncio.timeout(app.services.timeouts.before_ack):

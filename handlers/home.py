@@ -13,7 +13,7 @@ from functools import partial
 from bot.domain import snapshots
 from bot.domain.actions import BY_NAME, TABLE, Action
 from bot.domain.approvals import ApprovalRequest, OpenRequest
-from bot.domain.objects import OBJECT_KINDS, Ref
+from bot.domain.objects import OBJECT_KINDS, ObjectKind, Ref
 from bot.domain.slack import Actor
 from bot.domain.snapshots import Snapshot
 from bot.domain.tracking import TrackedObject
@@ -58,6 +58,7 @@ class HomeSource:
     tasks: Sequence[TrackedObject]
     unchecked: int
     failed: Sequence[TrackedObject]
+    failed_playbooks: Sequence[TrackedObject]
     decisions: Sequence[AuditedAction]
     on_call: Sequence[str] | None
     polls: Sequence[PollStatus]
@@ -117,13 +118,15 @@ async def _load_source(app: AppContext, polls: Sequence[PollStatus]) -> HomeSour
     since = now - app.config.watch.shift
     tasks = await asyncio.to_thread(store.tracked.open_tasks, MAX_OBJECTS)
     counts = await asyncio.to_thread(store.tracked.open_counts, now, SOON)
-    failed = await asyncio.to_thread(store.tracked.open_failures, MAX_OBJECTS)
+    failed = await asyncio.to_thread(store.tracked.open_failures, "instance", MAX_OBJECTS)
+    playbooks = await asyncio.to_thread(store.tracked.open_failures, "playbook", MAX_OBJECTS)
     audited = await asyncio.to_thread(lambda: list(audited_actions(store.engine, since)))
     requests = await asyncio.to_thread(_open_requests, app)
     return HomeSource(
         tasks=tasks,
         unchecked=max(0, counts.waiting - len(tasks)),
         failed=failed,
+        failed_playbooks=playbooks,
         decisions=[action for action in audited if action.certain],
         on_call=await on_call(app),
         polls=polls,
@@ -320,8 +323,14 @@ def personal_home(
     requests.sort(key=lambda each: each.request.deadline(each.snapshot, each.render_context.now)[0])
     requested = {each.render_context.ref for each in requests}
     tasks = [task for task in source.tasks if task.ref not in requested]
-    runs = [run for run in source.failed if run.ref not in requested]
-    failed = [person.row(tracked, RETRIES) for tracked in person.readable(runs)]
+    failed, failed_playbooks = (
+        [
+            row
+            for tracked in person.readable([run for run in runs if run.ref not in requested])
+            if (row := person.row(tracked, _retries(tracked.ref.kind))).actions
+        ]
+        for runs in (source.failed, source.failed_playbooks)
+    )
     by_person = [action for action in source.decisions if action.actor.id == principal.id]
     latest = by_person[: -home_messages.DECIDED - 1 : -1]
     names = {
@@ -332,7 +341,8 @@ def personal_home(
         options=options,
         requests=requests,
         tasks=[person.row(tracked, DECISIONS) for tracked in person.readable(tasks)],
-        failed=[failure for failure in failed if failure.actions],
+        failed=failed,
+        failed_playbooks=failed_playbooks,
         decisions=[
             HomeDecision(action.action, action.ref, names.get(action.ref, ""), action.at)
             for action in latest
@@ -345,6 +355,10 @@ def personal_home(
         restricted=not reader.reads_all("task"),
         calls=store.preferences.calls(principal.id),
     )
+
+
+def _retries(kind: ObjectKind) -> list[Action]:
+    return [action for action in RETRIES if action.kind == kind]
 
 
 @dataclass(slots=True)

@@ -1,26 +1,33 @@
 """Read the words of a list command: a state, filters, what is searched for, and perhaps a page."""
 
-from bot.domain.objects import MAX_SEARCH, ListQuery, ObjectKind
+from bot.domain.objects import MAX_SEARCH, RUN_KINDS, ByKind, ListQuery, ObjectKind
 from bot.messages import command_problems
 from bot.messages.catalogue import N_, Sentence
 from bot.messages.lists import PAGE
 from bot.operations.search import Search, UnknownFilter, fold, tokens
-from bot.secmaster import InstanceStatus
+from bot.secmaster import InstanceStatus, PlaybookInstanceStatus
 from handlers.parsing import ParseError
 
 # The words that may be written for a list's state, and the state that each means.
-STATES: dict[ObjectKind, dict[str, str]] = {
-    "task": {"todo": "todo", "waiting": "todo", "open": "todo"}
+RUN_STATES = {"open": "", "done": "finished", "all": "all"}
+STATES = ByKind[dict[str, str]](
+    task={"todo": "todo", "waiting": "todo", "open": "todo"}
     | {"handled": "handled", "decided": "handled", "finished": "handled", "done": "handled"},
-    "instance": {status.lower(): status.lower() for status in InstanceStatus}
-    | {"open": "", "done": "finished", "all": "all"},
-}
+    instance={status.lower(): status.lower() for status in InstanceStatus} | RUN_STATES,
+    playbook={status.lower(): status.lower() for status in PlaybookInstanceStatus} | RUN_STATES,
+)
 # The states in which something waits for people: the others are SecMaster's to search and to sort.
-OPEN_STATES: dict[ObjectKind, tuple[str, ...]] = {"task": ("", "todo"), "instance": ("", "failed")}
-EXAMPLES: dict[ObjectKind, str] = {
-    "task": "mine, overdue, due:2h, done, page 2",
-    "instance": "mine, failed, running, done, all, page 2",
-}
+OPEN_STATES = ByKind(task=("", "todo"), instance=("", "failed"), playbook=("", "failed"))
+EXAMPLES = ByKind(
+    task="mine, overdue, due:2h, done, page 2",
+    instance="mine, failed, running, done, all, page 2",
+    playbook="mine, failed, running, done, all, page 2",
+)
+OPEN_ONLY = ByKind(
+    task=N_("“mine”, “overdue” and “due:” filter waiting tasks only."),
+    instance=N_("“mine” filters failed runs only."),
+    playbook=N_("“mine” filters failed playbook runs only."),
+)
 
 
 def parse_list_words(kind: ObjectKind, words: str) -> ListQuery:
@@ -60,14 +67,10 @@ def read_search(query: ListQuery) -> Search:
             "“{word}” is not a filter. Filters: {filters}. To search for it, put it in quotes."
         )
         raise ParseError(Sentence(problem, values)) from None
-    if query.kind == "instance" and search.asks_for_due_date:
+    if query.kind in RUN_KINDS and search.asks_for_due_date:
         raise ParseError(Sentence(N_("Runs have no due date. Use this filter on tasks.")))
     if search.has_filters and query.filter not in OPEN_STATES[query.kind]:
-        problem = {
-            "task": N_("“mine”, “overdue” and “due:” filter waiting tasks only."),
-            "instance": N_("“mine” filters failed runs only."),
-        }[query.kind]
-        raise ParseError(Sentence(problem))
+        raise ParseError(Sentence(OPEN_ONLY[query.kind]))
     return search
 
 

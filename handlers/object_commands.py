@@ -5,7 +5,7 @@ from functools import partial
 from bot.domain.actions import TABLE, Action
 from bot.domain.approvals import ApprovalIntent
 from bot.domain.batches import BatchQuery
-from bot.domain.objects import ListQuery, ObjectKind
+from bot.domain.objects import ByKind, ListQuery, ObjectKind
 from bot.messages import (
     Message,
     batch_forms,
@@ -44,10 +44,11 @@ from handlers.parsing import (
 )
 from handlers.requests import ActionRequest, ChangeApproval, ShowCard
 
-FILTER_USAGE: dict[ObjectKind, str] = {
-    "task": "[mine|overdue|due:2h|done]",
-    "instance": "[mine|failed|running|all]",
-}
+FILTER_USAGE = ByKind(
+    task="[mine|overdue|due:2h|done]",
+    instance="[mine|failed|running|all]",
+    playbook="[mine|failed|running|all]",
+)
 
 
 def parse_list(kind: ObjectKind, arguments: Arguments) -> ListQuery:

@@ -129,6 +129,9 @@ async def find_object(
     Raises NotFound where none has, or ReadRefused where it may be one that is not to be read.
     """
     reader.require(*kinds)
+    # What nobody may read is kept from nobody in particular: it is as if it were not served.
+    unreadable = reader.config.unreadable_kinds
+    kinds = tuple(kind for kind in kinds if kind not in unreadable) or kinds
     error: NotFound | ReadRefused | None = None
     for kind in kinds:
         ref = Ref(kind=kind, id=object_id, workspace=app.workspace)

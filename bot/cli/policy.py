@@ -39,6 +39,7 @@ def explain(  # noqa: PLR0913, PLR0917 - each is an option
     action: Annotated[str, typer.Option(help="Such as task.approve.")],
     task: Annotated[str, typer.Option(help="One of the cases' [tasks].")] = "",
     instance: Annotated[str, typer.Option(help="One of the cases' [instances].")] = "",
+    playbook: Annotated[str, typer.Option(help="One of the cases' [playbooks].")] = "",
     workspace: Annotated[str, typer.Option(help="Where it is done.")] = "main",
     break_glass: Annotated[bool, typer.Option("--break-glass", help="Alone.")] = False,  # noqa: FBT002
     cases: Annotated[Path | None, typer.Option(help="A TOML file of cases.")] = None,
@@ -50,7 +51,8 @@ def explain(  # noqa: PLR0913, PLR0917 - each is an option
     from bot.policy.config import ConfigError
 
     question = {"user": user, "action": action, "workspace": workspace, "break_glass": break_glass}
-    question |= {key: name for key, name in {"task": task, "instance": instance}.items() if name}
+    objects = {"task": task, "instance": instance, "playbook": playbook}
+    question |= {key: name for key, name in objects.items() if name}
     try:
         allowed = policy_check.explain(question, cases, config_file)
     except (CasesError, ConfigError) as error:

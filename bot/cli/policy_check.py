@@ -49,6 +49,8 @@ class PolicyCases:
             snapshot = self.file.tasks[question.task].read()
         elif question.instance:
             snapshot = self.file.instances[question.instance].read()
+        elif question.playbook:
+            snapshot = self.file.playbooks[question.playbook].read()
         return decide(
             self.policy.rules,
             self.principal(question.user),

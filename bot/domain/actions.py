@@ -203,9 +203,7 @@ def _playbook_retry_visible(
     return snapshot.status in under_way or None
 
 
-def _playbook_terminated(
-    _operation: Operation, snapshot: Snapshot, _attempt: int
-) -> bool | None:
+def _playbook_terminated(_operation: Operation, snapshot: Snapshot, _attempt: int) -> bool | None:
     return isinstance(snapshot, PlaybookInstance) and snapshot.status in (
         PlaybookInstanceStatus.TERMINATING,
         PlaybookInstanceStatus.TERMINATED,

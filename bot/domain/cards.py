@@ -81,7 +81,7 @@ class CardGroup:
 
 @dataclass(frozen=True, slots=True)
 class GroupState:
-    """What a message is drawn from that shows several objects: tasks, or runs of one workflow.
+    """What a message is drawn from that shows several objects: tasks, or runs of one definition.
 
     ``refs`` are all of them, in the order of its rows, and ``open`` is how many of them still wait
     for a person. ``objects`` are those of them that are tracked, up to some number, and

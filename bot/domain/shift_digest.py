@@ -32,7 +32,8 @@ class ShiftSummary(Value):
     ``decided_outside`` counts the tasks that somebody decided, and not from here; nobody decided
     those that were ``auto_approved`` or ``cancelled`` at their due dates. ``median`` is the number
     of seconds that the ``timed`` ones waited for their decision. ``oldest_overdue`` are
-    the first few of the ``overdue`` ones. Of the ``retried`` runs ``recovered`` have finished
+    the first few of the ``overdue`` ones. ``failed`` are runs of workflows, ``failed_playbooks``
+    those of playbooks. Of the ``retried`` runs ``recovered`` have finished
     since. ``break_glass_users`` names those who decided alone, once for each time.
     ``stale_since`` is since when SecMaster can't be read, None if it can.
     """
@@ -49,6 +50,7 @@ class ShiftSummary(Value):
     overdue: int = 0
     oldest_overdue: tuple[OverdueTask, ...] = ()
     failed: int = 0
+    failed_playbooks: int = 0
     retriers: tuple[RetrierCounts, ...] = ()
     retried: int = 0
     recovered: int = 0

@@ -7,7 +7,7 @@ from enum import StrEnum
 from slack_sdk.models.blocks import Block, ButtonElement
 
 from bot.domain.actions import TABLE, Action
-from bot.domain.objects import ByKind, ObjectKind
+from bot.domain.objects import RUN_KINDS, ByKind, ObjectKind
 from bot.domain.slack import SlackFile
 from bot.messages.blocks import Message, actions, context, new_message, section, text_message
 from bot.messages.catalogue import N_, Catalogue, Sentence
@@ -127,7 +127,7 @@ def start_buttons(
 def help_message(
     catalogue: Catalogue,
     root: str,
-    short_commands: Mapping[ObjectKind, str],
+    short_commands: ByKind[str],
     sections: Mapping[HelpSection, Sequence[HelpLine]],
 ) -> Message:
     """List every command of these sections with what it does.
@@ -228,7 +228,8 @@ def _examples(commands: HelpCommands, rows: Sequence[Action | Read]) -> list[Hel
             usage = usage.removeprefix(f"{kind} ") if names == 1 else usage
             lines.append(HelpLine(usage, labels(action).help))
     # The list of tasks, what may be done to them, and then to runs.
-    lines.sort(key=lambda line: line == commands.lists["instance"])
+    lists_of_runs = [commands.lists[kind] for kind in RUN_KINDS]
+    lines.sort(key=lambda line: line in lists_of_runs)
     return lines[:EXAMPLES]
 
 

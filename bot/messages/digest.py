@@ -71,10 +71,22 @@ def _waiting_sentence(catalogue: Catalogue, summary: ShiftSummary) -> str:
 
 
 def _failed_sentence(catalogue: Catalogue, summary: ShiftSummary) -> str:
-    if not summary.failed:
+    if not summary.failed and not summary.failed_playbooks:
         return f"🟢 {catalogue.gettext('No failed runs.')}"
-    text = catalogue.ngettext("{count} failed run.", "{count} failed runs.", summary.failed)
-    return f"🔴 {text}"
+    sentences = []
+    if summary.failed:
+        sentences.append(
+            catalogue.ngettext("{count} failed run.", "{count} failed runs.", summary.failed)
+        )
+    if summary.failed_playbooks:
+        sentences.append(
+            catalogue.ngettext(
+                "{count} failed playbook run.",
+                "{count} failed playbook runs.",
+                summary.failed_playbooks,
+            )
+        )
+    return f"🔴 {' '.join(sentences)}"
 
 
 def _retried_sentence(catalogue: Catalogue, summary: ShiftSummary) -> str:

@@ -44,7 +44,9 @@ SHOWN = 4  # runs with their buttons
 SHORT = 200  # characters of each error
 # Tasks share cards of another kind, and never fail.
 STILL_FAILED = ByKind(
-    task=NN_("{count} of {total} runs is still failed.", "{count} of {total} runs are still failed."),
+    task=NN_(
+        "{count} of {total} runs is still failed.", "{count} of {total} runs are still failed."
+    ),
     instance=NN_(
         "{count} of {total} runs is still failed.", "{count} of {total} runs are still failed."
     ),
@@ -91,9 +93,7 @@ def card(
     name = next(filter(None, (inline(_definition(run).name) for _, run in runs)), "—")
     kind = render_context.ref.kind
     if failed_count:
-        text = catalogue.ngettext(
-            *STILL_FAILED[kind], failed_count, total=catalogue.number(total)
-        )
+        text = catalogue.ngettext(*STILL_FAILED[kind], failed_count, total=catalogue.number(total))
         state = f"🔴 {text}"
     else:
         state = f"✅ {catalogue.gettext(NONE_FAILED[kind])}"

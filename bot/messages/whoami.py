@@ -20,9 +20,7 @@ from bot.policy.rules import READS, Read, ReasonRule, RuleConditions
 
 MAX_CASES = 6  # that are told of one right
 MAX_TEXT = 60  # characters of a pattern
-GROUP_TITLES = ByKind(
-    task=N_("Tasks"), instance=N_("Workflow runs"), playbook=N_("Playbook runs")
-)
+GROUP_TITLES = ByKind(task=N_("Tasks"), instance=N_("Workflow runs"), playbook=N_("Playbook runs"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Literal
 
 from bot import messages
 from bot.domain.cards import Card, CardGroup
-from bot.domain.objects import Ref
+from bot.domain.objects import RUN_KINDS, Ref
 from bot.domain.snapshots import Snapshot
 from bot.domain.tracking import TrackedObject
 from bot.notifications import failure_details
@@ -111,7 +111,7 @@ class CardNotification(RoutedNotification):
                     ts=posted_ts,
                     title=snapshot.name,
                     card_group=self.card_group,
-                    gathers=follows or ref.kind == "instance",
+                    gathers=follows or ref.kind in RUN_KINDS,
                     mentions=() if follows else self.mentions,
                     intended_channel=self.intended_channel,
                     escalated_from=origin,
@@ -159,7 +159,7 @@ class CardNotification(RoutedNotification):
 
     async def follows_another(self, posting: Posting) -> bool:
         """Whether people were called for another task of its group just before."""
-        if self.ref.kind == "instance" or not self.card_group:
+        if self.ref.kind in RUN_KINDS or not self.card_group:
             return False
         has_card = posting.services.store.cards.has_group_card
         return await asyncio.to_thread(has_card, self.group(posting), self.group_since(posting))

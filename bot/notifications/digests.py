@@ -142,6 +142,7 @@ def collect(services: Services, since: datetime, until: datetime) -> ShiftSummar
             if isinstance(task, Task) and task.due_date and task.due_date < now
         ),
         failed=counts.failed,
+        failed_playbooks=counts.failed_playbooks,
         retriers=count_retriers(retries),
         retried=len(retried),
         recovered=sum(

@@ -1,4 +1,4 @@
-"""Which objects share a card: failures of one workflow, and tasks of one route or workflow."""
+"""Which objects share a card: failures of one workflow or playbook, tasks of one route."""
 
 import hashlib
 

@@ -4,9 +4,10 @@ The outbox stores a notification as JSON, and `read` returns it as its own kind.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Literal
+from typing import Literal, assert_never
 
 from bot import messages
 from bot.domain.notifications import NotificationEnvelope, OutboxEntry
@@ -14,7 +15,7 @@ from bot.domain.objects import Ref
 from bot.domain.operations import Operation, Outcome
 from bot.domain.shift_digest import ShiftSummary
 from bot.domain.slack import Destination
-from bot.domain.snapshots import Snapshot
+from bot.domain.snapshots import Run, Snapshot
 from bot.domain.tracking import FollowedRetry, RetryResult, TrackedObject
 from bot.domain.troubles import DueTasks, Trouble
 from bot.messages import Message
@@ -35,7 +36,7 @@ from bot.notifications.notification import (
 )
 from bot.notifications.reminder import ReminderNotification
 from bot.policy.routes import Route, ThreadDetail
-from bot.secmaster import Instance, Task
+from bot.secmaster import Instance, Node, PlaybookAction, PlaybookInstance, Task
 from bot.slack.gateway import CannotPost
 from bot.store import RequestedChange, RequestedChanges
 
@@ -86,6 +87,19 @@ def _place_of(operation: Operation) -> tuple[Destination, str]:
     return Destination.parse(location.channel if thread else operation.actor.id), thread
 
 
+def _failure_of(run: Run) -> tuple[str, str]:
+    """Return what failed in a run, a node or a workflow's run, and its error; "" where unknown."""
+    match run:
+        case Instance(failed_node=Node() as node):
+            return node.action_name or node.action_id, node.error_msg
+        case PlaybookInstance(failed_action=PlaybookAction() as action):
+            return action.name, action.log.error_msg
+        case Instance() | PlaybookInstance():
+            return "", ""
+        case _:
+            assert_never(run)
+
+
 class RetryEndedNotification(Announcement):
     """How a run ended that was retried from Slack."""
 
@@ -94,16 +108,17 @@ class RetryEndedNotification(Announcement):
     result: RetryResult
 
     @classmethod
-    def entry(cls, run: Instance, retry: FollowedRetry, now: datetime) -> OutboxEntry:
+    def entry(cls, run: Run, retry: FollowedRetry, now: datetime) -> OutboxEntry:
         """Return the entry that tells the thread of a retry how it ended."""
-        operation, node = retry.operation, run.failed_node
+        operation, (node, error) = retry.operation, _failure_of(run)
         duration = (run.end_time or now) - operation.accepted_at
         result = RetryResult(
             status=run.status,
+            kind=operation.ref.kind,
             name=run.name,
             actor_id=operation.actor.id,
-            node=(node.action_name or node.action_id) if node else "",
-            error=node.error_msg if node else "",
+            node=node,
+            error=error,
             seconds=max(0, int(duration.total_seconds())),
         )
         destination, thread = _place_of(operation)
@@ -304,6 +319,7 @@ class BacklogNotification(Announcement):
     kind: Literal["backlog"] = "backlog"
     tasks: int = 0
     failed: int = 0
+    failed_playbooks: int = 0
     overdue: int = 0
     root: str = ""
     reminds: bool = False
@@ -314,9 +330,11 @@ class BacklogNotification(Announcement):
     ) -> "BacklogNotification":
         """Sum up the objects of one destination."""
         tasks = [item.snapshot for item in objects if isinstance(item.snapshot, Task)]
+        kinds = Counter(item.ref.kind for item in objects)
         return cls(
-            tasks=len(tasks),
-            failed=len(objects) - len(tasks),
+            tasks=kinds["task"],
+            failed=kinds["instance"],
+            failed_playbooks=kinds["playbook"],
             overdue=sum(task.due_date is not None and task.due_date < now for task in tasks),
             root=root,
             reminds=reminds,
@@ -328,6 +346,7 @@ class BacklogNotification(Announcement):
             catalogue,
             tasks=self.tasks,
             failed=self.failed,
+            failed_playbooks=self.failed_playbooks,
             overdue=self.overdue,
             root=self.root,
             reminds=self.reminds,

@@ -307,9 +307,7 @@ def open_listing(kind: ObjectKind, definition_id: str = "") -> Listing:
     return tasks
 
 
-def run_listing(
-    kind: ObjectKind, status: str, *, workflow_id: str = "", name: str = ""
-) -> Listing:
+def run_listing(kind: ObjectKind, status: str, *, workflow_id: str = "", name: str = "") -> Listing:
     """Return the request of the runs of a kind with a status, "" for any."""
 
     async def workflow_runs(client: SecMaster, offset: int, limit: int) -> ListedRows:

@@ -167,8 +167,8 @@ async def redraw(services: Services, operation: Operation, result: StepResult) -
     """Draw the cards of an operation's object, from SecMaster's answer where that is the last word.
 
     What may change again at once, as a task that still waits, is read, and so is a workflow's run,
-    of which the answer says nothing. Where they can't be, the cards are drawn from what is stored, since what follows
-    must not wait for them, and the poller draws them later.
+    of which the answer says nothing. Where they can't be, the cards are drawn from what is stored,
+    since what follows must not wait for them, and the poller draws them later.
     """
     snapshot = snapshots.parse(operation.ref.kind, result.snapshot)
     try:

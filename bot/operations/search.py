@@ -9,11 +9,11 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Self
+from typing import Any, Self, assert_never
 
 from bot.domain.snapshots import Snapshot
 from bot.policy.rules import parse_length
-from bot.secmaster import Task
+from bot.secmaster import Instance, PlaybookInstance, Task
 
 OPENING, CLOSING = "\"'“”„‟«「『＂‘‚‛＇", "\"'“”‟»「」』＂’‘＇"
 # A phrase in quotes that open where a word begins, so that an apostrophe is none; or a word.

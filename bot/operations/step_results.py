@@ -37,8 +37,8 @@ class StepResult(Value):
     down since the step before, and this is the first one after it. ``retry_after`` is how many
     seconds SecMaster asked to be left alone for. ``write_effect`` is what the answer proves about
     a write that is in doubt. ``snapshot`` is the object as SecMaster's answer shows it, as JSON,
-    when it was asked at ``asked_at``. ``conclusion`` is the outcome as it was recorded in the same step,
-    None where the operation goes on.
+    when it was asked at ``asked_at``. ``conclusion`` is the outcome as it was recorded in the same
+    step, None where the operation goes on.
     """
 
     kind: ResultKind

@@ -281,7 +281,7 @@ class DigestSchedule(Section):
 
 
 class Brake(Section):
-    """More than ``retries`` retries of a workflow ``within`` this time ask for a second person."""
+    """More ``retries`` of a workflow or playbook ``within`` this time ask for a second person."""
 
     retries: int = Field(ge=1, le=100, strict=True)
     within: Duration

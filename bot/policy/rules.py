@@ -340,7 +340,9 @@ def stated_values(snapshot: Snapshot) -> dict[str, str]:
         case Task():
             business_type = snapshot.business_type
             related_object = normalize(snapshot.related_object)
-            owners = [key for key in ("workflow", "playbook") if business_type.startswith(key.upper())]
+            owners = [
+                key for key in ("workflow", "playbook") if business_type.startswith(key.upper())
+            ]
             return {
                 "business_type": business_type,
                 "name": name,

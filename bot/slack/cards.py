@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import assert_never
 
 from bot import messages
 from bot.domain import snapshots
@@ -355,15 +356,18 @@ class Cards:
             each.ref: self.tallies(each.ref, each.snapshot, group.requests.get(each.ref, ()))
             for each in group.objects
         }
-        if card.ref.kind == "task":
-            root = self._policy.current.commands.root or "@bot"
-            message = messages.task_groups.card(
-                context, group.objects, counts, group.requests, tallies, root
-            )
-        else:
-            message = messages.failure_groups.card(
-                context, group.objects, counts, group.requests, tallies
-            )
+        match card.ref.kind:
+            case "task":
+                root = self._policy.current.commands.root or "@bot"
+                message = messages.task_groups.card(
+                    context, group.objects, counts, group.requests, tallies, root
+                )
+            case "instance" | "playbook":
+                message = messages.failure_groups.card(
+                    context, group.objects, counts, group.requests, tallies
+                )
+            case kind:
+                assert_never(kind)
         return messages.notifications.with_origin(
             context.catalogue,
             message,

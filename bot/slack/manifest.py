@@ -82,7 +82,10 @@ def _command(name: str, commands: Commands, url: str) -> dict[str, Any]:
     texts = {
         commands.task: ("SecMaster tasks", _usage_hint("task")),
         commands.instance: ("Workflow runs", _usage_hint("instance")),
-        commands.root: ("Operate SecMaster", "help | task … | instance … | why <id> | delegate …"),
+        commands.root: (
+            "Operate SecMaster",
+            "help | task … | instance … | playbook … | why <id> | delegate …",
+        ),
     }
     description, hint = texts[name]
     request = {"url": url + EVENTS_PATH} if url else {}

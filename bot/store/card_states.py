@@ -9,10 +9,10 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from bot.domain.cards import CardState, GroupState
-from bot.domain.objects import Ref
+from bot.domain.objects import ObjectKind, Ref
 from bot.domain.operations import OperationState
 from bot.domain.snapshots import Reading, Snapshot, parse, stored
-from bot.secmaster import Task
+from bot.secmaster import BusinessType, Task
 from bot.store import approvals, object_records, snapshots, tracked
 from bot.store.cards import cards_at, cards_of
 from bot.store.claims import standing_operation
@@ -137,13 +137,14 @@ def _run_name(connection: sa.Connection, ref: Ref, snapshot: Snapshot | None) ->
     """Return the name of the run that waits for a task, by its id; {} where it is not known."""
     if not isinstance(snapshot, Task):
         return {}
-    id_ = snapshot.action_instance_id
-    run_ref = Ref.parse(f"1:instance:{ref.workspace}:{id_}")
+    id_, waits_in_playbook = snapshot.action_instance_id, BusinessType.PLAYBOOKNODEAPPROVE
+    kind: ObjectKind = "playbook" if snapshot.business_type == waits_in_playbook else "instance"
+    run_ref = Ref.parse(f"1:{kind}:{ref.workspace}:{id_}")
     if run_ref is None:
         return {}
     query = sa.select(snapshots_table.c.snapshot).where(snapshots_table.c.ref == str(run_ref))
     text = connection.execute(query.order_by(snapshots_table.c.at.desc()).limit(1)).scalar()
-    run = parse("instance", text or "")
+    run = parse(kind, text or "")
     return {id_: run.name} if run else {}
 
 

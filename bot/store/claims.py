@@ -67,11 +67,11 @@ class Claims(Repository):
         """Claim ``key`` for an operation, or count it as an approval where several are needed.
 
         ``snapshot`` is what was read right before, ``covers`` are the other objects that a retry
-        works on: none of them is retried before it has ended, nor it before they have. A key whose operation failed or ended unknown
-        is free again. So is one that was done a while ago: the object has just been read as open
-        again. Claiming twice for the same operation is claiming once; an operation without a key
-        always gets through. Either way the attempt is recorded in the audit: ``allowed``,
-        ``counted`` or ``lost``.
+        works on: none of them is retried before it has ended, nor it before they have. A key whose
+        operation failed or ended unknown is free again. So is one that was done a while ago: the
+        object has just been read as open again. Claiming twice for the same operation is claiming
+        once; an operation without a key always gets through. Either way the attempt is recorded in
+        the audit: ``allowed``, ``counted`` or ``lost``.
         """
         with self.engine.begin() as connection:
             return self._claim(connection, operation, key, at, snapshot, covers)

@@ -1,4 +1,4 @@
-"""What the poller knows of SecMaster's tasks and instances: one row for each that it has met.
+"""What the poller knows of SecMaster's tasks and runs: one row for each that it has met.
 
 Knows no list and no route: whoever records an object says which notifications there are to be of
 it, and both are recorded together or not at all.
@@ -6,18 +6,18 @@ it, and both are recorded together or not at all.
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, assert_never
 
 import sqlalchemy as sa
 
 from bot.domain import snapshots
 from bot.domain.actions import OPEN_STATUSES
 from bot.domain.notifications import OutboxEntry
-from bot.domain.objects import ObjectKind, Ref
+from bot.domain.objects import RUN_KINDS, ObjectKind, Ref
 from bot.domain.ordering import auto_approves, urgency
 from bot.domain.snapshots import Snapshot
 from bot.domain.tracking import ListedObject, OpenCounts, TrackedObject, failure_group
-from bot.secmaster import Task
+from bot.secmaster import Instance, PlaybookInstance, Task
 from bot.store.outbox import enqueue
 from bot.store.repository import Repository
 from bot.store.tables import cards, tracked_objects
@@ -224,10 +224,10 @@ class TrackedObjects(Repository):
         )
         return self._fetch(query.order_by(due_at, tracked_objects.c.ref), None)
 
-    def open_failures(self, limit: int) -> list[TrackedObject]:
-        """Return up to ``limit`` runs that failed, latest first."""
+    def open_failures(self, kind: ObjectKind, limit: int) -> list[TrackedObject]:
+        """Return up to ``limit`` runs of a kind that failed, latest first."""
         query = sa.select(tracked_objects).where(
-            tracked_objects.c.kind == "instance", tracked_objects.c.open
+            tracked_objects.c.kind == kind, tracked_objects.c.open
         )
         return _most_urgent_first(self._fetch(query.order_by(*LATEST_FAILURES), limit))
 
@@ -299,7 +299,8 @@ class TrackedObjects(Repository):
         soon = (tracked_objects.c.due_at >= to_utc(at)) & (
             tracked_objects.c.due_at < to_utc(at + within)
         )
-        conditions = (task, task & overdue, task & soon, tracked_objects.c.kind == "instance")
+        failed = (tracked_objects.c.kind == kind for kind in RUN_KINDS)
+        conditions = (task, task & overdue, task & soon, *failed)
         query = sa.select(*(sa.func.count(sa.case((each, 1))) for each in conditions))
         with self.engine.begin() as connection:
             counts = connection.execute(query.where(tracked_objects.c.open)).one()
@@ -317,10 +318,13 @@ class TrackedObjects(Repository):
 
 def _snapshot_columns(snapshot: Snapshot) -> dict[str, Any]:
     """Return a snapshot, and the columns that repeat parts of it for queries."""
-    if isinstance(snapshot, Task):
-        created_at, due_at = snapshot.create_time, snapshot.due_date
-    else:
-        created_at, due_at = snapshot.start_time, None
+    match snapshot:
+        case Task():
+            created_at, due_at = snapshot.create_time, snapshot.due_date
+        case Instance() | PlaybookInstance():
+            created_at, due_at = snapshot.start_time, None
+        case _:
+            assert_never(snapshot)
     return {
         "open": _is_open(snapshot),
         "snapshot": snapshot.model_dump_json(),

@@ -13,18 +13,21 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import assert_never
 
 from pydantic import ValidationError
 
-from bot.domain.objects import ObjectKind, Ref
+from bot.domain.objects import ByKind, ObjectKind, Ref
 from bot.domain.snapshots import Snapshot, rendered_fingerprint
-from bot.secmaster import InstanceStatus, QueryType
+from bot.secmaster import InstanceStatus, PlaybookInstanceStatus, QueryType
 from bot.services import Services
 
 log = logging.getLogger(__name__)
 
 PAGE = 100  # as many as SecMaster gives at once
-MAX_OFFSET = 9900  # the highest offset of which it gives a whole page
+# The highest offset of which it gives a whole page: of playbooks' runs offset and limit stay below
+# 10000 together.
+MAX_OFFSETS = ByKind(task=9900, instance=9900, playbook=9800)
 PAGES_PER_POLL = 25  # pages of a full scan in one poll
 
 
@@ -63,7 +66,7 @@ class ListDelta:
 
 @dataclass(slots=True)
 class ListSynchronizer:
-    """Follows the list of what is open in a workspace: waiting tasks, or failed runs.
+    """Follows the list of what is open in a workspace: waiting tasks, or failed runs of a kind.
 
     A full scan goes on from poll to poll; one is due whenever ``full_scan`` of the timeouts has
     passed since the last one ended. ``accepted_difference`` is by how much SecMaster's count
@@ -75,6 +78,7 @@ class ListSynchronizer:
     kind: ObjectKind
     total: int = 0
     accepted_difference: int = 0
+    is_refused: bool = False
     _scan_began_at: datetime | None = None
     _scan_offset: int = 0
     _scanned: set[str] = field(default_factory=set)
@@ -133,7 +137,7 @@ class ListSynchronizer:
             is_complete = self._is_last_page
             if pages == PAGES_PER_POLL:
                 break
-        if not is_complete and self._scan_offset <= MAX_OFFSET:
+        if not is_complete and self._scan_offset <= MAX_OFFSETS[self.kind]:
             return delta
         began_at, self._scan_began_at = self._scan_began_at, None
         self._put_off_scan()
@@ -164,7 +168,7 @@ class ListSynchronizer:
 
     async def pages(self, listing: Listing, offset: int = 0) -> AsyncIterator[list[ListedRow]]:
         """Yield a list's pages, as far as SecMaster lists them."""
-        while offset <= MAX_OFFSET:
+        while offset <= MAX_OFFSETS[self.kind]:
             yield await self.read_page(listing, offset)
             if self._is_last_page:
                 return
@@ -177,25 +181,33 @@ class ListSynchronizer:
         is_oldest = listing is Listing.OLDEST
         order, key = ("ASC", "create_time") if is_oldest else ("DESC", "update_time")
         snapshots: tuple[Snapshot, ...]
-        if self.kind == "instance":
-            runs = await client.list_workflow_instances(
-                status=InstanceStatus.FAILED,
-                sort_key=key,
-                sort_dir=order,
-                offset=offset,
-                limit=PAGE,
-            )
-            snapshots, total = runs.instances, runs.total
-        else:
-            is_handled = listing is Listing.HANDLED
-            tasks = await client.list_tasks(
-                query_type=QueryType.ALL_HANDLED if is_handled else QueryType.MY_TODO,
-                sort_key=key,
-                sort_dir=order,
-                offset=offset,
-                limit=PAGE,
-            )
-            snapshots, total = tasks.tasks, tasks.total
+        match self.kind:
+            case "task":
+                is_handled = listing is Listing.HANDLED
+                tasks = await client.list_tasks(
+                    query_type=QueryType.ALL_HANDLED if is_handled else QueryType.MY_TODO,
+                    sort_key=key,
+                    sort_dir=order,
+                    offset=offset,
+                    limit=PAGE,
+                )
+                snapshots, total = tasks.tasks, tasks.total
+            case "instance":
+                runs = await client.list_workflow_instances(
+                    status=InstanceStatus.FAILED,
+                    sort_key=key,
+                    sort_dir=order,
+                    offset=offset,
+                    limit=PAGE,
+                )
+                snapshots, total = runs.instances, runs.total
+            case "playbook":  # it can't be sorted, and comes newest first
+                playbook_runs = await client.list_playbook_instances(
+                    status=PlaybookInstanceStatus.FAILED, offset=offset, limit=PAGE
+                )
+                snapshots, total = playbook_runs.instances, playbook_runs.total
+            case _:
+                assert_never(self.kind)
         self._is_last_page = len(snapshots) < PAGE
         if listing is not Listing.HANDLED:
             self.total = total

@@ -10,6 +10,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from typing import assert_never
 
 from bot import messages
 from bot.domain.notifications import OutboxEntry
@@ -23,7 +24,15 @@ from bot.messages.text import without_markup
 from bot.notifications import fallback, planner
 from bot.notifications.dispatcher import Dispatcher, first_of
 from bot.notifications.kinds import BacklogNotification
-from bot.secmaster import SecMasterError, Task, Unavailable
+from bot.secmaster import (
+    Instance,
+    NotRouted,
+    PlaybookInstance,
+    Refused,
+    SecMasterError,
+    Task,
+    Unavailable,
+)
 from bot.services import Services
 from bot.store import NameInUse, is_database_fault
 from bot.watch.leader import Leader
@@ -157,7 +166,7 @@ class Poller:
             is_first = status is None or status.last_success_at is None
             for synchronizer in self._synchronizers:
                 if synchronizer.workspace == alias:
-                    await self.synchronize(synchronizer, is_first=is_first)
+                    await self.synchronize_if_served(synchronizer, is_first=is_first)
             if is_first:
                 await asyncio.to_thread(enqueue_backlog, services, alias, now)
             await catch_up(services)
@@ -170,6 +179,25 @@ class Poller:
                 log.exception("a poll failed")
             return FailedAnswer.of(error), 0.0
         return None, 0.0
+
+    async def synchronize_if_served(
+        self, synchronizer: ListSynchronizer, *, is_first: bool
+    ) -> None:
+        """Read one list; that the runs of playbooks can't be listed holds nothing else up.
+
+        Not every region has them, and the bot's user may lack the right to them.
+        """
+        try:
+            await self.synchronize(synchronizer, is_first=is_first)
+        except (Refused, NotRouted) as error:
+            if synchronizer.kind != "playbook":
+                raise
+            if not synchronizer.is_refused:
+                details = {"workspace": synchronizer.workspace, "error": str(error)}
+                log.warning("the runs of playbooks can't be listed", extra=details)
+            synchronizer.is_refused = True
+        else:
+            synchronizer.is_refused = False
 
     async def synchronize(self, synchronizer: ListSynchronizer, *, is_first: bool) -> None:
         """Read one list, and where its count says that something is missing, find out what."""
@@ -273,10 +301,13 @@ async def record(services: Services, delta: ListDelta, *, is_first: bool) -> Non
 
 def waiting_since(row: ListedRow) -> datetime | None:
     """Return since when people are waited for, as far as SecMaster says."""
-    snapshot = row.snapshot
-    if isinstance(snapshot, Task):
-        return snapshot.create_time
-    return snapshot.end_time or snapshot.start_time
+    match snapshot := row.snapshot:
+        case Task():
+            return snapshot.create_time
+        case Instance() | PlaybookInstance():
+            return snapshot.end_time or snapshot.start_time
+        case _:
+            assert_never(snapshot)
 
 
 def enqueue_backlog(services: Services, alias: str, now: datetime) -> None:

@@ -9,15 +9,16 @@ import logging
 from datetime import datetime, timedelta
 
 from bot.domain.objects import Ref
+from bot.domain.snapshots import Run, attempt
 from bot.domain.tracking import FollowedRetry
 from bot.notifications.kinds import RetryEndedNotification
 from bot.secmaster import (
     AnswerLost,
-    Instance,
     InstanceStatus,
     NotFound,
     Refused,
     SecMasterError,
+    Task,
     Unavailable,
     Unreachable,
     Unreadable,
@@ -114,7 +115,7 @@ async def follow_retry(services: Services, retry: FollowedRetry) -> int:
         raise
     except SecMasterError:
         return drawn
-    if isinstance(run, Instance) and retry_has_ended(run, retry, now):
+    if not isinstance(run, Task) and retry_has_ended(run, retry, now):
         entry = RetryEndedNotification.entry(run, retry, now)
         await asyncio.to_thread(retries.finish, retry, [entry], now)
     elif now - retry.operation.accepted_at > FOLLOWED_FOR:
@@ -122,7 +123,7 @@ async def follow_retry(services: Services, retry: FollowedRetry) -> int:
     return drawn
 
 
-def retry_has_ended(run: Instance, retry: FollowedRetry, now: datetime) -> bool:
+def retry_has_ended(run: Run, retry: FollowedRetry, now: datetime) -> bool:
     """Return whether the retry is over: a failure that was there before it is not its end.
 
     A retry may count before the failure is gone, and SecMaster's clock may be behind ours.
@@ -132,4 +133,4 @@ def retry_has_ended(run: Instance, retry: FollowedRetry, now: datetime) -> bool:
     accepted_at = retry.operation.accepted_at
     if run.end_time is not None and run.end_time > accepted_at:
         return True
-    return run.retry_count > retry.attempt_before and now - accepted_at > SETTLED_AFTER
+    return attempt(run) > retry.attempt_before and now - accepted_at > SETTLED_AFTER

@@ -7,12 +7,13 @@ from bot.domain.objects import Ref
 from bot.domain.operations import Operation, OperationState, StandingOperation
 from bot.domain.slack import Actor, SlackLocation
 from bot.messages.catalogue import Catalogue
-from bot.secmaster import Instance, Task
+from bot.secmaster import Instance, PlaybookAction, PlaybookInstance, Task
 
 ENGLISH = Catalogue.english()
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TASK = Ref(kind="task", id="t-1")
 RUN = Ref(kind="instance", id="i-1")
+PLAYBOOK_RUN = Ref(kind="playbook", id="p-1")
 WAITING = Task(
     id="t-1",
     name="Isolate host 10.0.0.7",
@@ -46,13 +47,45 @@ FAILED = Instance.model_validate(
     }
 )
 
+FAILED_PLAYBOOK = PlaybookInstance.model_validate(
+    {
+        "id": "p-1",
+        "name": "Ransomware response",
+        "playbook": {"id": "pb-1", "name": "Ransomware", "version": "v2"},
+        "dataclass": {"id": "dc-1", "name": "Alert"},
+        "dataobject": {"id": "a-1", "name": "Files renamed on web-3"},
+        "trigger_type": "EVENT",
+        "status": "FAILED",
+        "start_time": NOW - timedelta(minutes=9),
+        "end_time": NOW,
+        "actions": [
+            PlaybookAction.model_validate(
+                {
+                    "action": {"name": name, "action_id": f"w-{run}"},
+                    "instance_log": {
+                        "instance_type": "AOP_WORKFLOW",
+                        "instance_id": run,
+                        "status": status,
+                        "error_msg": error,
+                    },
+                }
+            )
+            for name, run, status, error in (
+                ("Notify", "i-0", "FINISHED", ""),
+                ("Isolate host", "i-1", "FAILED", "timed out"),
+            )
+        ],
+    }
+)
+
 
 def operation(action: str, *, user: str = "U0ALICE", reason: str = "", **params: str) -> Operation:
-    """Return an operation on the waiting task or the failed run, asked for by ``user``."""
+    """Return an operation on the waiting task or a failed run, asked for by ``user``."""
+    refs = {"task": TASK, "instance": RUN, "playbook": PLAYBOOK_RUN}
     return Operation(
         id="abc123ffff",
         action=action,
-        ref=TASK if action.startswith("task.") else RUN,
+        ref=refs[action.partition(".")[0]],
         actor=Actor(id=user),
         location=SlackLocation(channel="C0SOC"),
         params=params,

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.actions import BY_NAME
-from bot.domain.objects import OBJECT_KINDS, ObjectKind
+from bot.domain.objects import OBJECT_KINDS, ByKind
 from bot.domain.slack import SlackFile
 from bot.messages import Message, command_help, command_problems, text_message
 from bot.messages.command_help import LISTS, HelpCommands, HelpLine, HelpSection
@@ -31,13 +31,14 @@ COMMANDS = HelpCommands(
 )
 
 
-def help_message(root: str, short_commands: dict[ObjectKind, str]) -> Message:
+def help_message(root: str, task: str, instance: str) -> Message:
     sections = {name: help_lines(name) for name in HelpSection}
+    short_commands = ByKind(task=task, instance=instance, playbook="")
     return command_help.help_message(ENGLISH, root, short_commands, sections)
 
 
 def test_help_lists_every_command_with_its_aliases() -> None:
-    text = read(help_message("/soc", {"task": "/t", "instance": ""}))
+    text = read(help_message("/soc", "/t", ""))
     for action in BY_NAME.values():
         assert f"/soc {action.usage}".replace("<", "&lt;").replace(">", "&gt;") in text
         assert all(alias in text for alias in action.aliases)
@@ -49,7 +50,7 @@ def test_help_lists_every_command_with_its_aliases() -> None:
 
 @given(roots, st.sampled_from(["", "/t", "/" + "a" * 31]))
 def test_help_is_one_that_slack_takes(root: str, short: str) -> None:
-    assert_slack_takes(help_message(root, {"task": short, "instance": short}))
+    assert_slack_takes(help_message(root, short, short))
 
 
 @FEW

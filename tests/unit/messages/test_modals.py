@@ -16,7 +16,7 @@ from bot.messages.modals import FormContent, FormState
 from bot.policy.rules import ReasonRule
 from bot.secmaster import Instance, Task
 from tests.support.rendered import input_ids, read, text_types
-from tests.support.samples import ENGLISH, FAILED, NOW, RUN, TASK, WAITING
+from tests.support.samples import ENGLISH, FAILED, FAILED_PLAYBOOK, NOW, RUN, TASK, WAITING
 from tests.support.slack_limits import assert_slack_opens, markup_in
 from tests.support.strategies import FEW, SOME, forms, render_contexts, runs, tasks, words
 
@@ -166,7 +166,8 @@ def test_whatever_waits_is_shown_in_a_home_and_a_modal_that_slack_takes(
     open_tasks: list[Task], failed: list[Instance], total: int
 ) -> None:
     waiting, failures = ListPage(open_tasks, total), ListPage(failed, total)
-    objects = modals.WaitingObjects(waiting, failures, "main", "/secmaster", NOW)
+    playbook_failures = ListPage([FAILED_PLAYBOOK], total)
+    objects = modals.WaitingObjects(waiting, failures, playbook_failures, "main", "/secmaster", NOW)
     assert_slack_opens(modals.waiting(ENGLISH, objects))
     assert_slack_opens(modals.home(ENGLISH, objects), "home")
 

@@ -132,14 +132,14 @@ async def test_send_returns_the_receipts_task_and_when_it_was_asked_for(
     result = await send(stage, stage.operation("task.approve"))
     assert result.asked_at is not None
     assert before <= result.asked_at <= stage.secmaster.requests[-1].at
-    assert Task.model_validate_json(result.task) == await stage.services.workspaces.read(TASK)
+    assert Task.model_validate_json(result.snapshot) == await stage.services.workspaces.read(TASK)
     assert result.outcome.status_after == "finished"
     assert result.outcome.request_id == stage.secmaster.requests[0].request_id
 
 
 async def test_send_returns_no_task_where_the_receipt_has_none(stage: OperationStage) -> None:
     result = await send(stage, stage.operation("instance.retry"))
-    assert (result.task, result.outcome.status_after) == ("", "")
+    assert (result.snapshot, result.outcome.status_after) == ("", "")
     assert result.asked_at is not None
 
 
@@ -222,7 +222,7 @@ async def test_send_is_in_doubt_where_it_may_have_taken_effect(
     result = await send(stage, stage.operation("task.approve"), kind)
     assert (result.kind, result.write_effect) == (ResultKind.IN_DOUBT, effect)
     assert (result.outcome.state, result.outcome.reason_code) == (OperationState.UNKNOWN, reason)
-    assert result.task == ""
+    assert result.snapshot == ""
 
 
 # send: when nothing is sent.
