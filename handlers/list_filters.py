@@ -10,7 +10,7 @@ from handlers.parsing import ParseError
 
 # The words that may be written for a list's state, and the state that each means.
 RUN_STATES = {"open": "", "done": "finished", "all": "all"}
-STATES = ByKind[dict[str, str]](
+STATES: ByKind[dict[str, str]] = ByKind(
     task={"todo": "todo", "waiting": "todo", "open": "todo"}
     | {"handled": "handled", "decided": "handled", "finished": "handled", "done": "handled"},
     instance={status.lower(): status.lower() for status in InstanceStatus} | RUN_STATES,

@@ -49,11 +49,11 @@ actions = ["task.*"]
 roles = ["approver", "oncall"]
 
 [[rules]]
-actions = ["instance.*"]
+actions = ["instance.*", "playbook.*"]
 roles = ["oncall"]
 
 [[rules]]
-actions = ["task.read", "instance.read"]
+actions = ["task.read", "instance.read", "playbook.read"]
 roles = ["approver", "oncall", "reader"]
 """
 
@@ -94,6 +94,7 @@ remind = ["1h", "15m"]
 name = "oncall"
 channel = "C0ONCALL"
 instances = ["FAILED"]
+playbooks = ["FAILED"]
 mention = ["S0ONCALL"]
 
 [brake]

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import assert_never
 
 from bot.domain import snapshots
-from bot.domain.actions import BY_NAME, is_contrary
+from bot.domain.actions import BY_NAME, Action, is_contrary
 from bot.domain.approvals import (
     ApprovalIntent,
     ApprovalRequest,
@@ -144,7 +144,7 @@ async def _claim(
     action = BY_NAME[operation.action]
     stored = snapshots.stored(snapshot) if snapshot else StoredSnapshot()
     group = action.claim_group
-    attempt = snapshots.attempt(snapshot)
+    attempt = _attempt(action, snapshot)
     key = f"{operation.ref}:{group}:{attempt}" if group else ""
     covers = runs_within(operation.ref, snapshot) if action.is_retry else ()
     now = services.clock.now()
@@ -160,6 +160,16 @@ async def _claim(
         and snapshot.actions is None,
     )
     return _result(operation, claim, preflight)
+
+
+def _attempt(action: Action, snapshot: Snapshot | None) -> int:
+    """Return which attempt of a run an action is about.
+
+    To terminate a run of a playbook is about all of it, whichever attempt that is.
+    """
+    if isinstance(snapshot, PlaybookInstance) and not action.is_retry:
+        return 0
+    return snapshots.attempt(snapshot)
 
 
 def _result(operation: Operation, claim: Claim, preflight: Preflight) -> PreflightResult:
@@ -227,7 +237,7 @@ async def recheck(
         snapshot = await services.workspaces.read(operation.ref)
     except SecMasterError as error:
         return not_sent(error)
-    if snapshots.attempt(snapshot) != preflight.attempt:  # another one has failed since
+    if _attempt(BY_NAME[operation.action], snapshot) != preflight.attempt:  # it failed anew
         return StepResult(kind=ResultKind.FINAL, outcome=_not_now(snapshot))
     fingerprint = preflight.decision_fingerprint
     refusal = await _not_open(services, operation, snapshot, fingerprint)

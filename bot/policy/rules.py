@@ -46,7 +46,7 @@ OBJECT_KEYS = ("business_type", "name", "related_object", "workflow", "playbook"
 # What a rule about reading may say: nothing is asked of somebody who only looks.
 READ_RULE_KEYS = frozenset({"name", "effect", "actions", "roles", "when"})
 # What is said of no object of a kind, neither by a list nor by the object itself.
-UNLISTED_KEYS = ByKind[tuple[str, ...]](
+UNLISTED_KEYS: ByKind[tuple[str, ...]] = ByKind(
     task=(),
     instance=("business_type", "overdue"),
     playbook=("business_type", "overdue"),

@@ -28,7 +28,7 @@ actions = ["task.*", "instance.*"]
 roles = ["审核人", "值班"]
 
 [[rules]]
-actions = ["task.read", "instance.read"]
+actions = ["task.read", "instance.read", "playbook.read"]
 roles = ["审核人", "值班"]
 
 [watch]

@@ -58,7 +58,7 @@ users = {STRANGERS}
 
 [[rules]]
 name = "desk"
-actions = ["task.read", "instance.read"]
+actions = ["task.read", "instance.read", "playbook.read"]
 roles = ["reader", "stranger"]
 
 [[rules]]

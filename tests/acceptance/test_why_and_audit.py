@@ -402,8 +402,8 @@ def page_with(environment: BotEnvironment, text: str) -> str:
 
 
 SOME_READ = RULES.replace(
-    'actions = ["task.read", "instance.read"]',
-    'actions = ["task.read", "instance.read"]\nwhen = { name = "Block.*" }',
+    'actions = ["task.read", "instance.read", "playbook.read"]',
+    'actions = ["task.read", "instance.read", "playbook.read"]\nwhen = { name = "Block.*" }',
 )
 
 

@@ -50,7 +50,7 @@ when = { related_object = "Night" }
 # The lines that an older policy lacks, as they are said.
 READ_RULES = """
 [[rules]]
-actions = ["task.read", "instance.read"]
+actions = ["task.read", "instance.read", "playbook.read"]
 roles = ["approver", "chief"]
 """
 POLICY = OLD_POLICY + READ_RULES

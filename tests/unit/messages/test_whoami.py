@@ -49,7 +49,7 @@ roles = ["oncall"]
 effect = "deny"
 actions = ["instance.debug"]
 [[rules]]
-actions = ["task.read", "instance.read"]
+actions = ["task.read", "instance.read", "playbook.read"]
 roles = ["approver", "oncall"]
 """
 APPROVER = Principal(ALICE, frozenset({"approver"}))
