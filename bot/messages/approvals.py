@@ -9,16 +9,31 @@ from slack_sdk.models.blocks import Block, ButtonElement
 from bot.domain.actions import BY_NAME, Action, is_contrary
 from bot.domain.approvals import Approval, ApprovalIntent, ApprovalRequest, RequestNews
 from bot.domain.cards import ButtonValue
+from bot.domain.objects import ByKind
 from bot.domain.operations import Operation, Outcome
 from bot.domain.snapshots import Snapshot, decision_fingerprint
 from bot.messages.blocks import RenderContext, actions, named_label, section
-from bot.messages.catalogue import Catalogue
+from bot.messages.catalogue import NN_, Catalogue
 from bot.messages.labels import labels
 from bot.messages.text import ago_token, date_token, inline, mention, mention_user, quote
 from bot.secmaster import DueHandle
 
 REASON_LENGTH = 200  # characters of each reason on a card
 MOST_APPROVERS = 10  # people and user groups that are named on a card
+_BRAKED_WORKFLOW = NN_(
+    "This workflow was retried at least once within {period}, so a second approval is needed.",
+    "This workflow was retried at least {count} times within {period}, so a second approval is "
+    "needed.",
+)
+BRAKED = ByKind(
+    task=_BRAKED_WORKFLOW,  # no task is retried
+    instance=_BRAKED_WORKFLOW,
+    playbook=NN_(
+        "This playbook was retried at least once within {period}, so a second approval is needed.",
+        "This playbook was retried at least {count} times within {period}, so a second approval is "
+        "needed.",
+    ),
+)
 
 
 def needed_line(catalogue: Catalogue, action: Action, needed: int, roles: Sequence[str]) -> str:
@@ -334,9 +349,7 @@ def _brake_notes(catalogue: Catalogue, request: ApprovalRequest) -> list[str]:
     if not request.brake_applied:
         return []
     cause = catalogue.ngettext(
-        "This workflow was retried at least once within {period}, so a second approval is needed.",
-        "This workflow was retried at least {count} times within {period}, so a second approval "
-        "is needed.",
+        *BRAKED[BY_NAME[request.action].kind],
         request.brake_retries,
         period=catalogue.duration(timedelta(seconds=request.brake_within)),
     )

@@ -81,7 +81,9 @@ async def test_what_has_not_changed_is_said_to_be_the_same(environment: BotEnvir
 async def test_a_file_from_before_reading_was_a_right_is_said_to_lack_lines_that_end_that(
     environment: BotEnvironment, file: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    head, _, rest = BEFORE.partition('[[rules]]\nactions = ["task.read", "instance.read", "playbook.read"]')
+    head, _, rest = BEFORE.partition(
+        '[[rules]]\nactions = ["task.read", "instance.read", "playbook.read"]'
+    )
     older = head + rest[rest.index("[rights]") :]
     write(file, older)
     await environment.slack.command(ALICE, SOC, "/secmaster reload")

@@ -1,6 +1,6 @@
 """A row of the table of actions and its words are all that a new action needs.
 
-The modules are imported anew with three more rows. Whatever lists the actions by hand does not
+The modules are imported anew with four more rows. Whatever lists the actions by hand does not
 know them, whatever tells one decision from "the other" takes the third for one of the two, and the
 tests here fail.
 """
@@ -42,6 +42,15 @@ TABLE += (
         allowed_statuses=FAILED,
         claim_group="retry",
         button_statuses=FAILED,
+        batchable=True,
+    ),
+    Action(
+        "playbook.replay",
+        PlaybookOperation.RETRY,
+        _playbook_retry_visible,
+        allowed_statuses=PLAYBOOK_FAILED,
+        claim_group="retry",
+        button_statuses=PLAYBOOK_FAILED,
         batchable=True,
     ),
 )
@@ -154,6 +163,45 @@ WORDS: dict[str, dict[str, Any]] = {
         "decline_denied": "{actor} was not allowed to decline the request to rerun {object}.",
         "counted": "{actor} agreed to rerun {object}; more are needed.",
     },
+    "playbook.replay": {
+        "button": "Replay",
+        "permission": "Replay playbook runs",
+        "confirm": "Replay this playbook run?",
+        "consequence": "The playbook runs anew.",
+        "help": "runs a playbook anew",
+        "started": "Starting the replay…",
+        "done": "Replay started",
+        "done_by": "Replay started by {actor}.",
+        "done_at": "Replay started by {actor}, {when}.",
+        "done_before": "Replay started already by {actor}, {when}.",
+        "under_way": "{actor} is replaying this playbook run right now.",
+        "not_sent": "The replay was not sent.",
+        "refused": "SecMaster refused the replay by {actor}.",
+        "waiting": "The replay by {actor} has not been sent yet.",
+        "in_doubt": "It is not known yet whether the replay by {actor} took effect.",
+        "unknown": "It is unknown whether the replay by {actor} took effect.",
+        "perhaps": "The replay by {actor}, {when}, may have done this.",
+        "interrupted": "The replay by {actor} was interrupted.",
+        "tally": "Approvals to replay: {count} of {needed}",
+        "withdrawn": "{actor} withdrew their approval to replay.",
+        "declined": "{actor} declined the request to replay.",
+        "expired": "The request to replay expired.",
+        "past": "{actor} replayed {object}.",
+        "batch": (
+            "{actor} replayed {done} of {count} playbook run.",
+            "{actor} replayed {done} of {count} playbook runs.",
+        ),
+        "batch_title": ("Replay {count} playbook run", "Replay {count} playbook runs"),
+        "batch_progress": (
+            "{actor} is replaying {count} playbook run: {done} done.",
+            "{actor} is replaying {count} playbook runs: {done} done.",
+        ),
+        "request_ended": "This cancelled the request to replay, which {names} had agreed to.",
+        "failed_again": "Failed again after the replay by {actor}, {when}.",
+        "denied": "{actor} was not allowed to replay {object}.",
+        "decline_denied": "{actor} was not allowed to decline the request to replay {object}.",
+        "counted": "{actor} agreed to replay {object}; more are needed.",
+    },
 }
 OTHER_DECISIONS = re.compile("approv|terminat", re.IGNORECASE)
 POLICY = """
@@ -226,10 +274,13 @@ def test_its_command_is_understood_and_in_the_help(code: Code) -> None:
     assert table.parse("break-glass task defer t-1 now").request.break_glass
     assert table.parse("task cite t-1 as Bob says").request.params == {"comment": "as Bob says"}
     assert table.parse("instance rerun i-1").request.action.name == "instance.rerun"
-    lines = {line.usage: line for name in ("tasks", "runs") for line in table.help_lines(name)}
+    assert table.parse("playbook replay p-1").request.action.name == "playbook.replay"
+    parts = ("tasks", "runs", "playbooks")
+    lines = {line.usage: line for name in parts for line in table.help_lines(name)}
     assert lines["task defer <id> [reason]"].aliases == ("postpone",)
     assert lines["task cite <id> <text>"].purpose == "cites what was said"
     assert lines["instance rerun <id> [reason]"].purpose == "runs anew"
+    assert lines["playbook replay <id> [reason]"].purpose == "runs a playbook anew"
 
 
 def test_it_has_its_button_on_the_card_and_in_the_group_of_failures(code: Code) -> None:
@@ -237,21 +288,39 @@ def test_it_has_its_button_on_the_card_and_in_the_group_of_failures(code: Code) 
     card = code("bot.messages").card
     task_card = card(context(code, samples.TASK), samples.WAITING, None)
     run_card = card(context(code, samples.RUN), samples.FAILED, None)
-    tracked = code("bot.domain.tracking").TrackedObject(
-        ref=samples.RUN, snapshot=samples.FAILED, open_since=samples.NOW
+    playbook_card = card(context(code, samples.PLAYBOOK_RUN), samples.FAILED_PLAYBOOK, None)
+    failures = [(samples.RUN, samples.FAILED), (samples.PLAYBOOK_RUN, samples.FAILED_PLAYBOOK)]
+    group, playbook_group = (
+        code("bot.messages.failure_groups").card(
+            context(code, ref),
+            [
+                code("bot.domain.tracking").TrackedObject(
+                    ref=ref, snapshot=snapshot, open_since=samples.NOW
+                )
+            ],
+            (1, 1),
+            {},
+            {},
+        )
+        for ref, snapshot in failures
     )
-    group_context = context(code, samples.RUN)
-    group = code("bot.messages.failure_groups").card(group_context, [tracked], (1, 1), {}, {})
     assert "task.defer" in rendered.button_ids(task_card)
     assert "task.cite" not in rendered.button_ids(task_card)
     assert "instance.rerun" in rendered.button_ids(run_card)
     assert "instance.rerun" in rendered.button_ids(group)
+    assert "playbook.replay" in rendered.button_ids(playbook_card)
+    assert "playbook.replay" in rendered.button_ids(playbook_group)
 
 
 def test_home_has_it_with_the_decisions_or_the_retries(code: Code) -> None:
     home = code("handlers.home")
     assert "task.defer" in [action.name for action in home.DECISIONS]
-    assert [action.name for action in home.RETRIES] == ["instance.retry", "instance.rerun"]
+    assert [action.name for action in home.RETRIES] == [
+        "instance.retry",
+        "playbook.retry",
+        "instance.rerun",
+        "playbook.replay",
+    ]
 
 
 def test_its_form_asks_for_what_it_needs(code: Code) -> None:
@@ -268,11 +337,20 @@ def test_its_form_asks_for_what_it_needs(code: Code) -> None:
     assert form["blocks"][-1]["element"]["initial_value"] == "said"
 
 
-@pytest.mark.parametrize(("kind", "name"), [("task", "task.defer"), ("instance", "instance.rerun")])
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [("task", "task.defer"), ("instance", "instance.rerun"), ("playbook", "playbook.replay")],
+)
 def test_it_can_be_done_to_several_at_once(code: Code, kind: str, name: str) -> None:
     forms, samples = code("bot.messages.batch_forms"), code("tests.support.samples")
     location = code("bot.domain.slack").SlackLocation(channel="C0SOC")
-    waiting = [samples.WAITING if kind == "task" else samples.FAILED]
+    waiting = [
+        {
+            "task": samples.WAITING,
+            "instance": samples.FAILED,
+            "playbook": samples.FAILED_PLAYBOOK,
+        }[kind]
+    ]
     form = forms.selection_form(
         samples.ENGLISH,
         code("bot.domain.batches").BatchQuery(kind=kind),
@@ -480,7 +558,7 @@ STORIES = {
     "bot/operations/write.py",  # the comment that names who decided is no action of a person
 }
 VERBS = {"approve", "terminate", "uncomment", "attach", "detach", "retry", "debug"}
-FULL_NAME = re.compile(rf"\b(?:task|instance)\.(?:{'|'.join([*VERBS, 'comment'])})\b")
+FULL_NAME = re.compile(rf"\b(?:task|instance|playbook)\.(?:{'|'.join([*VERBS, 'comment'])})\b")
 
 
 def documented(tree: ast.Module) -> set[ast.expr]:
@@ -503,7 +581,10 @@ def names_of_actions(source: str) -> set[str]:
         match node:
             case ast.Constant(value=str(text)) if node not in docstrings:
                 names |= set(FULL_NAME.findall(text)) | ({text.lower().strip()} & VERBS)
-            case ast.Attribute(value=ast.Name(id="TaskAction" | "CommandType" as enum), attr=attr):
+            case ast.Attribute(
+                value=ast.Name(id="TaskAction" | "CommandType" | "PlaybookOperation" as enum),
+                attr=attr,
+            ):
                 names.add(f"{enum}.{attr}")
             case _:
                 pass
