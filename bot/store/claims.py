@@ -347,12 +347,10 @@ def _overlapping(
 ) -> StandingOperation | None:
     """Return a retry under way of an object that this retry works on, or that works on this one.
 
-    It is under way until its run has ended, which is followed, and for SETTLE_TIME in any case.
+    One that was sent is under way until its run has ended, which is followed.
     """
     followed = sa.exists().where(followed_retries.c.operation_id == claims.c.operation_id)
-    done = (claims.c.state == OperationState.DONE) & sa.or_(
-        claims.c.at > at - SETTLE_TIME, (claims.c.at > at - MAX_OVERLAP) & followed
-    )
+    done = (claims.c.state == OperationState.DONE) & (claims.c.at > at - MAX_OVERLAP) & followed
     query = sa.select(claims).where(
         claims.c.workspace == operation.ref.workspace,
         claims.c.claim_group == BY_NAME[operation.action].claim_group,

@@ -20,7 +20,7 @@ from bot.sandbox.secmaster.wire import node_record, stamp
 from tests.support.clock import FakeClock
 from tests.support.databases import both_databases
 from tests.support.environment import BotEnvironment
-from tests.support.people import ALICE, CAROL, DAVE, ONCALL, SOC
+from tests.support.people import ALICE, CAROL, DAVE, ONCALL, RANDOM, SOC
 from tests.support.process import bot_process
 from tests.support.slack_recorder import SlackRecorder
 from tests.support.watch import card_of, first_poll_finished
@@ -88,8 +88,9 @@ async def test_a_failed_playbook_run_is_retried_once_and_followed_to_its_end(
 
     # While it is retried, the runs that it listed are not.
     run["status"] = "FAILED"
-    await environment.slack.command(second, SOC, f"/secmaster instance retry {run['id']}")
+    await environment.slack.command(second, RANDOM, f"/secmaster instance retry {run['id']}")
     refusal = await environment.ephemeral(second, "and this run belongs to it")
+    assert card_of(environment, RANDOM, run["name"])
     assert f"✋ <@{first}> retried the playbook run *{NAME}* (`{playbook['id']}`)" in refusal
     assert len(environment.secmaster.writes(COMMAND)) == 1
 
@@ -113,13 +114,16 @@ async def test_it_is_listed_shown_searched_explained_and_terminated_by_its_id_al
     assert "The workflow runs of this playbook run can't be read." in text_of(environment, ts)
     assert NAME in await listed(environment, "playbook list web-7")
     assert "Evidence 1" in await listed(environment, "playbook list running")
-    assert "No playbook run was found." in await environment.answer(CAROL, "playbook list nothing")
+    assert "No playbook run was found." in await environment.answer(
+        CAROL, "/secmaster playbook list nothing"
+    )
     why = await environment.answer(CAROL, f"/secmaster why {playbook['id']}", channel=ONCALL)
     assert "✅ *Retry*" in why
     await environment.slack.press(CAROL, ONCALL, ts, "playbook.retry")
     reply = (await environment.replies(ts, channel=ONCALL))[-1]
     assert "Its workflow runs can't be read, so a retry of one of them is not held back" in reply
 
+    await environment.slack.until(lambda: "Retrying" in text_of(environment, ts))
     await environment.slack.command(CAROL, ONCALL, f"/secmaster terminate {playbook['id']} no use")
     reply = (await environment.replies(ts, 2, channel=ONCALL))[-1]
     assert reply.startswith(f"✅ *Termination started by <@{CAROL}>.*")
