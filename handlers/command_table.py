@@ -93,7 +93,7 @@ async def show_help(app: AppContext, request: ShowHelp, delivery: Delivery) -> M
     if not request.sections:
         return await short_help(app, delivery.requester.actor)
     names = app.config.commands
-    short_commands = ByKind(task=names.task, instance=names.instance, playbook="")
+    short_commands = dict(ByKind(task=names.task, instance=names.instance, playbook="").items())
     sections = {name: help_lines(name) for name in request.sections}
     return command_help.help_message(app.catalogue, app.root, short_commands, sections)
 

@@ -127,7 +127,7 @@ def start_buttons(
 def help_message(
     catalogue: Catalogue,
     root: str,
-    short_commands: ByKind[str],
+    short_commands: Mapping[ObjectKind, str],
     sections: Mapping[HelpSection, Sequence[HelpLine]],
 ) -> Message:
     """List every command of these sections with what it does.

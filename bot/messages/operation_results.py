@@ -9,7 +9,7 @@ from slack_sdk.models.blocks import Block, ButtonElement
 from bot.domain.actions import BY_NAME, Action, needs_attribution
 from bot.domain.approvals import ApprovalIntent, ApprovalRequest
 from bot.domain.cards import ButtonValue
-from bot.domain.objects import ByKind, ObjectKind
+from bot.domain.objects import RUN_KINDS, ByKind, ObjectKind
 from bot.domain.operations import (
     UNDER_WAY,
     Operation,
@@ -83,6 +83,11 @@ NOT_FOUND = ByKind(
     task=N_("No task with ID {id} in this workspace."),
     instance=N_("No run with ID {id} in this workspace."),
     playbook=N_("No playbook run with ID {id} in this workspace."),
+)
+NOT_NOW = ByKind(
+    task="",  # which says who decided it
+    instance=N_("The run is now {state}. This is possible only while it is {allowed}."),
+    playbook=N_("The playbook run is now {state}. This is possible only while it is {allowed}."),
 )
 # By the kind of what is to be retried, and by that of what is being retried.
 OVERLAPS: dict[tuple[ObjectKind, ObjectKind], str] = {
@@ -584,20 +589,11 @@ def _not_now_text(
     standing_operation: StandingOperation | None,
 ) -> str:
     """Say which status an object has, and who brought that about or in which it is possible."""
-    match operation.ref.kind:
-        case "task":
-            return _decided_text(catalogue, outcome, standing_operation)
-        case "instance":
-            sentence = N_("The run is now {state}. This is possible only while it is {allowed}.")
-        case "playbook":
-            sentence = N_(
-                "The playbook run is now {state}. This is possible only while it is {allowed}."
-            )
-        case kind:
-            assert_never(kind)
+    if operation.ref.kind not in RUN_KINDS:
+        return _decided_text(catalogue, outcome, standing_operation)
     allowed = BY_NAME[operation.action].allowed_statuses
     text = catalogue.gettext(
-        sentence,
+        NOT_NOW[operation.ref.kind],
         state=state_name(catalogue, INSTANCE_STATES, outcome.blocking_status),
         allowed=catalogue.one_of(
             [state_name(catalogue, INSTANCE_STATES, status) for status in allowed]

@@ -8,8 +8,8 @@ from bot.watch.poller import Poller
 from tests.support.environment import BotEnvironment
 from tests.support.watch import EVERA
 
-AT_REST = 2  # one page of either list
-CHANGES = 4  # another page of either, what was handled, and the count once more
+AT_REST = 3  # one page of each list: of tasks, and of runs of workflows and of playbooks
+CHANGES = 4  # another page of two, what was handled, and the count once more
 few_and_many = pytest.mark.parametrize("tasks", [100, 2_000])
 
 

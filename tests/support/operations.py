@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import count
-from typing import Any
+from typing import Any, assert_never
 
 from bot.domain import snapshots
 from bot.domain.actions import BY_NAME
 from bot.domain.approvals import CallPreference
 from bot.domain.delegations import Delegation
-from bot.domain.objects import Ref
+from bot.domain.objects import ByKind, Ref
 from bot.domain.operations import Operation
 from bot.domain.slack import Actor, Requester, SlackLocation
 from bot.operations import authorization, preflight
@@ -28,6 +28,8 @@ LIN = Person("console-lin", "Lin Yue")  # works in the console, and is nobody in
 TASK = Ref(kind="task", id=seed.TASK_ISOLATE)
 TASK_NAME = "Isolate host ecs-web-07"
 RUN = Ref(kind="instance", id=seed.INSTANCE_FAILED)
+PLAYBOOK_RUN = Ref(kind="playbook", id=seed.PLAYBOOK_INSTANCE_FAILED)  # RUN is within it
+OBJECTS = ByKind(task=TASK, instance=RUN, playbook=PLAYBOOK_RUN)
 SAME_WORKFLOW_RUN = Ref(kind="instance", id=seed.INSTANCE_FAILED_SCRIPT)
 
 # Alice and Bob are of the group, Carol is on call, and Dave has no role.
@@ -69,7 +71,15 @@ class OperationStage:
     def record(self, ref: Ref) -> dict[str, Any]:
         """Return the object as SecMaster has it, for a test that changes it."""
         world = self.secmaster.world
-        return world.tasks[ref.id] if ref.kind == "task" else world.instances[ref.id]
+        match ref.kind:
+            case "task":
+                return world.tasks[ref.id]
+            case "instance":
+                return world.instances[ref.id]
+            case "playbook":
+                return world.playbooks.instances[ref.id]
+            case _:
+                assert_never(ref.kind)
 
     async def shown(self, ref: Ref) -> str:
         """Show an object on a card; return the fingerprint that its buttons carry."""
@@ -84,7 +94,7 @@ class OperationStage:
         defaults = {
             "id": f"{next(self._numbers):06d}-operation",
             "action": action,
-            "ref": ref or (TASK if BY_NAME[action].kind == "task" else RUN),
+            "ref": ref or OBJECTS[BY_NAME[action].kind],
             "actor": Actor(id=user),
             "location": SlackLocation(channel=SOC),
             "retry": self.services.timeouts.retry,

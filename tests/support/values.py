@@ -150,7 +150,7 @@ BY_FIELD: dict[str, Values] = {
     "status": st.just("9"),
     "view": st.just({"type": "modal", "title": TITLE, "blocks": [{"type": "divider"}]}),
     "usage": st.just("9 <9>"),
-    "workflow_id": st.just("9"),
+    "definition_id": st.just("9"),
     "workspace": st.sampled_from(["9", "1" * 60]),
 }
 CONFIG = parse("""

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bot.domain.actions import BY_NAME, MAX_REASON, TABLE, Action, Param
 from bot.domain.approvals import ApprovalIntent
-from bot.domain.objects import MAX_SEARCH, ListQuery, ObjectKind, Ref
+from bot.domain.objects import MAX_SEARCH, OBJECT_KINDS, ListQuery, ObjectKind, Ref
 from bot.messages import command_problems
 from bot.messages.blocks import Message
 from bot.messages.command_help import HelpSection
@@ -941,10 +941,10 @@ def about(word: str, id_: str, kinds: tuple[ObjectKind, ...]) -> ShowAudit | Exp
     [ID, f"`{ID}`", f"<{CONSOLE}>", f"<{CONSOLE}|the task>", f" {ID.upper()} ", f"“{ID}”"],
 )
 def test_why_and_audit_take_an_id_of_either_noun(word: str, words: str) -> None:
-    assert parse(f"{word} {words}") == about(word, ID, ("task", "instance"))
+    assert parse(f"{word} {words}") == about(word, ID, OBJECT_KINDS)
 
 
-@pytest.mark.parametrize("noun", ["task", "instance"])
+@pytest.mark.parametrize("noun", OBJECT_KINDS)
 @pytest.mark.parametrize("word", ["why", "audit"])
 def test_why_and_audit_take_a_noun_before_the_id(word: str, noun: Any) -> None:
     assert parse(f"{word} {noun} {ID}") == about(word, ID, (noun,))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from bot.domain.actions import TABLE, batch_actions, batch_statuses
 from bot.domain.batches import BatchQuery, SkippedItem
 from bot.domain.cards import ButtonValue
-from bot.domain.objects import ObjectKind, Ref
+from bot.domain.objects import OBJECT_KINDS, Ref
 from bot.domain.reasons import SkipReason
 from bot.domain.slack import FormInput, SlackLocation
 from bot.messages import batch_forms
@@ -25,7 +25,6 @@ pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
 
 TASK = Ref(kind="task", id="3e4c170e-7cc9-11f0-9216-fa163e200001")
 LOCATION = SlackLocation(channel="C0SOC", channel_name="soc")
-KINDS: tuple[ObjectKind, ...] = ("task", "instance")
 
 
 def twenty_items(id_: str) -> tuple[str, ...]:
@@ -39,12 +38,9 @@ def confirmation(reason: str, items: tuple[str, ...]) -> BatchConfirmation:
 
 
 def test_what_can_be_done_to_many_is_what_the_table_says() -> None:
-    names = {action.name for kind in KINDS for action in batch_actions(kind)}
+    names = {action.name for kind in OBJECT_KINDS for action in batch_actions(kind)}
     assert names == {action.name for action in TABLE if action.batchable}
-    assert (batch_statuses("task"), batch_statuses("instance")) == (
-        frozenset({"waiting"}),
-        frozenset({"FAILED"}),
-    )
+    assert [batch_statuses(kind) for kind in OBJECT_KINDS] == [{"waiting"}, {"FAILED"}, {"FAILED"}]
 
 
 @pytest.mark.parametrize(

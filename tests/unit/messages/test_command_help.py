@@ -33,7 +33,7 @@ COMMANDS = HelpCommands(
 
 def help_message(root: str, task: str, instance: str) -> Message:
     sections = {name: help_lines(name) for name in HelpSection}
-    short_commands = ByKind(task=task, instance=instance, playbook="")
+    short_commands = dict(ByKind(task=task, instance=instance, playbook="").items())
     return command_help.help_message(ENGLISH, root, short_commands, sections)
 
 
@@ -118,7 +118,7 @@ def test_the_short_help_is_true_for_whoever_reads_it() -> None:
     on_call = short_help(Principal("U0CAROL", frozenset({"oncall"})))
     assert "Comment on tasks" in on_call
     assert "Debug" not in on_call
-    assert "`/soc retry &lt;id&gt;` retries a run from the node that failed" in on_call
+    assert "`/soc instance retry &lt;id&gt;` retries a run from the node that failed" in on_call
     # What was lent counts, and helps no guest.
     lender = Principal("U0CAROL", frozenset({"oncall"}))
     assert "Retry runs" in short_help(Principal("U0BOB", delegators=(lender,)))

@@ -66,6 +66,7 @@ def test_each_right_is_a_line_with_what_differs_below_it() -> None:
         "*Reading*",
         "✅ *Read tasks*: yes",
         "✅ *Read runs*: yes",
+        "✅ *Read playbook runs*: yes",
         "*Tasks*",
         "✅ *Approve tasks*: yes",
         "      • accounts (playbook approval · name `Disable IAM.*`): yes · 2 approvals",
@@ -83,6 +84,9 @@ def test_each_right_is_a_line_with_what_differs_below_it() -> None:
         "▫️ *Retry runs*: no, only *oncall* (<!subteam^S0ONCALL>)",
         "▫️ *Terminate runs*: no, no rule allows it to anybody",
         "▫️ *Debug runs*: no, the policy denies it",
+        "*Playbook runs*",
+        "▫️ *Retry playbook runs*: no, no rule allows it to anybody",
+        "▫️ *Terminate playbook runs*: no, no rule allows it to anybody",
         "You can also use `audit`.",
     ]
 

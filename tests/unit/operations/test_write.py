@@ -423,6 +423,13 @@ EFFECTS = (
     ),
     # One that finished by itself shows no termination: it is not sent to it again unread.
     Effect("instance.terminate", {"status": "TERMINATING"}, {"status": "FINISHED"}),
+    Effect(
+        "playbook.retry",
+        {"status": "RETRYING", "end_time": ""},
+        {"status": "FAILED", "end_time": "1970-01-01T00:00:00.002Z"},  # attempts are times
+        {"status": "FAILED", "end_time": "1970-01-01T00:00:00.003Z"},
+    ),
+    Effect("playbook.terminate", {"status": "TERMINATING"}, {"status": "FINISHED"}),
 )
 each_effect = pytest.mark.parametrize("effect", EFFECTS, ids=str)
 

@@ -319,6 +319,7 @@ def test_a_term_that_cannot_be_meant_is_refused_by_its_place(text: str, key: str
         ("'task.read'", "break_glass = ['approver']", "break_glass: nothing is asked"),
         ("'task.read'", "expires = '2h'", "expires: nothing is asked"),
         ("'instance.read'", "when.overdue = false", "overdue is not said of an instance"),
+        ("'playbook.read'", "when.overdue = true", "overdue is not said of a playbook instance"),
         (
             "'task.read', 'instance.read'",
             "when.business_type = ['PLAYBOOKPUBLISH']",
@@ -337,15 +338,16 @@ def test_what_a_rule_about_reading_cannot_ask_for_is_refused(
 
 def test_a_rule_about_reading_may_ask_for_all_that_a_list_says() -> None:
     when = "when = { name = 'a', related_object = 'b', workspace = ['main'] }"
-    both = f"[[rules]]\nactions = ['task.read', 'instance.read']\nroles = ['approver']\n{when}\n"
+    kinds = "'task.read', 'instance.read', 'playbook.read'"
+    both = f"[[rules]]\nactions = [{kinds}]\nroles = ['approver']\n{when}\n"
     tasks = "[[rules]]\nactions = ['task.read']\nroles = ['approver']\nwhen.overdue = true\n"
     assert parse(ROLES + both + tasks).unreadable_kinds == ()
 
 
 def test_a_file_without_rules_about_reading_says_which_kinds_nobody_reads() -> None:
-    assert parse(ROLES + RULE).unreadable_kinds == ("task", "instance")
+    assert parse(ROLES + RULE).unreadable_kinds == ("task", "instance", "playbook")
     one = RULE.replace("task.approve", "instance.read")
-    assert parse(ROLES + one).unreadable_kinds == ("task",)
+    assert parse(ROLES + one).unreadable_kinds == ("task", "playbook")
 
 
 @pytest.mark.parametrize(
@@ -714,11 +716,11 @@ def test_what_is_no_time_zone_is_refused(zone: str) -> None:
         ),
         (
             "channel = 'C0SOC'",
-            "a route takes something: give tasks = true, instances, or both",
+            "a route takes something: give tasks = true, instances, playbooks, or several",
         ),
         (
             "channel = 'C0SOC'\ntasks = false\ninstances = []",
-            "a route takes something: give tasks = true, instances, or both",
+            "a route takes something: give tasks = true, instances, playbooks, or several",
         ),
         (
             "channel = 'C0SOC'\ninstances = ['FAILED']\nremind = ['1h']",

@@ -45,7 +45,7 @@ async def test_a_scan_is_due_only_so_often(
 
     at_rest = await requests()
     clock.forward(seconds=services.timeouts.full_scan)
-    assert await requests() == at_rest + 2  # a page of either list
+    assert await requests() == at_rest + 3  # a page of each list
     assert await requests() == at_rest
     clock.set(clock.now() - timedelta(days=1))  # a clock that is set back puts nothing off
     assert await requests() == at_rest
