@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 
 from bot.domain.actions import BY_NAME, MAX_REASON, TABLE, Action, Param
 from bot.domain.approvals import ApprovalIntent
-from bot.domain.objects import MAX_SEARCH, OBJECT_KINDS, ListQuery, ObjectKind, Ref
+from bot.domain.objects import (
+    MAX_SEARCH,
+    OBJECT_KINDS,
+    RUN_KINDS,
+    ListQuery,
+    ObjectKind,
+    Ref,
+)
 from bot.messages import command_problems
 from bot.messages.blocks import Message
 from bot.messages.command_help import HelpSection
@@ -44,6 +51,7 @@ NBSP = "\u00a0"
 WHICH = {
     "task": "Which task? Add its ID.",
     "instance": "Which run? Add its ID.",
+    "playbook": "Which playbook run? Add its ID.",
     "either": "Which task or run? Add its ID.",
 }
 TASK = Ref(kind="task", id=ID)
@@ -384,6 +392,9 @@ def test_a_second_id_is_not_the_reason_for_deciding_the_first(action: Action, wo
     said = {
         "task": "One task at a time. For several tasks: `/secmaster task several`",
         "instance": "One run at a time. For several runs: `/secmaster instance several`",
+        "playbook": (
+            "One playbook run at a time. For several playbook runs: `/secmaster playbook several`"
+        ),
     }[action.kind]
     assert said in error_text(text)
     assert refused(text).usage == action.usage
@@ -455,8 +466,8 @@ def test_in_a_cards_thread_the_id_alone_may_be_left_out(action: Action, verb: st
 @every_action
 def test_in_a_cards_thread_another_objects_id_still_means_the_other(action: Action) -> None:
     request = parse(f"{action.verb} {OTHER} {tail(action)}", ref_of(action))
-    if isinstance(request, SendToEither):  # both kinds have it: the id says which
-        assert action.verb == "terminate"
+    if isinstance(request, SendToEither):  # several kinds have it: the id says which
+        assert action.verb in {"terminate", "retry"}
         request = request.commands[action.kind].request
     assert request == ActionRequest(action, ref_of(action, OTHER), needed_by(action))
 
@@ -550,7 +561,7 @@ def test_words_that_are_left_over_are_refused(text: str) -> None:
         ("approev x", "task approve x"),
         ("teminate x because", "terminate x because"),
         ("termniate x", "terminate x"),
-        ("rerty x", "instance retry x"),
+        ("rerty x", "retry x"),
         ("task aprove x", "task approve x"),
         ("task contineu x", "task continue x"),
         ("instance rerty x", "instance retry x"),
@@ -641,15 +652,10 @@ def test_the_first_word_is_quoted_only_in_part() -> None:
 
 # Without the noun, and in everyday words.
 
-TASKS_ONLY = [action for action in TABLE if f"instance.{action.verb}" not in BY_NAME]
-RUNS_ONLY = [action for action in TABLE if f"task.{action.verb}" not in BY_NAME]
+OF_ONE_KIND = [row for row in TABLE if [each.verb for each in TABLE].count(row.verb) == 1]
 
 
-@pytest.mark.parametrize(
-    "action",
-    [action for action in (*TASKS_ONLY, *RUNS_ONLY) if action.verb != "terminate"],
-    ids=lambda action: action.name,
-)
+@pytest.mark.parametrize("action", OF_ONE_KIND, ids=lambda action: action.name)
 def test_a_verb_of_one_kind_needs_no_noun(action: Action) -> None:
     for verb in (action.verb, *action.aliases):
         request = parse(f"{verb} {ID} {tail(action)}")
@@ -659,11 +665,12 @@ def test_a_verb_of_one_kind_needs_no_noun(action: Action) -> None:
     assert refused(action.verb, other).usage == action.usage
 
 
-@pytest.mark.parametrize("verb", ["terminate", "withdraw", "refuse"])
-def test_a_verb_of_both_kinds_is_of_neither_before_the_id_is_looked_up(verb: str) -> None:
+@pytest.mark.parametrize("verb", ["terminate", "retry", "stop", "withdraw", "refuse"])
+def test_a_verb_of_several_kinds_is_of_none_before_the_id_is_looked_up(verb: str) -> None:
     request = parse(f"{verb} {ID} it spreads")
     assert isinstance(request, SendToEither)
-    assert (request.id, set(request.commands)) == (ID, {"task", "instance"})
+    kinds = RUN_KINDS if verb in {"retry", "stop"} else OBJECT_KINDS
+    assert (request.id, set(request.commands)) == (ID, set(kinds))
     for kind, parsed in request.commands.items():
         assert parsed.request == parse(f"{kind} {verb} {ID} it spreads")
     assert (problem(refused(verb)), refused(verb).usage) == (WHICH["either"], f"{verb} <id>")
@@ -968,7 +975,7 @@ def test_in_a_thread_why_and_audit_are_about_its_object_or_the_one_that_is_named
     word: str, ref: Ref
 ) -> None:
     assert parse(word, ref) == about(word, ID, (ref.kind,))
-    assert parse(f"{word} {OTHER}", ref) == about(word, OTHER, ("task", "instance"))
+    assert parse(f"{word} {OTHER}", ref) == about(word, OTHER, OBJECT_KINDS)
 
 
 @pytest.mark.parametrize("words", ["", "task", "instance", "not an id", f"{ID} and more", "<>"])
