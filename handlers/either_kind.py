@@ -85,10 +85,15 @@ async def send(recorder: Recorder, request: SendToEither, delivery: Delivery) ->
     if not actions or any(map(may, actions)):
         readable = {kind for kind in request.commands if reader.reads(kind)}
         possible = readable | {action.kind for action in filter(may, actions)}
+        possible = possible or set(request.commands)
         kind = await kind_of(app, reader, request.id, possible)
         parsed = [request.commands[kind]] if kind else parsed
         if kind is None:
-            commands = [f"{each.command.words} {request.words}" for each in parsed]
+            commands: dict[ObjectKind, str] = {
+                kind: f"{each.command.words} {request.words}"
+                for kind, each in request.commands.items()
+                if kind in possible
+            }
             raise UserError(command_problems.which_kind(app.catalogue, app.root, commands))
     # Whoever may do none of them is refused by any, and told who may.
     command, handler = parsed[0].command, parsed[0].command.handler

@@ -3,7 +3,7 @@
 What is wrong is a sentence that is rendered at the door: whatever reads words knows no reader.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bot.domain.actions import Param
@@ -202,10 +202,16 @@ def not_understood(  # noqa: PLR0913 - what a reader of words learns of them
     return Message(message.text, (*message.blocks, actions(start_buttons(catalogue))))
 
 
-def which_kind(catalogue: Catalogue, root: str, commands: Sequence[str]) -> Message:
+def which_kind(catalogue: Catalogue, root: str, commands: Mapping[ObjectKind, str]) -> Message:
     """Ask which object an id is, by the commands to copy: nothing is sent by likeness."""
-    question = catalogue.gettext("Is that a task or a run? Copy the command that you mean:")
-    lines = [f"❓ {question}", *(code(f"{root} {command}", 500) for command in commands)]
+    if "task" in commands:
+        question = catalogue.gettext("Is that a task or a run? Copy the command that you mean:")
+    else:
+        question = catalogue.gettext(
+            "Is that a run of a workflow or of a playbook? Copy the command that you mean:"
+        )
+    copies = (code(f"{root} {command}", 500) for command in commands.values())
+    lines = [f"❓ {question}", *copies]
     lines.append(catalogue.gettext("Nothing was sent to SecMaster."))
     return text_message("\n".join(lines))
 

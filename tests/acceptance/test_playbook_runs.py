@@ -117,6 +117,13 @@ async def test_it_is_listed_shown_searched_explained_and_terminated_by_its_id_al
     assert "No playbook run was found." in await environment.answer(
         CAROL, "/secmaster playbook list nothing"
     )
+    assert "3 failed playbook runs" in await environment.answer(CAROL, "/secmaster oncall")
+    assert "3 failed playbook runs." in await environment.answer(CAROL, "/secmaster digest")
+    assert "3 playbook runs have failed." in await environment.answer(CAROL, "/secmaster status")
+    await environment.slack.open_home(CAROL)
+    await environment.slack.until(
+        lambda: "Failed playbook runs you may retry: 3" in json.dumps(environment.slack.home(CAROL))
+    )
     why = await environment.answer(CAROL, f"/secmaster why {playbook['id']}", channel=ONCALL)
     assert "✅ *Retry*" in why
     await environment.slack.press(CAROL, ONCALL, ts, "playbook.retry")

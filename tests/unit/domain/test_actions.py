@@ -1,7 +1,7 @@
 """The table's invariants, and how each row tells from a reading whether it took effect."""
 
 import inspect
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -9,12 +9,19 @@ from hypothesis import strategies as st
 
 from bot.domain.actions import BY_NAME, MESSAGE_ACTIONS, TABLE, Action
 from bot.domain.attribution import has_comment, signed_comment
-from bot.domain.objects import Ref
+from bot.domain.objects import OBJECT_KINDS, Ref
 from bot.domain.operations import Operation
 from bot.domain.slack import Actor, SlackLocation
-from bot.domain.snapshots import Snapshot
+from bot.domain.snapshots import Snapshot, attempt
 from bot.messages.labels import LABELS, labels
-from bot.secmaster import Instance, InstanceStatus, SecMaster, Task, TaskStatus
+from bot.secmaster import (
+    Instance,
+    InstanceStatus,
+    PlaybookInstance,
+    SecMaster,
+    Task,
+    TaskStatus,
+)
 
 every_action = pytest.mark.parametrize("action", TABLE, ids=[action.name for action in TABLE])
 
@@ -45,7 +52,7 @@ def test_names_are_unique_and_written_noun_dot_verb() -> None:
     assert all(name == f"{row.kind}.{row.verb}" for name, row in BY_NAME.items())
 
 
-@pytest.mark.parametrize("kind", ["task", "instance"])
+@pytest.mark.parametrize("kind", OBJECT_KINDS)
 def test_no_two_commands_of_a_noun_share_a_word(kind: str) -> None:
     rows = [row for row in TABLE if row.kind == kind]
     command_words = [
@@ -190,6 +197,33 @@ def test_a_retry_is_read_from_the_status_or_the_count(
 ) -> None:
     snapshot = Instance(status=status, retry_count=retries)
     assert happened("instance.retry", snapshot, retries=before) is expected
+
+
+@pytest.mark.parametrize(
+    ("status", "ended", "expected"),
+    [
+        ("FAILED", 0, False),
+        ("FAILED", 1, None),  # it failed anew, and that may have been another's retry
+        ("FAILED", None, None),  # which failure it is nobody can tell
+        ("RETRYING", None, True),
+        ("RUNNING", None, True),
+        ("FINISHED", 1, None),
+        ("TERMINATED", 1, None),
+        ("", None, None),
+    ],
+)
+def test_a_retry_of_a_playbooks_run_is_read_from_the_status_alone(
+    status: str, ended: int | None, expected: bool | None
+) -> None:
+    failed_at = datetime(2026, 1, 1, tzinfo=UTC)
+    end_time = None if ended is None else failed_at + timedelta(seconds=ended)
+    snapshot = PlaybookInstance(status=status, end_time=end_time)
+    before = attempt(PlaybookInstance(status="FAILED", end_time=failed_at))
+    assert happened("playbook.retry", snapshot, retries=before) is expected
+
+
+def test_a_failure_without_its_time_is_never_retried_twice_unread() -> None:
+    assert happened("playbook.retry", PlaybookInstance(status="FAILED"), retries=0) is None
 
 
 @pytest.mark.parametrize("status", list(InstanceStatus))

@@ -6,15 +6,25 @@ from typing import Any
 import pytest
 
 from bot.domain import snapshots
-from bot.domain.fields import INSTANCE_FIELDS, TASK_FIELDS
+from bot.domain.fields import INSTANCE_FIELDS, PLAYBOOK_FIELDS, TASK_FIELDS
+from bot.domain.objects import ByKind
 from bot.domain.operations import OperationState, Outcome
 from bot.domain.snapshots import Snapshot
 from bot.messages import RenderContext, card, details
 from bot.messages.changes import differences
-from bot.messages.fields import INSTANCE_WORDS, TASK_WORDS
-from bot.secmaster import Named, Node, WorkflowRef
+from bot.messages.fields import INSTANCE_WORDS, PLAYBOOK_WORDS, TASK_WORDS, WORDS
+from bot.secmaster import Named, Node, PlaybookAction, PlaybookRef, WorkflowRef
 from tests.support.rendered import read
-from tests.support.samples import ENGLISH, FAILED, NOW, RUN, TASK, WAITING
+from tests.support.samples import (
+    ENGLISH,
+    FAILED,
+    FAILED_PLAYBOOK,
+    NOW,
+    PLAYBOOK_RUN,
+    RUN,
+    TASK,
+    WAITING,
+)
 
 MARK = "xyzzy"
 MOMENT = datetime(2030, 5, 6, 7, 8, tzinfo=UTC)
@@ -52,16 +62,30 @@ INSTANCE_CASES: list[tuple[str, dict[str, Any], set[str], str]] = [
     ("start_time", {"start_time": MOMENT}, {CARD, DETAILS}, MOMENT_SHOWN),
     ("end_time", {"end_time": MOMENT}, {CARD, DETAILS}, MOMENT_SHOWN),
 ]
+FAILED_ACTION = PlaybookAction(name=MARK, log=Node(status="FAILED", error_msg=MARK))
+PLAYBOOK_CASES: list[tuple[str, dict[str, Any], set[str], str]] = [
+    ("status", {"status": MARK}, EVERYWHERE, MARK),
+    ("name", {"name": MARK}, EVERYWHERE, MARK),
+    ("playbook", {"playbook": PlaybookRef(name=MARK)}, EVERYWHERE, MARK),
+    ("dataobject", {"dataobject": Named(name=MARK)}, EVERYWHERE, MARK),
+    ("end_time", {"end_time": MOMENT}, EVERYWHERE, MOMENT_SHOWN),
+    ("failed_action", {"actions": (FAILED_ACTION,)}, {CARD, DETAILS}, MARK),
+    ("error_msg", {"actions": (FAILED_ACTION,)}, {CARD, DETAILS}, MARK),
+    ("trigger_type", {"trigger_type": MARK}, {CARD, DETAILS}, MARK),
+    ("start_time", {"start_time": MOMENT}, {CARD, DETAILS}, MOMENT_SHOWN),
+]
 
 
 def test_every_field_has_its_words_and_no_words_lack_a_field() -> None:
     assert set(TASK_WORDS) == {field.name for field in TASK_FIELDS}
     assert set(INSTANCE_WORDS) == {field.name for field in INSTANCE_FIELDS}
+    assert set(PLAYBOOK_WORDS) == {field.name for field in PLAYBOOK_FIELDS}
 
 
 def test_every_field_is_tried() -> None:
     assert [name for name, *_ in TASK_CASES] == [field.name for field in TASK_FIELDS]
     assert [name for name, *_ in INSTANCE_CASES] == [field.name for field in INSTANCE_FIELDS]
+    assert [name for name, *_ in PLAYBOOK_CASES] == [field.name for field in PLAYBOOK_FIELDS]
 
 
 @pytest.mark.parametrize(
@@ -69,6 +93,7 @@ def test_every_field_is_tried() -> None:
     [
         *(pytest.param(WAITING, case, id=f"task {case[0]}") for case in TASK_CASES),
         *(pytest.param(FAILED, case, id=f"instance {case[0]}") for case in INSTANCE_CASES),
+        *(pytest.param(FAILED_PLAYBOOK, case, id=f"playbook {case[0]}") for case in PLAYBOOK_CASES),
     ],
 )
 def test_a_field_stands_where_its_rows_say(
@@ -76,7 +101,8 @@ def test_a_field_stands_where_its_rows_say(
 ) -> None:
     name, update, places, text = case
     changed = snapshot.model_copy(update=update)
-    ref, all_words = (TASK, TASK_WORDS) if snapshot is WAITING else (RUN, INSTANCE_WORDS)
+    kind = snapshots.kind_of(snapshot)
+    ref, all_words = ByKind(task=TASK, instance=RUN, playbook=PLAYBOOK_RUN)[kind], WORDS[kind]
     context = RenderContext(ref, NOW, ENGLISH)
     assert (text in read(card(context, changed, None)).lower()) == (CARD in places)
     assert (text in read(details.details(context, changed)).lower()) == (DETAILS in places)

@@ -1,4 +1,4 @@
-"""What the brake counts: every retry that was sent, or may have been."""
+"""What the brake counts, and which retries hold one another up."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bot.domain.audit import RecordedOutcome
-from bot.domain.claims import HeldBy, WaitingFor
+from bot.domain.claims import Claim, HeldBy, Taken, WaitingFor
 from bot.domain.objects import Ref
 from bot.domain.operations import Operation, OperationState, Outcome, PolicyTerms
 from bot.domain.reasons import OutcomeReason
@@ -107,6 +107,58 @@ def test_an_operation_has_an_outcome_once_it_has_ended(store: Store) -> None:
     outcomes = store.audit.outcomes([loser.id, pending.id])
     states = {id_: recorded.outcome.state for id_, recorded in outcomes.items()}
     assert states == {loser.id: OperationState.UNKNOWN, pending.id: OperationState.DONE}
+
+
+# A retry of a playbook's run and of a workflow's run within it.
+
+
+@both_databases
+def test_while_a_playbooks_run_is_retried_the_runs_within_it_are_not(store: Store) -> None:
+    whole, part, other = playbook_retry(1), operation(2), operation(3)
+    assert isinstance(retried(store, whole, part.ref), Taken)
+    held = retried(store, part)
+    assert isinstance(held, HeldBy)
+    assert held.holder.operation.id == whole.id
+    assert isinstance(retried(store, other), Taken)
+    assert isinstance(retried(store, whole, part.ref), Taken)  # again after a crash
+    store.claims.conclude(whole, Outcome(state=OperationState.DONE, attempt_before=0), NOW)
+    later = NOW + timedelta(minutes=30)  # and it is followed for as long as it goes on
+    assert isinstance(retried(store, part.model_copy(update={"id": "later"}), at=later), HeldBy)
+    [followed] = store.followed_retries.all(9)
+    store.followed_retries.finish(followed, (), later)
+    assert isinstance(retried(store, part.model_copy(update={"id": "last"}), at=later), Taken)
+
+
+@both_databases
+def test_while_a_run_within_is_retried_the_playbooks_run_is_not(store: Store) -> None:
+    whole, part = playbook_retry(1), operation(2)
+    assert isinstance(retried(store, part), Taken)
+    held = retried(store, whole, part.ref)
+    assert isinstance(held, HeldBy)
+    assert held.holder.operation.ref == part.ref
+    stop = whole.model_copy(update={"action": "playbook.terminate", "id": "stop"})
+    assert isinstance(retried(store, stop, part.ref), Taken)  # what ends both waits for nothing
+    store.claims.conclude(part, Outcome(state=OperationState.FAILED), NOW)
+    again = whole.model_copy(update={"id": "again"})
+    assert isinstance(retried(store, again, part.ref), Taken)
+
+
+def test_a_retry_that_nobody_follows_to_its_end_holds_nothing_up_for_ever(store: Store) -> None:
+    whole, part = playbook_retry(1), operation(2)
+    retried(store, whole, part.ref)
+    store.claims.conclude(whole, Outcome(state=OperationState.DONE, attempt_before=0), NOW)
+    assert isinstance(retried(store, part, at=NOW + timedelta(hours=2)), Taken)
+
+
+def retried(store: Store, retry: Operation, *covers: Ref, at: datetime = NOW) -> Claim:
+    """Claim a retry that works on these other objects too; no brake asks for a second person."""
+    free = retry.model_copy(update={"terms": PolicyTerms()})
+    return store.claims.claim(free, f"{free.ref}:{free.action}:0", at, SEEN, covers)
+
+
+def playbook_retry(number: int) -> Operation:
+    ref = Ref(kind="playbook", id=f"whole-{number}")
+    return operation(number).model_copy(update={"action": "playbook.retry", "ref": ref})
 
 
 def is_braked(store: Store, retry: Operation, at: datetime = NOW) -> bool:
