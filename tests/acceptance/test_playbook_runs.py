@@ -99,7 +99,8 @@ async def test_a_failed_playbook_run_is_retried_once_and_followed_to_its_end(
     advance(environment.secmaster, playbook, 1)
     advance(environment.secmaster, run, 2)
     ended = (await environment.replies(ts, 2, channel=ONCALL))[-1]
-    assert f"✅ *Retry finished* after 0 min: {NAME}." in ended
+    assert ended.startswith(f"<@{first}> ✅ *Retry finished* after ")
+    assert ended.endswith(f": {NAME}.")
     await environment.slack.until(lambda: environment.buttons(ts, channel=ONCALL) == [])
     assert environment.app.services.store.followed_retries.all(10) == []
 
@@ -140,7 +141,8 @@ async def test_it_is_listed_shown_searched_explained_and_terminated_by_its_id_al
     ]
     advance(environment.secmaster, playbook, 1)
     ended = (await environment.replies(ts, 3, channel=ONCALL))[-1]
-    assert f"The retry ended after 0 min: {NAME} is ⛔ Terminated." in ended
+    assert ended.startswith(f"<@{CAROL}> The retry ended after ")
+    assert ended.endswith(f": {NAME} is ⛔ Terminated.")
     refused = await environment.answer(ALICE, f"/secmaster playbook retry {playbook['id']}")
     assert "🚫 Only" in refused
 
