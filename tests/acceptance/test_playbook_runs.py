@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from bot.cli.demo_story import POLICY
+from bot.domain.objects import Ref
+from bot.domain.snapshots import decision_fingerprint
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import SecMasterSandbox
 from bot.sandbox.secmaster.arrivals import THROTTLED
@@ -76,7 +78,10 @@ async def test_a_failed_playbook_run_is_retried_once_and_followed_to_its_end(
     advance(environment.secmaster, run, 2)
     assert "*Retry failed again* at Isolate" in (await environment.replies(run_ts, 2))[-1]
 
-    # Of two who press at once one retries it.
+    # Of two who press at once one retries it, once the card shows that it failed anew.
+    ref = Ref(kind="playbook", id=playbook["id"])
+    fingerprint = decision_fingerprint(await environment.app.services.workspaces.read(ref))
+    await environment.slack.until(lambda: fingerprint in text_of(environment, ts))
     await asyncio.gather(
         *(environment.slack.press(who, ONCALL, ts, "playbook.retry") for who in (CAROL, DAVE))
     )
