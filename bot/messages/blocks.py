@@ -7,7 +7,7 @@ again before anything is sent.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, assert_never
+from typing import Any
 
 from slack_sdk.models.blocks import (
     ActionsBlock,
@@ -26,12 +26,13 @@ from slack_sdk.models.blocks import (
 
 from bot.domain.actions import Action
 from bot.domain.cards import ButtonValue
+from bot.domain.failures import failure_of
 from bot.domain.objects import Ref
 from bot.domain.snapshots import Snapshot, decision_fingerprint
 from bot.messages.catalogue import N_, Catalogue
 from bot.messages.labels import consequence, labels
 from bot.messages.text import clip, clip_markup, error_line, inline
-from bot.secmaster import Instance, Node, PlaybookAction, PlaybookInstance, Task
+from bot.secmaster import PlaybookInstance
 
 MESSAGE_TEXT = 3900
 SECTION_TEXT = 3000
@@ -186,24 +187,6 @@ def action_button(
     )
 
 
-def _failure_line(catalogue: Catalogue, snapshot: Snapshot) -> str:
-    """Say what of a run failed and how, in a line; "" where nobody knows."""
-    match snapshot:
-        case Instance(failed_node=Node() as node):
-            name, error = node.action_name, node.error_msg
-        case PlaybookInstance(failed_action=PlaybookAction() as action):
-            name, error = action.name, action.log.error_msg
-        case Task() | Instance() | PlaybookInstance():
-            return ""
-        case _:
-            assert_never(snapshot)
-    return catalogue.gettext(
-        "Failed at {node}: {error}",
-        node=clip(name, 30),
-        error=clip(" ".join(error_line(error).split()), 70),
-    )
-
-
 def confirm(action: Action, render_context: RenderContext, snapshot: Snapshot) -> ConfirmObject:
     """Return the confirmation dialog of an action's button.
 
@@ -216,8 +199,13 @@ def confirm(action: Action, render_context: RenderContext, snapshot: Snapshot) -
         end=render_context.ref.id[-8:],
     )
     lines = [consequence(catalogue, action, snapshot), place]
-    if action.is_retry:
-        lines.append(_failure_line(catalogue, snapshot))
+    if action.is_retry and (failure := failure_of(snapshot)):
+        sentence = catalogue.gettext(
+            "Failed at {node}: {error}",
+            node=clip(failure.name, 30),
+            error=clip(" ".join(error_line(failure.error).split()), 70),
+        )
+        lines.append(sentence)
     lines.append(first_of_several(catalogue, render_context.tallies.get(action.name)))
     if action.is_retry and isinstance(snapshot, PlaybookInstance) and snapshot.actions is None:
         lines.append(catalogue.gettext(RUNS_UNREAD))

@@ -10,6 +10,7 @@ from slack_sdk.models.blocks import Block
 from bot.domain.actions import BY_NAME, TABLE
 from bot.domain.approvals import ApprovalRequest
 from bot.domain.batches import BatchQuery
+from bot.domain.failures import failure_of
 from bot.domain.objects import ByKind, Ref
 from bot.domain.snapshots import Run
 from bot.domain.tracking import TrackedObject
@@ -25,15 +26,13 @@ from bot.messages.blocks import (
     header,
     section,
 )
-from bot.messages.cards import ERROR, error_text, footer, mention_block, node_title
+from bot.messages.cards import ERROR, error_text, footer, mention_block
 from bot.messages.catalogue import N_, NN_, Catalogue
 from bot.messages.fields import run_state
-from bot.messages.text import code_block, date_token, inline
+from bot.messages.text import code, code_block, date_token, inline
 from bot.secmaster import (
     Instance,
     InstanceStatus,
-    Node,
-    PlaybookAction,
     PlaybookInstance,
     PlaybookRef,
     Task,
@@ -166,10 +165,10 @@ def _run_row(
     if isinstance(run, Instance) and run.retry_count:
         facts.append(catalogue.ngettext("{count} retry", "{count} retries", run.retry_count))
     text = " · ".join(facts)
-    title, error = _failure(run)
-    if title and tracked_run.open:
+    if (failure := failure_of(run)) and tracked_run.open:
+        title = inline(failure.name) or code(failure.id)
         text += f"\n{catalogue.gettext('Failed at {node}', node=title)}"
-        text += f"\n{code_block(error_text(error, SHORT))}" if error else ""
+        text += f"\n{code_block(error_text(failure.error, SHORT))}" if failure.error else ""
     buttons = [
         action_button(action, render_context, run)
         for action in TABLE
@@ -182,19 +181,6 @@ def _run_row(
         for block in approvals.request_blocks(render_context, run, request)
     ]
     return [section(text), *approval_blocks, *([actions(buttons)] if buttons else [])]
-
-
-def _failure(run: Run) -> tuple[str, str]:
-    """Return what of a run failed and its error, each "" where nobody knows."""
-    match run:
-        case Instance(failed_node=Node() as node):
-            return node_title(node), node.error_msg
-        case PlaybookInstance(failed_action=PlaybookAction() as action):
-            return inline(action.name), action.log.error_msg
-        case Instance() | PlaybookInstance():
-            return "", ""
-        case _:
-            assert_never(run)
 
 
 def needs_details_file(run: Instance) -> bool:

@@ -24,6 +24,7 @@ from slack_sdk.models.views import View
 from bot.domain.actions import BY_NAME, Action
 from bot.domain.approvals import ApprovalRequest, CallPreference
 from bot.domain.cards import ButtonValue
+from bot.domain.failures import failure_of
 from bot.domain.objects import OBJECT_KINDS, ObjectKind, Ref, Value
 from bot.domain.snapshots import Run, Snapshot, decision_fingerprint
 from bot.messages.approval_calls import approver_lines, deadline_text, warning_text
@@ -39,7 +40,6 @@ from bot.messages.blocks import (
     plain_name,
     section,
 )
-from bot.messages.cards import node_title
 from bot.messages.catalogue import N_, Catalogue
 from bot.messages.fields import TASK_WORDS
 from bot.messages.labels import labels
@@ -414,19 +414,26 @@ def _facts(render_context: RenderContext, snapshot: Snapshot, *, says_due: bool 
             ]
         case Instance():
             facts = [inline(snapshot.workflow.name, 80), _failed_when(catalogue, snapshot)]
-            if node := snapshot.failed_node:
-                facts.append(catalogue.gettext("at {node}", node=node_title(node)))
+            facts += _failed_at(catalogue, snapshot)
             if snapshot.retry_count:
                 facts.append(
                     catalogue.ngettext("{count} retry", "{count} retries", snapshot.retry_count)
                 )
         case PlaybookInstance():
             facts = [inline(snapshot.playbook.name, 80), _failed_when(catalogue, snapshot)]
-            if action := snapshot.failed_action:
-                facts.append(catalogue.gettext("at {node}", node=inline(action.name, 80)))
+            facts += _failed_at(catalogue, snapshot)
         case _:
             assert_never(snapshot)
     return " · ".join(filter(None, facts))
+
+
+def _failed_at(catalogue: Catalogue, run: Run) -> list[str]:
+    """Say what of a run failed; [] where SecMaster does not."""
+    failure = failure_of(run)
+    if failure is None:
+        return []
+    title = inline(failure.name) or code(failure.id)
+    return [catalogue.gettext("at {node}", node=title)]
 
 
 def _failed_when(catalogue: Catalogue, run: Run) -> str:

@@ -7,9 +7,10 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Literal, assert_never
+from typing import Literal
 
 from bot import messages
+from bot.domain.failures import failure_of
 from bot.domain.notifications import NotificationEnvelope, OutboxEntry
 from bot.domain.objects import Ref
 from bot.domain.operations import Operation, Outcome
@@ -36,7 +37,7 @@ from bot.notifications.notification import (
 )
 from bot.notifications.reminder import ReminderNotification
 from bot.policy.routes import Route, ThreadDetail
-from bot.secmaster import Instance, Node, PlaybookAction, PlaybookInstance, Task
+from bot.secmaster import Task
 from bot.slack.gateway import CannotPost
 from bot.store import RequestedChange, RequestedChanges
 
@@ -87,19 +88,6 @@ def _place_of(operation: Operation) -> tuple[Destination, str]:
     return Destination.parse(location.channel if thread else operation.actor.id), thread
 
 
-def _failure_of(run: Run) -> tuple[str, str]:
-    """Return what failed in a run, a node or a workflow's run, and its error; "" where unknown."""
-    match run:
-        case Instance(failed_node=Node() as node):
-            return node.action_name or node.action_id, node.error_msg
-        case PlaybookInstance(failed_action=PlaybookAction() as action):
-            return action.name, action.log.error_msg
-        case Instance() | PlaybookInstance():
-            return "", ""
-        case _:
-            assert_never(run)
-
-
 class RetryEndedNotification(Announcement):
     """How a run ended that was retried from Slack."""
 
@@ -110,15 +98,15 @@ class RetryEndedNotification(Announcement):
     @classmethod
     def entry(cls, run: Run, retry: FollowedRetry, now: datetime) -> OutboxEntry:
         """Return the entry that tells the thread of a retry how it ended."""
-        operation, (node, error) = retry.operation, _failure_of(run)
+        operation, failure = retry.operation, failure_of(run)
         duration = (run.end_time or now) - operation.accepted_at
         result = RetryResult(
             status=run.status,
             kind=operation.ref.kind,
             name=run.name,
             actor_id=operation.actor.id,
-            node=node,
-            error=error,
+            node=(failure.name or failure.id) if failure else "",
+            error=failure.error if failure else "",
             seconds=max(0, int(duration.total_seconds())),
         )
         destination, thread = _place_of(operation)
