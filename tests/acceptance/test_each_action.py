@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bot.domain.actions import BY_NAME
-from bot.domain.objects import Ref
+from bot.domain.objects import ByKind, Ref
 from bot.messages.labels import labels
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import seed
@@ -23,7 +23,9 @@ both_modes = pytest.mark.parametrize(
 NODE = "b5848121-79a5-11f0-9f91-fa163e807002"  # the one that failed in INSTANCE_FAILED
 INPUT = '[{"key": "ip", "value": "203.0.113.77"}]'
 MORE = ["more"]
-INSTANCE = "UpdateWorkflowInstance"
+ENDPOINTS = ByKind(
+    task="UpdateTask", instance="UpdateWorkflowInstance", playbook="ChangePlaybookInstance"
+)
 
 
 @dataclass(frozen=True)
@@ -61,11 +63,12 @@ class Case:
     @property
     def short(self) -> str:
         verb = self.also or self.name.partition(".")[2]
-        return f"/{self.kind} {verb.upper()} `{self.object_id}` {self.words}".rstrip()
+        root = "/secmaster playbook" if self.kind == "playbook" else f"/{self.kind}"
+        return f"{root} {verb.upper()} `{self.object_id}` {self.words}".rstrip()
 
     @property
     def endpoint(self) -> str:
-        return "UpdateTask" if self.kind == "task" else INSTANCE
+        return ENDPOINTS[BY_NAME[self.name].kind]
 
 
 COMMENT = "the host is a decoy 🐝, 可以隔离"
@@ -138,6 +141,25 @@ DEBUG = Case(
     leaves=[*on_card("instance", "FAILED"), "more"],
     readable=False,
 )
+RETRY_PLAYBOOK = Case(
+    "playbook.retry",
+    seed.PLAYBOOK_INSTANCE_FAILED,
+    "*Retry started",
+    {"operation": "RETRY"},
+    user=CAROL,
+    shows="Retry started by",
+    readable=False,  # it has ended at once, and no count says whether by this retry
+)
+STOP_PLAYBOOK = Case(
+    "playbook.terminate",
+    seed.PLAYBOOK_INSTANCE_RUNNING,
+    "*Termination started",
+    {"operation": "TERMINATE"},
+    also="stop",
+    filled={"reason": "it loops"},
+    user=CAROL,
+    shows="Termination started by",
+)
 BY_WORDS = [
     APPROVE,
     TERMINATE,
@@ -162,6 +184,8 @@ BY_WORDS = [
     RETRY,
     STOP,
     DEBUG,
+    RETRY_PLAYBOOK,
+    STOP_PLAYBOOK,
 ]
 BY_BUTTON = [case for case in BY_WORDS if BY_NAME[case.name].button_statuses]
 BY_FORM = [case for case in BY_BUTTON if BY_NAME[case.name].opens_form]
@@ -327,8 +351,8 @@ def written(environment: BotEnvironment, case: Case) -> None:
     if case.name == "task.comment":
         assert write.body["comment"].startswith(COMMENT)
         assert "Alice (Slack U0ALICE)" in write.body["comment"]
-    puts = [one for one in environment.secmaster.requests if one.method == "PUT"]
-    assert len(puts) == len(writes)
+    sent = [one for one in environment.secmaster.requests if one.method in {"PUT", "POST"}]
+    assert len(sent) == len(writes)
 
 
 def redrawn(environment: BotEnvironment, case: Case, ts: str) -> bool:
