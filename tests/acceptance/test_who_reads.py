@@ -42,6 +42,7 @@ from tests.support.watch import first_poll_finished
 
 ROOT = Path(__file__).parents[2]
 TASK, RUN = seed.TASK_ISOLATE, seed.INSTANCE_FAILED
+PLAYBOOK_RUN = seed.PLAYBOOK_INSTANCE_FAILED
 TASK_NAME = "Isolate host ecs-web-07"
 REF, RUN_REF = Ref(kind="task", id=TASK), Ref(kind="instance", id=RUN)
 
@@ -112,7 +113,7 @@ PEOPLE = {
     "outsider": OUTSIDER,
     "unknown": ALICE,  # while Slack does not say who she is
 }
-LEFT_TO_THE_READER = f"Only .*reader.* \\(<@{ALICE}>\\).* can read (tasks|runs)"
+LEFT_TO_THE_READER = f"Only .*reader.* \\(<@{ALICE}>\\).* can read (tasks|runs|playbook runs)"
 REFUSALS = {
     "member": LEFT_TO_THE_READER,
     "admin": LEFT_TO_THE_READER,
@@ -127,10 +128,13 @@ TABLE = """
                       reader  delegate  member  admin  guest  single  outsider  unknown
 task list             sees    sees      no      no     no     no      no        no
 instance list         sees    sees      no      no     no     no      no        no
+playbook list         sees    sees      no      no     no     no      no        no
 task show             sees    sees      no      no     no     no      no        no
 instance show         sees    sees      no      no     no     no      no        no
+playbook show         sees    sees      no      no     no     no      no        no
 task several          sees    sees      no      no     no     no      no        no
 instance several      sees    sees      no      no     no     no      no        no
+playbook several      sees    sees      no      no     no     no      no        no
 why                   sees    sees      no      no     no     no      no        no
 audit                 sees    right     right   no     right  right   right     no
 oncall                sees    sees      no      no     no     no      no        no
@@ -145,13 +149,17 @@ task uncomment        write   write     write   write  write  write   write     
 task attach           write   write     write   write  write  write   write     write
 task detach           write   write     write   write  write  write   write     write
 instance retry        write   write     write   write  write  write   write     write
+playbook retry        write   write     write   write  write  write   write     write
 instance terminate    write   write     write   write  write  write   write     write
+playbook terminate    write   write     write   write  write  write   write     write
 instance debug        write   write     write   write  write  write   write     write
 break-glass           write   write     write   write  write  write   write     write
 task withdraw         open    open      open    open   open   open    open      open
 task refuse           open    open      open    open   open   open    open      open
 instance withdraw     open    open      open    open   open   open    open      open
+playbook withdraw     open    open      open    open   open   open    open      open
 instance refuse       open    open      open    open   open   open    open      open
+playbook refuse       open    open      open    open   open   open    open      open
 delegate              right   right     right   right  right  right   right     right
 watch                 right   right     right   right  right  right   right     right
 snooze                open    open      open    open   open   open    open      open
@@ -206,8 +214,11 @@ SEEN = {
     "instance list": "Open runs: failed first, then running · 1–8 of [0-9]+",
     "task show": TASK_NAME,
     "instance show": "Failed at",
+    "playbook list": "Open playbook runs: failed first, then running · [0-9]+",
+    "playbook show": "Alert response 1",
     "task several": "12 tasks are waiting for a decision",
     "instance several": "3 runs have failed",
+    "playbook several": "2 playbook runs have failed",
     "why": "What you can do with",
     "audit": "Audit records of",
     "oncall": r"waiting · .* failed run",
@@ -278,10 +289,13 @@ OTHER_REFUSALS = {"right": "🚫 Only ", "write": "was not sent"}
 COMMANDS = {
     "task list": "",
     "instance list": "",
+    "playbook list": "",
     "task show": TASK,
     "instance show": RUN,
+    "playbook show": PLAYBOOK_RUN,
     "task several": "",
     "instance several": "",
+    "playbook several": "",
     "why": TASK,
     "audit": TASK,
     "routes test": TASK,
@@ -293,12 +307,16 @@ COMMANDS = {
     "task detach": f"{seed.TASK_DISABLE_USER} {seed.ATTACHMENT_REPORT}",
     "instance retry": RUN,
     "instance terminate": RUN,
+    "playbook retry": PLAYBOOK_RUN,
+    "playbook terminate": PLAYBOOK_RUN,
     "instance debug": f"{RUN} node [1]",
     "break-glass": f"task approve {TASK} why",
     "task withdraw": TASK,
     "task refuse": TASK,
     "instance withdraw": RUN,
     "instance refuse": RUN,
+    "playbook withdraw": PLAYBOOK_RUN,
+    "playbook refuse": PLAYBOOK_RUN,
     "delegate": "@dave for 1h",
     "revoke": "@dave",
 }
