@@ -189,13 +189,12 @@ async def _tally(app: AppContext, request: ActionRequest, grant: Grant) -> Tally
     pending = await asyncio.to_thread(
         services.store.claims.approval_requests, ref, services.clock.now()
     )
-    given = [
-        approval
+    count = sum(
+        len(each.approvals_of(request.decision_fingerprint))
         for each in pending
         if each.action == request.action.name
-        for approval in each.approvals_of(request.decision_fingerprint)
-    ]
-    return Tally(given=len(given), needed=needed)
+    )
+    return Tally(count=count, needed=needed)
 
 
 async def _silence_warning(app: AppContext, request: ActionRequest, grant: Grant) -> str:

@@ -111,7 +111,7 @@ def earlier_end(
 class RequestNews(Value):
     """What last happened to the requests about an object, if somebody withdrew or declined.
 
-    ``needed`` is how many approvals the request needs, ``given`` how many were left.
+    ``needed`` is how many approvals the request needs, ``count`` how many were left.
     """
 
     action: str
@@ -119,7 +119,7 @@ class RequestNews(Value):
     actor: Actor
     at: datetime
     needed: int
-    given: int = 0
+    count: int = 0
     reason: str = ""
 
 

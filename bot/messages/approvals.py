@@ -132,7 +132,7 @@ def approval_changed(catalogue: Catalogue, operation: Operation, outcome: Outcom
         actor=operation.actor,
         at=operation.accepted_at,
         needed=request.needed if request else 0,
-        given=len(outcome.approval_request.approvals) if outcome.approval_request else 0,
+        count=len(outcome.approval_request.approvals) if outcome.approval_request else 0,
     )
     sentences = [change_sentence(catalogue, news)]
     if declines and outcome.ended_request:
@@ -153,7 +153,7 @@ def change_sentence(catalogue: Catalogue, news: RequestNews) -> str:
                 return f"↩️ {sentence}"
             tally = catalogue.gettext(
                 "{count} of {needed}.",
-                count=catalogue.number(news.given),
+                count=catalogue.number(news.count),
                 needed=catalogue.number(news.needed),
             )
             return f"↩️ {sentence} {tally}"

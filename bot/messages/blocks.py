@@ -60,13 +60,13 @@ class Viewer:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How many of the approvals that an action needs have been given.
+    """How many approvals an action has, and how many it needs.
 
     ``roles`` are the policy's names of those who may give them, ``approvers`` the ids of their
     people (U…) and user groups (S…); both are empty where the policy does not tell.
     """
 
-    given: int
+    count: int
     needed: int
     roles: tuple[str, ...] = ()
     approvers: tuple[str, ...] = ()
@@ -215,12 +215,12 @@ def confirm(action: Action, render_context: RenderContext, snapshot: Snapshot) -
 
 def first_of_several(catalogue: Catalogue, tally: Tally | None) -> str:
     """Say before an approval that others must follow it; "" where none has to."""
-    if tally is None or tally.given + 1 >= tally.needed:
+    if tally is None or tally.count + 1 >= tally.needed:
         return ""
     needed = catalogue.number(tally.needed)
     return catalogue.gettext(
         "You will be {place} of {needed}. Nothing is sent until {needed} people have approved.",
-        place=catalogue.number(tally.given + 1),
+        place=catalogue.number(tally.count + 1),
         needed=needed,
     )
 

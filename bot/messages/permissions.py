@@ -72,6 +72,16 @@ REFUSAL_TEXTS = {
     RefusalReason.NEEDS_REASON: N_("A reason is required (rule {rule})."),
     RefusalReason.NEEDS_NAME: N_("The name must be typed to confirm (rule {rule})."),
 }
+# The same as they are said to the person whom they are about.
+PERSONAL_REFUSALS = {
+    RefusalReason.UNMAPPED: N_(
+        "Whoever created the task can't decide it, and the policy does not say who you are in "
+        "SecMaster (rule {rule})."
+    ),
+    RefusalReason.SELF: N_(
+        "You created this task, so another approver must decide it: {who} (rule {rule})."
+    ),
+}
 READ_PERMISSIONS: dict[ObjectKind, str] = {"task": N_("Read tasks"), "instance": N_("Read runs")}
 
 
@@ -193,10 +203,10 @@ def why(
 
 
 def _decision_text(catalogue: Catalogue, decision: Decision, roles: Mapping[str, Role]) -> str:
-    """Say what the policy decides, with who has the roles that may, as markup."""
+    """Say to a person what the policy decides, with who has the roles that may, as markup."""
     if isinstance(decision, Refused):
         return catalogue.gettext(
-            REFUSAL_TEXTS[decision.reason],
+            PERSONAL_REFUSALS.get(decision.reason, REFUSAL_TEXTS[decision.reason]),
             rule=inline(rule_number(decision.rule), 60),
             who=role_members(catalogue, decision.roles, roles),
             letters=inline(name_letters(catalogue, decision.letters)),

@@ -120,7 +120,7 @@ class Cards:
             needed = max(request.needed if request else 1, rule.approvals if rule else 1)
             if needed > 1:
                 tallies[action.name] = Tally(
-                    given=len(request.approvals) if request else 0,
+                    count=len(request.approvals) if request else 0,
                     needed=needed,
                     roles=rule.roles if rule else (),
                     approvers=members(config.roles, rule.roles) if rule else (),

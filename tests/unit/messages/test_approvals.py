@@ -164,7 +164,7 @@ def test_whatever_several_people_decide_can_be_told(
 
 
 def test_whose_right_was_used_is_not_asked_for_another_approval() -> None:
-    tally = Tally(given=1, needed=2, approvers=("U0ALICE", "U0BOB", "U0CAROL"))
+    tally = Tally(count=1, needed=2, approvers=("U0ALICE", "U0BOB", "U0CAROL"))
     render_context = RenderContext(REF, NOW, ENGLISH, tallies={"instance.retry": tally})
     request = retry_request()
     [approval] = request.approvals

@@ -243,3 +243,26 @@ def test_the_policy_in_force_is_told_with_who_put_it_in_force_and_whether_this_r
     assert "loaded by the operator on bot-1." in line
     assert "⚠️ This replica still has `0123456789ab`" in line
     assert permissions.policy_in_force(ENGLISH, "0123456789ab", None) == "Policy: `0123456789ab`."
+
+
+def test_why_says_to_a_person_that_they_created_the_task_and_to_an_operator_that_somebody_did() -> (
+    None
+):
+    refused = Refused(RefusalReason.SELF, "rule 2", ("lead",))
+    unmapped = Refused(RefusalReason.UNMAPPED, "rule 2")
+    forecasts = [
+        forecast_of(BY_NAME["task.approve"], refused),
+        forecast_of(BY_NAME["task.terminate"], unmapped),
+    ]
+    roles_by_name = {"lead": Role(users=(BOB,))}
+    text = permissions.why(
+        ENGLISH, explained(), Allowed("rule 1"), forecasts, roles_by_name
+    ).text
+    assert (
+        "You created this task, so another approver must decide it: *lead* (<@U0BOB>) (rule 2)."
+        in text
+    )
+    assert "the policy does not say who you are in SecMaster (rule 2)." in text
+    assert "Whoever created the task can't decide it; another approver must: lead (rule 2)." in (
+        permissions.explain_decision(ENGLISH, refused)
+    )
