@@ -133,11 +133,15 @@ class CallPreference(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OpenRequest:
-    """A request that waits for approvals, about which object, and where in Slack it was opened."""
+    """A request that waits for approvals, about which object, and where in Slack it was opened.
+
+    ``batch_ts`` is the message of the batch that opened it, "" for one that was opened alone.
+    """
 
     ref: Ref
     request: ApprovalRequest
     location: SlackLocation
+    batch_ts: str = ""
 
 
 @dataclass(frozen=True, slots=True)

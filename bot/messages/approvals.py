@@ -100,12 +100,16 @@ def _buttons(
 
 
 def approval_counted(catalogue: Catalogue, operation: Operation, outcome: Outcome) -> str:
-    """Say that somebody's approval was counted, and how many are still missing."""
+    """Say that somebody's approval was counted, and how many are still missing.
+
+    What SecMaster does at the due date is said with the first approval, and not again.
+    """
     actor, action = actor_names(catalogue, operation), BY_NAME[operation.action]
     head = catalogue.gettext("The approval by {actor} was counted.", actor=actor)
     if outcome.approval_request is None:
         return f"🗳️ {head}"
     request = outcome.approval_request
+    warning = silence_warning(catalogue, action, request.expires_at, request.due_handle)
     sentences = [
         f"🗳️ *{tally(catalogue, request)}.*",
         head,
@@ -116,7 +120,7 @@ def approval_counted(catalogue: Catalogue, operation: Operation, outcome: Outcom
             when=date_token(request.expires_at),
         ),
         *_brake_notes(catalogue, request),
-        silence_warning(catalogue, action, request.expires_at, request.due_handle),
+        warning if request.id == operation.id else "",
         catalogue.gettext("Nothing was sent to SecMaster yet."),
     ]
     return " ".join(filter(None, sentences))

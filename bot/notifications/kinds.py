@@ -22,6 +22,7 @@ from bot.messages.catalogue import Catalogue
 from bot.notifications.approval_calls import (
     ApprovalCallNotification,
     ApprovalDirectCallNotification,
+    ApprovalShortageNotification,
 )
 from bot.notifications.card import CardNotification
 from bot.notifications.failure_details import FailureDetailsNotification
@@ -405,6 +406,7 @@ KINDS: tuple[type[Notification], ...] = (
     TroubleOverNotification,
     ApprovalCallNotification,
     ApprovalDirectCallNotification,
+    ApprovalShortageNotification,
 )
 BY_NAME = {str(kind.model_fields["kind"].default): kind for kind in KINDS}
 

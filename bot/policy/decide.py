@@ -180,10 +180,25 @@ def may_add_approval(
     request: ApprovalRequest,
 ) -> bool:
     """Whether a person may give the next approval of a request: by a right that counts once."""
+    return bool(added_authority(rules, principal, action, context, request))
+
+
+def added_authority(
+    rules: Sequence[Rule],
+    principal: Principal,
+    action: Action,
+    context: PolicyContext,
+    request: ApprovalRequest,
+) -> str:
+    """Return the id of the person by whose right somebody may give the next approval; "" if none.
+
+    That is their own, or a delegator's; each counts once.
+    """
     decision = decide(rules, principal, action, context)
     if not isinstance(decision, Allowed):
-        return False
-    return not request.has_approval_of(principal.id, decision.delegator or principal.id)
+        return ""
+    authority = decision.delegator or principal.id
+    return "" if request.has_approval_of(principal.id, authority) else authority
 
 
 class ReadScope(StrEnum):

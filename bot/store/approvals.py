@@ -227,7 +227,8 @@ def all_open(connection: sa.Connection, at: datetime) -> list[tuple[str, OpenReq
     for request_id in dict.fromkeys(row.request_id for row in rows):
         own_rows = [row for row in rows if row.request_id == request_id]
         first = _operation(own_rows[0])
-        open_request = OpenRequest(first.ref, _request(own_rows), first.location)
+        request = _request(own_rows)
+        open_request = OpenRequest(first.ref, request, first.location, first.batch_ts)
         requests.append((own_rows[0].key, open_request))
     return requests
 

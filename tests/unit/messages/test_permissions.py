@@ -255,9 +255,7 @@ def test_why_says_to_a_person_that_they_created_the_task_and_to_an_operator_that
         forecast_of(BY_NAME["task.terminate"], unmapped),
     ]
     roles_by_name = {"lead": Role(users=(BOB,))}
-    text = permissions.why(
-        ENGLISH, explained(), Allowed("rule 1"), forecasts, roles_by_name
-    ).text
+    text = permissions.why(ENGLISH, explained(), Allowed("rule 1"), forecasts, roles_by_name).text
     assert (
         "You created this task, so another approver must decide it: *lead* (<@U0BOB>) (rule 2)."
         in text

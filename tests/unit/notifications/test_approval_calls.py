@@ -71,6 +71,16 @@ async def test_a_small_group_of_which_one_approved_is_called_by_name(stage: Oper
     assert await callees(stage) == ([BOB, *CROWD[:3]], set())
 
 
+async def test_of_a_large_group_the_few_who_may_are_named_and_nobody_who_approved(
+    stage: OperationStage,
+) -> None:
+    deny = rule("task.approve", roles=("crowd",), more='effect = "deny"')
+    crowd = f"[roles.crowd]\nusers = {list(CROWD)}\n"
+    stage.set_policy(crowd, shared("approver"), deny)
+    grow(stage, "S0SOC", (*CROWD, DAVE))  # seven to call, of whom five may not
+    assert await callees(stage) == ([BOB, DAVE], set())
+
+
 async def test_more_than_five_people_beside_a_group_are_called_alone(stage: OperationStage) -> None:
     singly = "".join(f'"{user}",' for user in (*CROWD, DAVE))
     stage.set_policy(f"[roles.few]\nusers = [{singly}]\n", shared("approver", "oncall", "few"))
@@ -191,3 +201,26 @@ def test_a_reminder_comes_ten_minutes_before_the_end_or_in_the_last_quarter(
         id="a", action="task.approve", approvals=(approval,), needed=2, expires_at=ends_at
     )
     assert ends_at - remind_at(request) == timedelta(minutes=before)
+
+
+@pytest.mark.parametrize(
+    ("roles", "more", "possible"),
+    [
+        (("oncall",), "", 0),
+        (("approver", "oncall"), "", None),
+        (("approver", "oncall"), "approvals = 4", 2),
+    ],
+)
+async def test_a_shortage_is_what_too_few_can_approve_by_rights_of_their_own_or_delegated(
+    stage: OperationStage, roles: tuple[str, ...], more: str, possible: int | None
+) -> None:
+    approvals = more or "approvals = 2"
+    overridden = f'{approvals}\nbreak_glass = ["approver"]\n'
+    announced = f'[break_glass]\nchannel = "{RANDOM}"\n'
+    stage.set_policy(rule("task.approve", roles=roles, more=overridden), announced)
+    stage.delegate(CAROL, DAVE)  # by the same right: it counts once
+    stage.choose_calls(BOB, CallPreference.OFF)  # who can approve all the same
+    await callees(stage, CAROL)
+    shortage = await approval_calls.find_shortage(stage.services, await first_call(stage))
+    assert (shortage and shortage.possible) == possible
+    assert shortage is None or (shortage.roles, shortage.override) == (roles, ("approver",))

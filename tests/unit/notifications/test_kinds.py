@@ -18,6 +18,8 @@ from bot.notifications import kinds
 from bot.notifications.approval_calls import (
     ApprovalCallNotification,
     ApprovalDirectCallNotification,
+    ApprovalShortageNotification,
+    CalledRequest,
 )
 from bot.notifications.card import CardNotification
 from bot.notifications.failure_details import FailureDetailsNotification
@@ -42,6 +44,7 @@ from bot.notifications.reminder import ReminderNotification
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 REF = Ref(kind="task", id="t1")
+REQUESTED = CalledRequest(ref=REF, id="a" * 32)
 CLOSED = Destination.parse("C0CLOSED")
 ROUTED = {"ref": REF, "mentions": ("U0DAVE",), "route": "soc", "card_group": "w1"}
 RESULT = RetryResult(
@@ -83,7 +86,8 @@ EXAMPLES: tuple[Notification, ...] = (
     TroubleNotification(trouble=TROUBLE, tasks=TASKS, recurs=True),
     TroubleOverNotification(trouble=TROUBLE, until=NOW),
     ApprovalCallNotification(ref=REF, request_id="a" * 32, thread_ts="1.2", reminds=True),
-    ApprovalDirectCallNotification(ref=REF, request_id="a" * 32, reminds=True),
+    ApprovalDirectCallNotification(requests=(REQUESTED,), reminds=True),
+    ApprovalShortageNotification(requests=(REQUESTED, REQUESTED), thread_ts="1.2"),
 )
 each_kind = pytest.mark.parametrize("notification", EXAMPLES, ids=lambda example: example.kind)
 
