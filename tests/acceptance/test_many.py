@@ -1,6 +1,7 @@
 """Many at once: chosen from a list, confirmed once, each decided on its own, told in one table."""
 
 import asyncio
+import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -388,7 +389,8 @@ async def test_the_next_approver_is_called_once_for_all_that_a_batch_left_waitin
     assert "direct message" in await environment.answer(BOB, "/secmaster calls dm")
     run = environment.secmaster.world.instances[seed.INSTANCE_FAILED]
     workflow = run["workflow"]["id"]
-    copied = {key: run[key] for key in ("workflow", "status", "end_time", "topology")}
+    fields = ("workflow", "status", "end_time", "topology")
+    copied = copy.deepcopy({name: run[name] for name in fields})
     environment.secmaster.world.add_instance(Script(), name="Scan", **copied)
     waiting = len(failed_of(environment, workflow)) - 1
     assert waiting > 1
