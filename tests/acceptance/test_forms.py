@@ -5,12 +5,14 @@ import json
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from bot.cli.demo_story import POLICY
 from bot.domain.objects import Ref
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import seed
 from bot.sandbox.secmaster.wire import Person
+from bot.store.tables import snapshots
 from tests.support.environment import BotEnvironment
 from tests.support.people import ALICE, CAROL, SOC
 
@@ -317,3 +319,27 @@ def puts(environment: BotEnvironment) -> list[Any]:
 
 def audit(environment: BotEnvironment, noun: str, object_id: str) -> list[dict[str, Any]]:
     return environment.app.services.store.audit.entries(Ref(kind=noun, id=object_id))
+
+
+@pytest.mark.parametrize("rules", [ONLY_ISOLATION], indirect=True, ids=["when"])
+async def test_a_form_that_cannot_be_checked_now_stays_open_with_what_was_typed(
+    environment: BotEnvironment,
+) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
+    view = await form(environment, ALICE, ts, "task.terminate")
+    # What the card showed is no longer kept, and the rule asks for the task.
+    with environment.app.engine.begin() as connection:
+        connection.execute(sa.delete(snapshots))
+    await environment.secmaster.faults.set(Fault(on="*", status=503))
+    await environment.slack.submit(ALICE, view["id"], {"reason": "a decoy"})
+    [still_open] = environment.slack.views(ALICE)
+    error = still_open["errors"]["reason"]
+    assert error.startswith("⏳ SecMaster is not responding properly.")
+    assert "The termination was not sent." in error
+    assert "`" not in error
+    await environment.secmaster.faults.clear()
+    await environment.slack.submit(ALICE, view["id"], {"reason": "a decoy"})
+    assert environment.slack.views(ALICE) == []
+    [reply] = await environment.replies(ts)
+    assert "*Terminated by <@U0ALICE>" in reply
+    assert len(puts(environment)) == 2  # the comment that names her, and the decision
