@@ -11,7 +11,14 @@ from bot.domain.approvals import Approval, ApprovalIntent, ApprovalRequest, Requ
 from bot.domain.cards import ButtonValue
 from bot.domain.operations import Operation, Outcome
 from bot.domain.snapshots import Snapshot, decision_fingerprint
-from bot.messages.blocks import RenderContext, actions, named_label, section
+from bot.messages.blocks import (
+    Message,
+    RenderContext,
+    actions,
+    named_label,
+    section,
+    text_message,
+)
 from bot.messages.catalogue import Catalogue
 from bot.messages.labels import labels
 from bot.messages.text import ago_token, date_token, inline, mention, mention_user, quote
@@ -232,6 +239,28 @@ def side_effects(catalogue: Catalogue, operation: Operation, outcome: Outcome) -
         ended = labels(BY_NAME[outcome.ended_request.action]).request_ended
         sentences.append(catalogue.gettext(ended, names=names))
     return "".join(f"\n{sentence}" for sentence in sentences)
+
+
+def approvals_revoked(  # noqa: PLR0913, PLR0917 - whose approvals of what, and how many are left
+    catalogue: Catalogue,
+    action: Action,
+    name: str,
+    revoked: Sequence[Approval],
+    count: int,
+    needed: int,
+) -> Message:
+    """Say that approvals no longer count, since their givers may not approve any more."""
+    sentence = catalogue.ngettext(
+        "*{name}*: the approval by {names} no longer counts, as they may not approve this any "
+        "more.",
+        "*{name}*: the approvals by {names} no longer count, as they may not approve this any "
+        "more.",
+        len(revoked),
+        name=inline(name),
+        names=approver_names(catalogue, revoked),
+    )
+    nothing_sent = catalogue.gettext("Nothing was sent to SecMaster.")
+    return text_message(f"↩️ {sentence} {_tally(catalogue, action, count, needed)}. {nothing_sent}")
 
 
 def actor_names(catalogue: Catalogue, operation: Operation) -> str:

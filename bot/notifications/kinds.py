@@ -9,6 +9,8 @@ from datetime import datetime
 from typing import Literal
 
 from bot import messages
+from bot.domain import actions
+from bot.domain.approvals import Approval
 from bot.domain.notifications import NotificationEnvelope, OutboxEntry
 from bot.domain.objects import Ref
 from bot.domain.operations import Operation, Outcome
@@ -225,6 +227,41 @@ class GivenUpNotification(Announcement):
         return True
 
 
+class ApprovalsRevokedNotification(Announcement):
+    """Approvals no longer count, since a delegation is over: ``count`` of ``needed`` are left."""
+
+    kind: Literal["approvals_revoked"] = "approvals_revoked"
+    ref: Ref
+    action: str
+    name: str
+    revoked: tuple[Approval, ...]
+    count: int
+    needed: int
+
+    def render(self, catalogue: Catalogue) -> Message:
+        """Return the message for the thread in which the approvals were asked for."""
+        return messages.approvals.approvals_revoked(
+            catalogue,
+            actions.BY_NAME[self.action],
+            self.name,
+            self.revoked,
+            self.count,
+            self.needed,
+        )
+
+    async def deliver(self, posting: Posting) -> bool:
+        """Post the message, and draw the cards, which show these approvals no more.
+
+        A thread that gets outcomes only is not told: its card shows as much.
+        """
+        detail = await posting.services.cards.thread_detail(self.ref, posting.channel)
+        is_posted = not (self.thread_ts and detail is ThreadDetail.OUTCOMES)
+        if is_posted:
+            await super().deliver(posting)
+        await posting.redraw(self.ref)
+        return is_posted
+
+
 class DelegationNotification(Announcement):
     """Somebody delegated their rights to the person until a time; or not any more, with None."""
 
@@ -395,6 +432,7 @@ KINDS: tuple[type[Notification], ...] = (
     PersonalSnoozeNotification,
     PersonalSnoozeEndedNotification,
     DelegationNotification,
+    ApprovalsRevokedNotification,
     SubscriptionNotification,
     SubscriptionUndoneNotification,
     GivenUpNotification,

@@ -5,7 +5,7 @@ second is about what SecMaster says then, and it alone lets anything be sent. No
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from functools import partial
@@ -328,10 +328,9 @@ async def revoked_approvals(
 ) -> tuple[Approval, ...]:
     """Return the approvals of an operation's action whose givers may not give them any more.
 
-    Somebody whom Slack does not know any more may not. Raises LookupFailed.
+    Raises LookupFailed.
     """
-    ref, action = operation.ref, BY_NAME[operation.action]
-    roles, now = config.roles_about(action), services.clock.now()
+    ref, action, now = operation.ref, BY_NAME[operation.action], services.clock.now()
     requests = await asyncio.to_thread(services.store.claims.approval_requests, ref, now)
     approvals = [
         approval
@@ -339,6 +338,21 @@ async def revoked_approvals(
         if request.action == action.name
         for approval in request.approvals
     ]
+    return await no_longer_allowed(services, config, action, approvals, context)
+
+
+async def no_longer_allowed(
+    services: Services,
+    config: Config,
+    action: Action,
+    approvals: Sequence[Approval],
+    context: PolicyContext,
+) -> tuple[Approval, ...]:
+    """Return those of these approvals whose givers may not give them any more.
+
+    Somebody whom Slack does not know any more may not. Raises LookupFailed.
+    """
+    roles = config.roles_about(action)
 
     async def is_revoked(approval: Approval) -> bool:
         try:

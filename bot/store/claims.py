@@ -27,6 +27,7 @@ from bot.domain.claims import (
     Taken,
     WaitingFor,
 )
+from bot.domain.notifications import OutboxEntry
 from bot.domain.objects import Ref
 from bot.domain.operations import (
     UNDER_WAY,
@@ -37,7 +38,7 @@ from bot.domain.operations import (
 )
 from bot.domain.reasons import OutcomeReason
 from bot.domain.snapshots import StoredSnapshot
-from bot.store import approvals, audit, snapshots
+from bot.store import approvals, audit, outbox, snapshots
 from bot.store.followed_retries import follow_retry
 from bot.store.repository import Repository
 from bot.store.tables import approvals as approvals_table
@@ -222,12 +223,19 @@ class Claims(Repository):
             keys = set(connection.execute(being_sent).scalars()) if requests else set()
         return [request for key, request in requests if key not in keys]
 
-    def revoke_approvals(self, ref: Ref, revoked: Sequence[Approval], at: datetime) -> None:
-        """Revoke approvals by people who may not give them any more."""
+    def revoke_approvals(
+        self,
+        ref: Ref,
+        revoked: Sequence[Approval],
+        at: datetime,
+        entries: Sequence[OutboxEntry] = (),
+    ) -> None:
+        """Revoke approvals by people who may not give them any more, and say so by ``entries``."""
         with self.engine.begin() as connection:
             approvals.lock_object(connection, ref)
             for operation in approvals.revoke(connection, ref, revoked):
                 audit.record(connection, operation, AuditOutcome.REVOKED, at)
+            outbox.enqueue(connection, self._insert, entries, at)
 
     def mark_in_doubt(self, operation: Operation) -> None:
         """Record that it is not known yet whether an operation's write took effect."""

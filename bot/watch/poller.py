@@ -26,6 +26,7 @@ from bot.notifications.kinds import BacklogNotification
 from bot.secmaster import SecMasterError, Task, Unavailable
 from bot.services import Services
 from bot.store import NameInUse, is_database_fault
+from bot.watch.ended_delegations import take_back_approvals
 from bot.watch.leader import Leader
 from bot.watch.list_sync import ListDelta, ListedRow, ListSynchronizer
 from bot.watch.reconcile import catch_up
@@ -43,7 +44,7 @@ class Poller:
     """Polls for as long as this replica ``leads``, with dispatcher and retention beside it."""
 
     def __init__(self, services: Services, retention_days: int = 0) -> None:
-        self.dispatcher = Dispatcher(services)
+        self.dispatcher = Dispatcher(services, take_back_approvals)
         self.retention = Retention(services, retention_days)
         self.leads = False
         self._services = services

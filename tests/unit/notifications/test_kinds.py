@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from bot.domain.approvals import Approval
 from bot.domain.notifications import NotificationEnvelope
 from bot.domain.objects import Ref
 from bot.domain.operations import Operation, OperationState, Outcome
@@ -24,6 +25,7 @@ from bot.notifications.approval_calls import (
 from bot.notifications.card import CardNotification
 from bot.notifications.failure_details import FailureDetailsNotification
 from bot.notifications.kinds import (
+    ApprovalsRevokedNotification,
     BacklogNotification,
     ChannelClosedNotification,
     DelegationNotification,
@@ -86,6 +88,14 @@ EXAMPLES: tuple[Notification, ...] = (
     TroubleNotification(trouble=TROUBLE, tasks=TASKS, recurs=True),
     TroubleOverNotification(trouble=TROUBLE, until=NOW),
     ApprovalCallNotification(ref=REF, request_id="a" * 32, thread_ts="1.2", reminds=True),
+    ApprovalsRevokedNotification(
+        ref=REF,
+        action="task.approve",
+        name="Isolate",
+        revoked=(Approval(operation_id="o", actor=Actor(id="U0DAVE"), at=NOW, delegator="U0BOB"),),
+        count=0,
+        needed=2,
+    ),
     ApprovalDirectCallNotification(requests=(REQUESTED,), reminds=True),
     ApprovalShortageNotification(requests=(REQUESTED, REQUESTED), thread_ts="1.2"),
 )
