@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -260,7 +261,15 @@ async def submit(recorder: Recorder, submission: Submission) -> None:
         change = ChangeApproval(state.intent, state.ref, reason, action.name)
         await operations.change_approval(recorder, change, requester, submission.view_id)
         return
-    params = _read_params(action, typed)
+    request = ActionRequest(
+        action,
+        state.ref,
+        _read_params(action, typed),
+        reason,
+        state.files,
+        state.decision_fingerprint,
+        state.break_glass,
+    )
     # The same words sent twice are one submission; others are another.
     dedupe_key = f"{submission.view_id}:{json.dumps(typed, sort_keys=True)}"
     grant = await authorize(
@@ -272,30 +281,32 @@ async def submit(recorder: Recorder, submission: Submission) -> None:
         break_glass=state.break_glass,
         decision_fingerprint=state.decision_fingerprint,
     )
-    if operations.lacks_reason(grant, action, reason):
-        if modals.REASON not in typed:  # the rule has changed since the form was opened
+    require_what_the_rule_asks(app, state, typed, grant)
+    confirmed = replace(request, confirmed=bool(grant.allowed.confirm))
+    await operations.record(recorder, confirmed, requester, dedupe_key, grant)
+
+
+def require_what_the_rule_asks(
+    app: AppContext, state: modals.FormState, typed: Mapping[str, str], grant: Grant
+) -> None:
+    """Raise InvalidInput where the reason, the name or the file is missing that must be there.
+
+    Raises UserError where the form does not ask for it, since the rule has changed meanwhile.
+    """
+    action = modals.action_of(state)
+    if operations.lacks_reason(grant, action, typed.get(modals.REASON, "").strip()):
+        if modals.REASON not in typed:
             raise UserError(
                 denials.needs_reason(app.catalogue, action, app.root, break_glass=state.break_glass)
             )
         raise InvalidInput(modals.REASON, modals.REASON_MISSING)
     if grant.allowed.confirm:
-        if modals.NAME not in typed or not state.name_hash:  # the rule has changed here too
+        if modals.NAME not in typed or not state.name_hash:
             raise UserError(denials.needs_name(app.catalogue, action))
         if modals.hash_name(typed[modals.NAME]) != state.name_hash:
             raise InvalidInput(modals.NAME, modals.OTHER_NAME)
     if action.takes_file and not state.files:
         raise InvalidInput(action.params[0].name, modals.FILE_MISSING)
-    request = ActionRequest(
-        action,
-        state.ref,
-        params,
-        reason,
-        state.files,
-        state.decision_fingerprint,
-        state.break_glass,
-        confirmed=bool(grant.allowed.confirm),
-    )
-    await operations.record(recorder, request, requester, dedupe_key, grant)
 
 
 def read_form_reason(text: str, limit: int = MAX_REASON) -> str:

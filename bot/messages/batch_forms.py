@@ -147,6 +147,17 @@ def selection_form(
     ]
     if not menu:
         return _modal(catalogue, state, [section(_none_text(catalogue, query))])
+    blocks = [
+        section(_count_text(catalogue, query, options, len(menu))),
+        _action_input(catalogue, query.kind),
+        _objects_input(catalogue, query, menu),
+        _reason_input(catalogue),
+    ]
+    return _modal(catalogue, state, blocks, submit=catalogue.gettext("Next"))
+
+
+def _action_input(catalogue: Catalogue, kind: ObjectKind) -> Block:
+    """Return the input that asks which action is taken on all of them, with what it leads to."""
     choices = [
         Option(
             value=action.name,
@@ -155,44 +166,42 @@ def selection_form(
                 text=clip(catalogue.gettext(labels(action).consequence), NAME)
             ),
         )
-        for action in batch_actions(query.kind)
+        for action in batch_actions(kind)
     ]
+    return InputBlock(
+        block_id=ACTION,
+        label=PlainTextObject(text=catalogue.gettext("Action")),
+        element=RadioButtonsElement(action_id=ACTION, options=choices),
+    )
+
+
+def _objects_input(catalogue: Catalogue, query: BatchQuery, menu: list[Option]) -> Block:
+    """Return the input that asks for the objects; the runs of one workflow are preselected."""
     preselected = query.kind == "instance" and query.workflow_id
-    limit = catalogue.number(MAX_OBJECTS)
-    objects = StaticMultiSelectElement(
+    label = catalogue.gettext("Tasks") if query.kind == "task" else catalogue.gettext("Runs")
+    element = StaticMultiSelectElement(
         action_id=OBJECTS,
         options=menu,
         initial_options=menu[:MAX_OBJECTS] if preselected else None,
         max_selected_items=MAX_OBJECTS,
-        placeholder=catalogue.gettext("Up to {count}", count=limit),
+        placeholder=catalogue.gettext("Up to {count}", count=catalogue.number(MAX_OBJECTS)),
     )
-    objects_label = (
-        catalogue.gettext("Tasks") if query.kind == "task" else catalogue.gettext("Runs")
-    )
+    return InputBlock(block_id=OBJECTS, label=PlainTextObject(text=label), element=element)
+
+
+def _reason_input(catalogue: Catalogue) -> Block:
+    """Return the input that asks for the reason of all."""
     hint = catalogue.gettext(
         "Up to {count} characters, the same reason for all. Some rules require one.",
         count=catalogue.number(LONGEST_REASON),
     )
-    blocks: list[Block] = [
-        section(_count_text(catalogue, query, options, len(menu))),
-        InputBlock(
-            block_id=ACTION,
-            label=PlainTextObject(text=catalogue.gettext("Action")),
-            element=RadioButtonsElement(action_id=ACTION, options=choices),
-        ),
-        InputBlock(block_id=OBJECTS, label=PlainTextObject(text=objects_label), element=objects),
-        InputBlock(
-            block_id=REASON,
-            optional=True,
-            label=PlainTextObject(text=catalogue.gettext("Reason")),
-            hint=PlainTextObject(text=hint),
-            element=PlainTextInputElement(
-                action_id=REASON, multiline=True, max_length=LONGEST_REASON
-            ),
-        ),
-    ]
-    submit = catalogue.gettext("Next")
-    return _modal(catalogue, state, blocks, submit=submit)
+    return InputBlock(
+        block_id=REASON,
+        optional=True,
+        label=PlainTextObject(text=catalogue.gettext("Reason")),
+        hint=PlainTextObject(text=hint),
+        element=PlainTextInputElement(action_id=REASON, multiline=True, max_length=LONGEST_REASON),
+    )
 
 
 def read_selection(
