@@ -44,7 +44,7 @@ from bot.messages.fields import (
 from bot.messages.labels import labels
 from bot.messages.markup import SlackMarkup
 from bot.messages.modals import FILL
-from bot.messages.text import clip, code, date_token, quote
+from bot.messages.text import bold, clip, code, date_token, quote
 from bot.secmaster import Instance, Node, Task
 
 MANY = 90  # of the hundred blocks a modal may have
@@ -175,7 +175,7 @@ def _comments(catalogue: Catalogue, task: Task) -> list[Block]:
     """Show the comments of a task, the newest first: what was said last is looked for."""
     parts = []
     for comment in reversed(task.comments):
-        head = f"💬 {SlackMarkup().bold(comment.user_name, 80)}, {date_token(comment.time)}"
+        head = f"💬 {bold(comment.user_name, 80)}, {date_token(comment.time)}"
         id_text = catalogue.gettext("Comment ID {id}", id=code(comment.id)) if comment.id else ""
         parts.append(context(" · ".join(filter(None, (head, id_text)))))
         parts.append(plain_text(comment.message, COMMENT))

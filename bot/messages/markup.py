@@ -48,7 +48,7 @@ class SlackMarkup:
         return slack.inline(text, limit)
 
     def bold(self, text: str, limit: int = MAX_TEXT) -> str:
-        return f"*{slack.inline(text, limit).replace('*', '∗')}*" if text.strip() else "—"
+        return slack.bold(text, limit)
 
     def code(self, text: str) -> str:
         return slack.code(text)

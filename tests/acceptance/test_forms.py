@@ -237,6 +237,7 @@ async def test_the_details_tell_what_was_done_to_whoever_may_read_the_audit(
 ) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await environment.slack.press(CAROL, SOC, ts, "task.approve")
+    await environment.ephemeral(CAROL, "Only *approver*")
     option = f"details|{Ref(kind='task', id=seed.TASK_ISOLATE)}"
     shown = {}
     for user in (ALICE, DAVE):
