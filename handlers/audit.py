@@ -4,13 +4,14 @@ import asyncio
 import re
 from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
+from itertools import islice
 
 from pydantic import ValidationError
 
 from bot.domain.actions import TABLE
 from bot.domain.audit import OUTCOME_WORDS, AuditOutcome, AuditQuery, read_edge
 from bot.domain.objects import MAX_SEARCH, OBJECT_KINDS, ObjectKind, Ref
-from bot.domain.slack import Requester
+from bot.domain.slack import Actor, Requester
 from bot.messages import Message, audit_history, command_help, command_problems, denials
 from bot.messages import permissions as permission_messages
 from bot.messages.audit_history import OTHER_RECORDS
@@ -18,6 +19,7 @@ from bot.operations import authorization
 from bot.operations.audit_stories import Record, audited_records, snapshot_of
 from bot.operations.authorization import Right
 from bot.operations.reading import Reader, open_reader
+from bot.slack.directory import LookupFailed
 from bot.store import Store
 from handlers.command_row import AnswersLater, AnyCommand, Arguments, Command, Delivery
 from handlers.context import AppContext, attempt_id
@@ -190,6 +192,33 @@ def _find(store: Store, reader: Reader, query: AuditQuery) -> tuple[list[Record]
         if len(page) == audit_history.PAGE or scanned == SCAN:
             return page, record["number"] if record["number"] > 1 else None
     return page, None
+
+
+async def object_history(
+    app: AppContext, reader: Reader, actor: Actor, ref: Ref, limit: int
+) -> list[audit_history.AuditedRecord]:
+    """Return the latest records about an object, [] for whoever may not read the audit.
+
+    Nobody asked for the audit by name, so that it is no attempt that leaves a record. Nor is
+    anything said where Slack can't tell who may: what was asked for is shown without it.
+    """
+    try:
+        may_read_audit = await authorization.has_right(app.services, actor, Right.AUDIT)
+    except LookupFailed:
+        may_read_audit = False
+    if not may_read_audit:
+        return []
+    store = app.services.store
+
+    def find() -> list[audit_history.AuditedRecord]:
+        records = (
+            record
+            for record in store.audit.latest(AuditQuery(target=str(ref)))
+            if _is_told(store, record) and _may_read(store, reader, record)
+        )
+        return list(audited_records(store, islice(records, limit)))
+
+    return await asyncio.to_thread(find)
 
 
 def _is_told(store: Store, record: Record) -> bool:

@@ -151,7 +151,9 @@ async def press_object_button(recorder: Recorder, slack_payload: Press) -> None:
         case name if name.removeprefix(FILLED) in BY_NAME:
             action, asks = BY_NAME[name.removeprefix(FILLED)], name.startswith(FILLED)
             request = ActionRequest(action, ref, decision_fingerprint=fingerprint)
-            await forms.record_or_open_form(recorder, request, requester, trigger_id, asks=asks)
+            await forms.record_or_open_form(
+                recorder, request, requester, trigger_id, asks=asks, in_modal=press.in_modal
+            )
         case "break-glass" if press.action_name in BY_NAME:
             request = ActionRequest(
                 BY_NAME[press.action_name], ref, decision_fingerprint=fingerprint, break_glass=True

@@ -28,25 +28,26 @@ from handlers.payloads import Press, Submission
 from handlers.requests import ActionRequest, ChangeApproval
 
 
-async def record_or_open_form(
+async def record_or_open_form(  # noqa: PLR0913 - who asks for what, and where a form opens
     recorder: Recorder,
     request: ActionRequest,
     requester: Requester,
     trigger_id: str,
     *,
     asks: bool = False,
+    in_modal: bool = False,
 ) -> None:
     """Record the action of a button or shortcut at once, or open the form that it needs first.
 
-    It ``asks`` in any case, on top of the Details: a reason can be given in its form.
+    With ``asks`` the form opens in any case: a reason can be given there. It opens on top of the
+    modal that the button is in, if it is ``in_modal``.
     """
     app = recorder.app
     grant = await operations.authorize_or_offer_again(app, request, requester, trigger_id)
     needs_form = request.action.opens_form or grant.allowed.confirm
-    if asks:
-        await open_form(app, request, requester.location, trigger_id, grant, in_modal=True)
-    elif needs_form or operations.lacks_reason(grant, request.action, ""):
-        await open_form(app, request, requester.location, trigger_id, grant)
+    if asks or needs_form or operations.lacks_reason(grant, request.action, ""):
+        location = requester.location
+        await open_form(app, request, location, trigger_id, grant, in_modal=in_modal)
     else:
         await operations.record(recorder, request, requester, trigger_id, grant)
 

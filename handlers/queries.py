@@ -16,8 +16,8 @@ from bot.domain.ordering import most_urgent_first
 from bot.domain.slack import Actor, Requester
 from bot.domain.snapshots import ListPage, Snapshot
 from bot.messages import PAGE, Message, denials, lists, modals, private_cards
-from bot.messages.blocks import Viewer
 from bot.messages.catalogue import Catalogue
+from bot.messages.details import HISTORY
 from bot.messages.details import details as details_view
 from bot.operations.authorization import viewer_of
 from bot.operations.reading import Reader, ReadRefused, open_reader
@@ -26,7 +26,7 @@ from bot.secmaster import NotFound, QueryType, SecMaster, SecMasterError
 from bot.slack.client import code_of
 from bot.slack.directory import LookupFailed
 from bot.slack.error_codes import VIEW_GONE
-from handlers import list_filters
+from handlers import audit, list_filters
 from handlers.context import AppContext
 from handlers.errors import UserError, error_message, note_failure
 from handlers.parsing import ParseError
@@ -258,10 +258,13 @@ async def details(app: AppContext, ref: Ref, requester: Requester, view_id: str)
     try:
         reader = await open_reader(app.services, requester.actor)
         snapshot = await reader.read(ref, track=True)
-        viewer = Viewer(reads_runs=reader.reads_all("instance"))
-        context = await app.services.cards.context_of(ref, snapshot)
-        render_context = replace(context, viewer=viewer)
-        view: dict[str, Any] = details_view(render_context, snapshot, requester.location)
+        viewer = await viewer_of(app.services, requester.actor, ref, snapshot)
+        viewer = replace(viewer, reads_runs=reader.reads_all("instance"))
+        context, state = await app.services.cards.state_of(ref, snapshot)
+        history = await audit.object_history(app, reader, requester.actor, ref, HISTORY)
+        view: dict[str, Any] = details_view(
+            replace(context, viewer=viewer), snapshot, state, history, requester.location
+        )
     except SHOWN_FAILURES as error:
         note_failure(error, requester)
         view = modals.failed(app.catalogue, modals.DETAILS, error_message(error, app).text)

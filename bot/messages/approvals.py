@@ -40,7 +40,15 @@ def needed_line(catalogue: Catalogue, action: Action, needed: int, roles: Sequen
 def request_blocks(
     render_context: RenderContext, snapshot: Snapshot, request: ApprovalRequest
 ) -> list[Block]:
-    """Return the blocks of a card that show an approval request, with its buttons.
+    """Return the blocks of a card that show an approval request, with its buttons."""
+    text = request_text(render_context, snapshot, request)
+    return [section(text), actions(_buttons(render_context, snapshot, request))]
+
+
+def request_text(
+    render_context: RenderContext, snapshot: Snapshot, request: ApprovalRequest
+) -> str:
+    """Say who has approved, who else must, and until when.
 
     Whoever approved a state of the object that has changed since is named, but not counted.
     """
@@ -72,7 +80,7 @@ def request_blocks(
     )
     if warning := silence_warning(catalogue, action, expires_at, due_handle):
         lines.append(warning)
-    return [section("\n".join(lines)), actions(_buttons(render_context, snapshot, request))]
+    return "\n".join(lines)
 
 
 def _buttons(

@@ -5,7 +5,7 @@ The codes of a record are translated here and nowhere else. What a record is mad
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -112,13 +112,15 @@ class AuditedRecord:
 
     ``snapshot`` is the object as the person saw it, or else as it was found; None where none is
     kept. ``later`` is the record that says what came of an approval that waited for others, and
-    ``current`` what is known of the object of a request that ended at its due date.
+    ``current`` what is known of the object of a request that ended at its due date. ``names`` are
+    those of people whom the record has by their id alone.
     """
 
     record: Mapping[str, Any]
     snapshot: Snapshot | None = None
     later: Mapping[str, Any] | None = None
     current: Snapshot | None = None
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +149,7 @@ class _Writer:
     catalogue: Catalogue
     markup: Markup
     record: Mapping[str, Any]
+    names: Mapping[str, str]
 
     @property
     def action(self) -> Action | None:
@@ -162,7 +165,8 @@ class _Writer:
         return self.markup.bold(str(name)) if name else self.markup.code(id_)
 
     def person(self, person: Mapping[str, Any]) -> str:
-        id_, name = str(person.get("id") or ""), str(person.get("name") or "")
+        id_ = str(person.get("id") or "")
+        name = str(person.get("name") or self.names.get(id_, ""))
         if id_ == OPERATOR:
             return self.catalogue.gettext("the operator")
         return self.markup.person(id_, name)
@@ -179,7 +183,7 @@ class _Writer:
 
 def story(catalogue: Catalogue, markup: Markup, audited: AuditedRecord) -> Story:
     """Return what a record tells, in whole sentences and labelled facts."""
-    writer = _Writer(catalogue, markup, audited.record)
+    writer = _Writer(catalogue, markup, audited.record, audited.names)
     outcome, snapshot = _outcome(audited.record), audited.snapshot
     card = card_fields(catalogue, markup, snapshot) if snapshot else ()
     note = ""
@@ -377,6 +381,7 @@ def _facts(writer: _Writer, audited: AuditedRecord) -> Iterator[tuple[str, str]]
     catalogue, markup, record = writer.catalogue, writer.markup, writer.record
     terms, location = record.get("terms") or {}, record.get("location") or {}
     person = writer.actor
+    titles = {param.name: param.title for param in writer.action.params} if writer.action else {}
     if identity := terms.get("identity"):
         in_secmaster = catalogue.gettext("{name} in SecMaster", name=markup.text(str(identity)))
         person = f"{person} · {in_secmaster}"
@@ -384,20 +389,25 @@ def _facts(writer: _Writer, audited: AuditedRecord) -> Iterator[tuple[str, str]]
     yield catalogue.gettext("Requested by") if is_request else catalogue.gettext("Person"), person
     if rule := record.get("rule"):
         yield catalogue.gettext("Rule"), markup.text(rule_number(str(rule)))
+    if policy := terms.get("policy"):
+        yield catalogue.gettext("Policy"), markup.code(str(policy))
     for label, approvals in _approvals(catalogue, record):
         yield from ((label, _approval(writer, approval)) for approval in approvals)
     if channel := terms.get("break_glass_channel"):
         yield catalogue.gettext("Announced in"), markup.channel(str(channel))
     for name, value in (record.get("params") or {}).items():
-        yield markup.text(str(name)), markup.text(str(value))
+        title = titles.get(str(name))
+        label = catalogue.gettext(title) if title else markup.text(str(name))
+        yield label, markup.text(str(value))
     if channel := location.get("channel"):
-        yield catalogue.gettext("Channel"), markup.channel(str(channel))
+        name = str(location.get("channel_name") or "")
+        yield catalogue.gettext("Channel"), markup.channel(str(channel), name)
     statuses = filter(None, (record.get("status_before"), record.get("status_after")))
     if change := " → ".join(_status(writer, status) for status in statuses):
         yield catalogue.gettext("Status"), change
     yield from _answer(writer)
     if audited.later is not None:
-        later = _Writer(catalogue, markup, audited.later)
+        later = _Writer(catalogue, markup, audited.later, audited.names)
         when = later.time(audited.later.get("at"))
         yield catalogue.gettext("Later"), f"{when} · {' '.join(_headline(later))}"
 

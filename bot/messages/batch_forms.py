@@ -19,7 +19,7 @@ from slack_sdk.models.blocks import (
 )
 from slack_sdk.models.views import View
 
-from bot.domain.actions import BY_NAME, batch_actions
+from bot.domain.actions import BY_NAME, Action, batch_actions
 from bot.domain.batches import BatchQuery, SkippedItem
 from bot.domain.cards import ButtonValue
 from bot.domain.objects import ObjectKind, Ref, Value
@@ -28,7 +28,7 @@ from bot.domain.slack import FormInput, SlackLocation
 from bot.domain.snapshots import Snapshot, decision_fingerprint
 from bot.messages.blocks import Message, context, plain_name, section, text_message
 from bot.messages.catalogue import N_, Catalogue
-from bot.messages.labels import labels
+from bot.messages.labels import consequence, labels
 from bot.messages.text import clip, code, inline, quote
 from bot.secmaster import Task
 
@@ -162,9 +162,7 @@ def _action_input(catalogue: Catalogue, kind: ObjectKind) -> Block:
         Option(
             value=action.name,
             text=PlainTextObject(text=catalogue.gettext(labels(action).button)),
-            description=PlainTextObject(
-                text=clip(catalogue.gettext(labels(action).consequence), NAME)
-            ),
+            description=_shared_consequence(catalogue, action, options.objects),
         )
         for action in batch_actions(kind)
     ]
@@ -307,6 +305,17 @@ def needs_form(catalogue: Catalogue, kind: ObjectKind, root: str) -> Message:
             button=button,
         )
     )
+
+
+def _shared_consequence(
+    catalogue: Catalogue, action: Action, objects: Sequence[Snapshot]
+) -> PlainTextObject | None:
+    """Say what an action leads to where that is one thing for all objects; else each says its own.
+
+    Those that are selected are confirmed with the consequence of each.
+    """
+    sentences = {consequence(catalogue, action, snapshot) for snapshot in objects}
+    return PlainTextObject(text=clip(sentences.pop(), NAME)) if len(sentences) == 1 else None
 
 
 def _object_option(

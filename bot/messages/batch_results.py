@@ -15,7 +15,7 @@ from bot.messages.blocks import Message, plain_name, section, text_message
 from bot.messages.catalogue import N_, Catalogue
 from bot.messages.fields import INSTANCE_STATES, TASK_STATES, state_name
 from bot.messages.labels import labels
-from bot.messages.text import clip, inline, mention_user, quote
+from bot.messages.text import bold, clip, inline, mention_user, quote
 
 SKIP_LABELS = {
     SkipReason.REFUSED: N_("Not allowed any more"),
@@ -163,7 +163,7 @@ def result(catalogue: Catalogue, item_result: BatchItemResult) -> str:
 def item_message(name: str, operation: Operation, message: Message) -> Message:
     """Put the object's name above a message about one item of a batch."""
     name = name or operation.ref.id
-    return Message(f"*{inline(name, 120)}*\n{message.text}", (plain_name(name), *message.blocks))
+    return Message(f"{bold(name, 120)}\n{message.text}", (plain_name(name), *message.blocks))
 
 
 def _failure_label(catalogue: Catalogue, item_result: BatchItemResult, outcome: Outcome) -> str:

@@ -189,11 +189,12 @@ def confirm(action: Action, render_context: RenderContext, snapshot: Snapshot) -
     """
     catalogue, words = render_context.catalogue, labels(action)
     place = catalogue.gettext(
-        "Workspace {workspace}, ID …{end}:",
+        "Workspace {workspace}, ID …{end}.",
         workspace=clip(render_context.workspace, 40),
         end=render_context.ref.id[-8:],
     )
-    lines = [consequence(catalogue, action, snapshot), place]
+    several = first_of_several(catalogue, render_context.tallies.get(action.name))
+    lines = [consequence(catalogue, action, snapshot), several, place]
     if isinstance(snapshot, Instance) and action.is_retry and (node := snapshot.failed_node):
         failure = catalogue.gettext(
             "Failed at {node}: {error}",
@@ -201,7 +202,6 @@ def confirm(action: Action, render_context: RenderContext, snapshot: Snapshot) -
             error=clip(" ".join(error_line(node.error_msg).split()), 70),
         )
         lines.append(failure)
-    lines.append(first_of_several(catalogue, render_context.tallies.get(action.name)))
     head = clip("\n".join(filter(None, lines)), CONFIRM_TEXT - 60)
     name = clip(" ".join(snapshot.name.split()), CONFIRM_TEXT - len(head) - len("\n“”"))
     return ConfirmObject(
@@ -231,13 +231,11 @@ def named_label(label: str, name: str) -> str:
     return clip(f"{label}: {text}" if text else label, BUTTON_TEXT)
 
 
-def overflow_menu(options: Sequence[tuple[str, str]], ref: Ref) -> OverflowMenuElement:
-    """Return the menu of what is seldom needed; each option is (action id, label)."""
+def overflow_menu(options: Sequence[tuple[str, str]]) -> OverflowMenuElement:
+    """Return the menu of what is seldom needed; each option is (action id | value, label)."""
     return OverflowMenuElement(
         action_id="more",
-        options=[
-            Option(value=f"{name}|{ref}", label=clip(label, OPTION_TEXT)) for name, label in options
-        ],
+        options=[Option(value=value, label=clip(label, OPTION_TEXT)) for value, label in options],
     )
 
 

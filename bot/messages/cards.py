@@ -7,8 +7,10 @@ from slack_sdk.models.blocks import Block
 
 from bot.domain.actions import BY_NAME, OPEN_STATUSES, TABLE
 from bot.domain.approvals import ApprovalRequest, RequestNews
+from bot.domain.attribution import without_receipt
+from bot.domain.cards import ButtonValue
 from bot.domain.operations import OperationState, StandingOperation
-from bot.domain.snapshots import Snapshot
+from bot.domain.snapshots import Snapshot, decision_fingerprint
 from bot.messages import approvals
 from bot.messages.blocks import (
     Message,
@@ -25,6 +27,7 @@ from bot.messages.blocks import (
 from bot.messages.catalogue import N_, Catalogue
 from bot.messages.fields import card_passages, facts, instance_state, laid_out, task_state
 from bot.messages.labels import labels
+from bot.messages.modals import FILL
 from bot.messages.text import (
     ELLIPSIS,
     ago_token,
@@ -56,6 +59,7 @@ SNOOZES = [
     ("snooze.xh", N_("Snooze…")),
 ]
 MENU = 5  # options that a menu holds
+OPTION_VALUE = 150  # characters that one of them carries
 END_SNOOZE = [("snooze.0h", N_("End the snooze"))]
 LATEST = 3
 ERROR = 600
@@ -84,17 +88,12 @@ def card(
     else:
         state, name = instance_state(catalogue, snapshot), snapshot.name or snapshot.workflow.name
         more, small_print = _node_blocks(catalogue, snapshot)
-    is_open = snapshot.status in OPEN_STATUSES
-    state_lines = [
-        *_last_event(catalogue, snapshot, standing_operation, request_news),
-        *(_snooze(render_context) if is_open else []),
-    ]
     needed_lines = needed_approvals(render_context, snapshot, requests)
     blocks = [
         header(name),
-        *(mention_block(render_context) if is_open else []),
+        *(mention_block(render_context) if snapshot.status in OPEN_STATUSES else []),
         fields(facts(render_context, snapshot)),
-        *([section("\n".join(state_lines))] if state_lines else []),
+        *state_block(render_context, snapshot, standing_operation, request_news),
         *card_passages(catalogue, snapshot),
         *more,
         *([section("\n".join(needed_lines))] if needed_lines else []),
@@ -102,7 +101,9 @@ def card(
     for request in requests:
         if snapshot.status in BY_NAME[request.action].allowed_statuses:
             blocks += approvals.request_blocks(render_context, snapshot, request)
-    blocks.append(context(*small_print, footer(render_context)))
+    if small_print:  # a line each: the texts of one block would follow one another on a line
+        blocks.append(context("\n".join(small_print)))
+    blocks.append(context(footer(render_context)))
     buttons = _button_row(render_context, snapshot)
     return Message(f"{inline(snapshot.name)}: {state}", (*blocks, *buttons))
 
@@ -185,6 +186,21 @@ def _node_blocks(catalogue: Catalogue, run: Instance) -> tuple[list[Block], list
         if text.strip(" \n[]{}"):
             blocks.append(section(f"*{label}* {code_block(clip(laid_out(text), NODE_TEXT))}"))
     return blocks, [catalogue.gettext("Node ID {id}", id=code(failed.action_id))]
+
+
+def state_block(
+    render_context: RenderContext,
+    snapshot: Snapshot,
+    standing_operation: StandingOperation | None,
+    request_news: RequestNews | None,
+) -> list[Block]:
+    """Say what last happened to an object, and that it is snoozed; [] where neither is so."""
+    is_open = snapshot.status in OPEN_STATUSES
+    lines = [
+        *_last_event(render_context.catalogue, snapshot, standing_operation, request_news),
+        *(_snooze(render_context) if is_open else []),
+    ]
+    return [section("\n".join(lines))] if lines else []
 
 
 def _last_event(
@@ -309,10 +325,10 @@ def needed_approvals(
 def _comments_and_files(render_context: RenderContext, task: Task) -> list[str]:
     """Return the latest comments and attachments a line each, and how many more there are."""
     catalogue = render_context.catalogue
-    lines = [
-        f"💬 {inline(comment.user_name, 60) or '—'}: {inline(comment.message, 300)}"
-        for comment in task.comments[-LATEST:]
-    ]
+    lines = []
+    for comment in task.comments[-LATEST:]:
+        message = inline(without_receipt(comment.message), 300)
+        lines.append(f"💬 {inline(comment.user_name, 60) or '—'}: {message}")
     if earlier := len(task.comments) - len(lines):
         sentence = catalogue.ngettext(
             "{count} earlier comment is in *Details*.",
@@ -363,7 +379,28 @@ def _button_row(render_context: RenderContext, snapshot: Snapshot) -> list[Block
     if snapshot.status in OPEN_STATUSES:
         snoozes = END_SNOOZE if render_context.snoozed_until else SNOOZES
         menu += [(name, catalogue.gettext(label)) for name, label in snoozes]
-        if len(menu) > MENU:  # the form of the last one begins with what is left out
-            name, label = SNOOZES[-1]
-            menu[MENU - 1 :] = [(name, catalogue.gettext(label))]
-    return [actions([*buttons, overflow_menu(menu, render_context.ref)])]
+    options = [(f"{name}|{render_context.ref}", label) for name, label in menu]
+    options[:0] = _reason_options(render_context, snapshot)
+    if len(options) > MENU:  # the form of the last one begins with what is left out
+        options[MENU - 1 :] = options[-1:]
+    return [actions([*buttons, overflow_menu(options)])]
+
+
+def _reason_options(render_context: RenderContext, snapshot: Snapshot) -> list[tuple[str, str]]:
+    """Return the menu's options for what its button confirms at once, to give a reason first."""
+    catalogue, viewer = render_context.catalogue, render_context.viewer
+    approved = viewer.has_approved if viewer else frozenset()
+    button = ButtonValue(
+        ref=render_context.ref, decision_fingerprint=decision_fingerprint(snapshot)
+    )
+    options = [
+        (f"{FILL}.{action.name}|{button}", catalogue.gettext(label))
+        for action in TABLE
+        if action.kind == render_context.ref.kind
+        and snapshot.status in action.button_statuses
+        and action.name not in approved
+        and not action.opens_form
+        and (label := labels(action).with_reason)
+    ]
+    # The longest ids leave no room for the fingerprint: then the Details alone offer the form.
+    return [(value, label) for value, label in options if len(value) <= OPTION_VALUE]

@@ -26,7 +26,7 @@ from bot.messages.blocks import (
 from bot.messages.cards import ERROR, error_text, footer, mention_block, node_title
 from bot.messages.catalogue import N_, Catalogue
 from bot.messages.fields import instance_state
-from bot.messages.text import code_block, date_token, inline
+from bot.messages.text import bold, code_block, date_token, inline
 from bot.secmaster import Instance, InstanceStatus
 
 SHOWN = 4  # runs with their buttons
@@ -120,7 +120,7 @@ def _run_row(
         return []
     catalogue = render_context.catalogue
     facts = [
-        f"*{inline(run.name)}*",
+        bold(run.name),
         instance_state(catalogue, run),
         date_token(run.end_time or run.start_time),
     ]

@@ -87,6 +87,11 @@ def parameters(label: str, text: str) -> list[Block]:
     return [labelled(label, laid_out(text))] if text.strip(" \n[]{}") else []
 
 
+def paragraphs_in_full(label: str, text: str) -> list[Block]:
+    """Show a text as somebody's own paragraphs, as much of it as fits one block."""
+    return [section(f"*{label}*"), plain_text(text, WHOLE)] if text.strip() else []
+
+
 def in_full(label: str, text: str) -> list[Block]:
     """Show a text that may be JSON as much of it as fits one block, laid out for reading."""
     return [labelled(label, laid_out(text), WHOLE)] if text.strip() else []
@@ -235,7 +240,7 @@ TASK_WORDS: Mapping[str, FieldWords[Task]] = {
     ),
     "action_instance_id": FieldWords(N_("Waiting run"), fact=_waiting_run),
     "approver": FieldWords(N_("Handler")),
-    "description": FieldWords(N_("Description"), card=paragraphs, details=in_full),
+    "description": FieldWords(N_("Description"), card=paragraphs, details=paragraphs_in_full),
     "view_parameters": FieldWords(N_("Details"), card=parameters, details=in_full),
     "handle_parameters": FieldWords(N_("Parameters"), card=parameters, details=in_full),
     "notes": FieldWords(N_("Note"), card=parameters, details=in_full),
@@ -318,16 +323,32 @@ def laid_out(text: str) -> str:
         document = json.loads(text)
     except (ValueError, RecursionError):
         return text
-    if isinstance(document, list) and all(
-        isinstance(item, dict) and "value" in item for item in document
-    ):
-        lines = []
-        for item in document:
-            value = item["value"]
-            value = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-            lines.append(f"{item.get('name') or item.get('key') or '—'}: {value}")
-        result = "\n".join(lines)
+    pairs = _pairs(document)
+    if pairs:
+        result = "\n".join(_parameter(name, value) for name, value in pairs)
     else:
         result = json.dumps(document, indent=1, ensure_ascii=False)
     # JSON can spell half a character, which no message can carry.
     return result.encode("utf-8", "replace").decode()
+
+
+def _pairs(document: object) -> list[tuple[str, object]]:
+    """Return the names and values of a list of parameters, or of an object of plain values."""
+    if isinstance(document, dict) and not any(
+        isinstance(value, (dict, list)) for value in document.values()
+    ):
+        return [*document.items()]
+    if isinstance(document, list) and all(
+        isinstance(item, dict) and "value" in item for item in document
+    ):
+        return [
+            (str(item.get("name") or item.get("key") or "—"), item["value"]) for item in document
+        ]
+    return []
+
+
+def _parameter(name: str, value: object) -> str:
+    """Return a parameter on its line; what follows of its value can't pose as another one."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    first, *others = f"{' '.join(name.split())}: {text}".splitlines()
+    return "\n".join([first, *(f"    {line}" for line in others)])

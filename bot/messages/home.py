@@ -45,7 +45,7 @@ from bot.messages.fields import TASK_WORDS
 from bot.messages.labels import labels
 from bot.messages.lists import due_fact
 from bot.messages.oncall import SOON, on_call_names
-from bot.messages.text import ago_token, clip, code, date_token, inline, mention
+from bot.messages.text import ago_token, bold, clip, code, date_token, inline, mention
 from bot.secmaster import Instance, Task
 
 TASKS = 8  # on a page
@@ -300,7 +300,7 @@ def _request_blocks(waiting: HomeRequest) -> list[Block]:
     warning = warning_text(render_context, snapshot, request)
     missing = _missing_text(catalogue, request, waiting.approvers)
     lines = [
-        f"*{inline(snapshot.name)}*",
+        bold(snapshot.name),
         f"🗳️ *{tally(catalogue, request)}*",
         "" if waiting.may_approve else f"⏳ {missing}",
         deadline_text(render_context, snapshot, request),
@@ -509,6 +509,6 @@ def _calls_menu(catalogue: Catalogue, calls: CallPreference) -> StaticSelectElem
 
 def _decision_line(catalogue: Catalogue, decision: HomeDecision) -> str:
     """Say when the person did what to which object."""
-    name = f"*{inline(decision.name, 120)}*" if decision.name else code(decision.ref.id)
+    name = bold(decision.name, 120) if decision.name else code(decision.ref.id)
     done = catalogue.gettext(labels(decision.action).done)
     return f"{date_token(decision.at)} · {done} · {name}"

@@ -35,7 +35,7 @@ class ActionLabels:
     that the policy refused it, ``decline_denied`` that it did not let somebody decline a request.
     ``shortcut`` describes its entry in the menu of messages, in Slack's list of apps;
     ``attribution`` begins the comment that explains a decision in SecMaster. Both are used in
-    English.
+    English. ``with_reason`` asks in a card's menu for an action whose button asks for no reason.
     """
 
     button: str
@@ -75,6 +75,7 @@ class ActionLabels:
     counted: str = ""
     shortcut: str = ""
     attribution: str = ""
+    with_reason: str = ""
 
 
 LABELS = {
@@ -119,6 +120,7 @@ LABELS = {
         counted=N_("{actor} approved {object}; more approvals are needed."),
         decided=NN_("{actor} approved {count} task.", "{actor} approved {count} tasks."),
         attribution=N_("Approval from Slack"),
+        with_reason=N_("Approve with a reason…"),
     ),
     "task.terminate": ActionLabels(
         button=N_("Terminate"),
@@ -334,6 +336,7 @@ LABELS = {
         denied=N_("{actor} was not allowed to retry {object}."),
         decline_denied=N_("{actor} was not allowed to decline the request to retry {object}."),
         counted=N_("{actor} agreed to retry {object}; more approvals are needed."),
+        with_reason=N_("Retry with a reason…"),
     ),
     "instance.terminate": ActionLabels(
         button=N_("Terminate"),

@@ -20,14 +20,12 @@ from slack_sdk.models.blocks import (
 from slack_sdk.models.blocks.block_elements import FileInputElement
 from slack_sdk.models.views import View
 
-from bot.domain.actions import BY_NAME, MAX_REASON, TABLE, Action, Param
+from bot.domain.actions import BY_NAME, MAX_REASON, Action, Param
 from bot.domain.approvals import ApprovalIntent
-from bot.domain.cards import ButtonValue
 from bot.domain.objects import ObjectKind, Ref, Value, visible
 from bot.domain.slack import MAX_FILE_MEGABYTES, FormInput, SlackFile, SlackLocation
-from bot.domain.snapshots import ListPage, Snapshot, decision_fingerprint
+from bot.domain.snapshots import ListPage, Snapshot
 from bot.messages.blocks import (
-    RenderContext,
     Tally,
     actions,
     context,
@@ -47,7 +45,7 @@ FORM = "form"  # its callback id
 REASON = "reason"
 NAME = "name"
 NODES = "nodes"  # the action id of the menu of a run's nodes
-FILL = "fill"  # that of the buttons of the Details, which open a form
+FILL = "fill"  # begins the name of what opens an action's form at once
 WAITING = N_("What's waiting")
 DETAILS = N_("Details")
 HINTS: dict[ObjectKind, str] = {
@@ -269,32 +267,6 @@ def loading(catalogue: Catalogue, title: str) -> dict[str, Any]:
 def failed(catalogue: Catalogue, title: str, text: str) -> dict[str, Any]:
     """Return the view that says why a modal could not be filled."""
     return _plain_modal(catalogue, title, [section(text)])
-
-
-def form_buttons(render_context: RenderContext, snapshot: Snapshot) -> list[Block]:
-    """Return the buttons of the Details: of the actions that take a reason, which a form asks."""
-    catalogue, ref = render_context.catalogue, render_context.ref
-    possible = [
-        action
-        for action in TABLE
-        if action.kind == ref.kind
-        and action.takes_reason
-        and snapshot.status in action.button_statuses
-    ]
-    if not possible:
-        return []
-    value = ButtonValue(ref=ref, decision_fingerprint=decision_fingerprint(snapshot))
-    buttons = [
-        ButtonElement(
-            text=catalogue.gettext(labels(action).button),
-            action_id=f"{FILL}.{action.name}",
-            value=str(value),
-            style=action.style or None,
-        )
-        for action in possible
-    ]
-    hint = catalogue.gettext("Each opens a form in which you can give a reason.")
-    return [actions(buttons), context(hint)]
 
 
 def waiting(catalogue: Catalogue, objects: WaitingObjects) -> dict[str, Any]:

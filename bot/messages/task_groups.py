@@ -26,7 +26,7 @@ from bot.messages.blocks import (
 from bot.messages.cards import footer, mention_block, needed_approvals
 from bot.messages.catalogue import Catalogue
 from bot.messages.fields import due, laid_out, task_state
-from bot.messages.text import clip, code, code_block, date_token, inline, mention_user
+from bot.messages.text import bold, clip, code, code_block, date_token, inline, mention_user
 from bot.secmaster import Task, TaskStatus
 
 SHOWN = 7  # tasks with their buttons
@@ -107,7 +107,7 @@ def _task_row(
     task, catalogue = tracked_task.snapshot, render_context.catalogue
     if not isinstance(task, Task):
         return []
-    lines = [f"*{inline(task.name)}*"]
+    lines = [bold(task.name)]
     if related := inline(task.related_object, 80):
         lines[0] += f" · {related}"
     if task.status == TaskStatus.WAITING:

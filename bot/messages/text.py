@@ -51,6 +51,12 @@ def inline(text: str, limit: int = 150) -> str:
     return escape(" ".join(text.replace("`", "ˋ").split()), limit)
 
 
+def bold(text: str, limit: int = 150) -> str:
+    """Return a name in bold, on one line, that can't end the bold itself; "—" for an empty one."""
+    name = inline(text, limit).replace("*", "∗")
+    return f"*{name}*" if name else "—"
+
+
 def error_line(error: str) -> str:
     """Return the line of a node's error that says what went wrong; "" where there is none.
 

@@ -12,7 +12,7 @@ from bot.messages.blocks import Message, new_message, section
 from bot.messages.catalogue import N_, Catalogue
 from bot.messages.fields import BUSINESS_TYPES
 from bot.messages.permissions import REFUSAL_TEXTS, permission_name, role_members
-from bot.messages.text import code, date_token, inline, mention_user
+from bot.messages.text import bold, code, date_token, inline, mention_user
 from bot.policy.config import Config
 from bot.policy.decide import Principal
 from bot.policy.rights import Answer, Case, cases
@@ -35,7 +35,7 @@ class Person:
 def whoami(catalogue: Catalogue, person: Person, config: Config) -> Message:
     """Tell a person their name, id, roles and delegations, and for each right what holds."""
     principal = person.principal
-    head = f"*{inline(person.name, 60)}* · {mention_user(principal.id)} · {code(principal.id)}"
+    head = f"{bold(person.name, 60)} · {mention_user(principal.id)} · {code(principal.id)}"
     lines = [head, *_standing(catalogue, person)]
     groups: list[list[str]] = []
     if not (principal.guest or principal.outsider):

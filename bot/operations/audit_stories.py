@@ -69,7 +69,21 @@ def _with_details(store: Store, record: Record, texts: Mapping[str, str]) -> Aud
         later = _what_came(store, record)
     if record.get("outcome") == AuditOutcome.LAPSED and ref:
         current = next((each.snapshot for each in store.tracked.get([ref])), None)
-    return AuditedRecord(record, _snapshot(record, texts), later, current)
+    names = _names(store, record)
+    return AuditedRecord(record, _snapshot(record, texts), later, current, names)
+
+
+def _names(store: Store, record: Record) -> dict[str, str]:
+    """Return the names of those whom a record has by their id alone, as other records have them.
+
+    Of whoever came first these are about the same object, of a delegator about the delegate.
+    """
+    is_lost = record.get("outcome") == AuditOutcome.LOST
+    if not (is_lost or (record.get("terms") or {}).get("delegator")):
+        return {}
+    targets = (str(record.get("target")), str((record.get("actor") or {}).get("id")))
+    actors = [each.get("actor") or {} for target in targets for each in store.audit.entries(target)]
+    return {str(actor["id"]): str(actor["name"]) for actor in actors if actor.get("name")}
 
 
 def _what_came(store: Store, record: Record) -> Record | None:

@@ -413,16 +413,28 @@ async def require_right(
 
     Raises NoRight, and leaves a record of the attempt, once for its id; or LookupFailed.
     """
+    principal = await _right_holder(services, requester.actor, right)
+    if principal is None:
+        record = audit_record(services, requester, right, "refused", attempt_id)
+        await asyncio.to_thread(services.store.audit.record, record)
+        raise NoRight(right, getattr(services.policy.current.rights, right))
+    return principal
+
+
+async def has_right(services: Services, actor: Actor, right: Right) -> bool:
+    """Whether a person has this right; raises LookupFailed."""
+    return await _right_holder(services, actor, right) is not None
+
+
+async def _right_holder(services: Services, actor: Actor, right: Right) -> Principal | None:
+    """Return a person with those of their roles that have this right; None without any."""
     config = services.policy.current
     roles: tuple[str, ...] = getattr(config.rights, right)
     # What other roles' user groups are like does not matter, and may not be known.
     asked_for = {name: role for name, role in config.roles.items() if name in roles}
-    principal = await services.directory.principal(requester.actor, asked_for)
-    if principal.guest or principal.outsider or not principal.roles:
-        record = audit_record(services, requester, right, "refused", attempt_id)
-        await asyncio.to_thread(services.store.audit.record, record)
-        raise NoRight(right, roles)
-    return principal
+    principal = await services.directory.principal(actor, asked_for)
+    may_not = principal.guest or principal.outsider or not principal.roles
+    return None if may_not else principal
 
 
 def audit_record(

@@ -449,9 +449,10 @@ class Cards:
         state = await asyncio.to_thread(self._save_and_load, ref, snapshot)
         return self._render(Card(ref=ref, channel="", ts="", title=snapshot.name), state, viewer)
 
-    async def context_of(self, ref: Ref, snapshot: Snapshot) -> RenderContext:
+    async def state_of(self, ref: Ref, snapshot: Snapshot) -> tuple[RenderContext, CardState]:
         """Return what rendering an object needs besides the snapshot, as it is now."""
-        return self._context(await self._load(ref, snapshot))
+        state = await self._load(ref, snapshot)
+        return self._context(state), state
 
     async def post_new(self, ref: Ref, snapshot: Snapshot, channel: str) -> None:
         """Post another card; whoever looks for one meanwhile waits and finds it."""

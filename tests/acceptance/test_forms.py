@@ -14,7 +14,7 @@ from bot.sandbox.secmaster import seed
 from bot.sandbox.secmaster.wire import Person
 from bot.store.tables import snapshots
 from tests.support.environment import BotEnvironment
-from tests.support.people import ALICE, CAROL, SOC
+from tests.support.people import ALICE, CAROL, DAVE, SOC
 
 NODE = "b5848121-79a5-11f0-9f91-fa163e807002"  # the one that failed in INSTANCE_FAILED
 LIN = Person("user-lin", "Lin Yue")
@@ -26,6 +26,10 @@ roles = ["approver", "oncall"]
 reason = "required"
 """
 REASON_NONE = REASON_REQUIRED.replace("required", "none")
+AUDITED = f"""{POLICY}
+[rights]
+audit = ["approver"]
+"""
 ONLY_ISOLATION = f"""{ROLES}
 [[rules]]
 actions = ["task.terminate"]
@@ -217,6 +221,7 @@ async def test_the_details_open_a_form_in_which_an_approval_has_a_reason(
         lambda: "fill.task.approve" in json.dumps(environment.slack.views(ALICE)[-1])
     )
     details = environment.slack.views(ALICE)[-1]
+    assert "fill.task.comment" in json.dumps(details)
     await environment.slack.press_in_view(ALICE, details["id"], "fill.task.approve")
     view = environment.slack.views(ALICE)[-1]
     assert view["title"]["text"] == "Approve this task?"
@@ -226,6 +231,56 @@ async def test_the_details_open_a_form_in_which_an_approval_has_a_reason(
     assert "*Approved by <@U0ALICE>" in reply
     assert "> seen by two" in reply
     assert "seen by two" in puts(environment)[0].body["comment"]
+
+
+@pytest.mark.parametrize("rules", [AUDITED], indirect=True, ids=["audit"])
+async def test_the_details_tell_what_was_done_to_whoever_may_read_the_audit(
+    environment: BotEnvironment,
+) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
+    await environment.slack.press(CAROL, SOC, ts, "task.approve")
+    await environment.ephemeral(CAROL, "Only *approver*")
+    option = f"details|{Ref(kind='task', id=seed.TASK_ISOLATE)}"
+    shown = {}
+    for user in (ALICE, DAVE):
+        await environment.slack.press(user, SOC, ts, "more", value=option)
+        await environment.slack.until(
+            lambda user=user: "workflow approval" in json.dumps(environment.slack.views(user)[-1])
+        )
+        shown[user] = json.dumps(environment.slack.views(user)[-1])
+    assert "<@U0CAROL> was not allowed to approve *Isolate host ecs-web-07*." in shown[ALICE]
+    assert "Done from Slack" not in shown[DAVE]
+    # To open the Details is no attempt to read the audit.
+    assert environment.app.services.store.audit.entries("policy") == []
+
+
+async def test_a_cards_menu_takes_a_reason_for_what_its_button_does_at_once(
+    environment: BotEnvironment,
+) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
+    run = await environment.card("instance", seed.INSTANCE_FAILED)
+    views = {}
+    for user, card, action in ((ALICE, ts, "task.approve"), (CAROL, run, "instance.retry")):
+        [menu] = [
+            element
+            for block in environment.message(card)["blocks"]
+            for element in block.get("elements", [])
+            if element.get("action_id") == "more"
+        ]
+        option = menu["options"][0]["value"]
+        assert option.startswith(f"fill.{action}|2:")  # with the fingerprint of what is shown
+        await environment.slack.press(user, SOC, card, "more", value=option)
+        views[user] = environment.slack.views(user)[-1]
+        assert inputs(views[user]) == ["reason"]
+    world = environment.secmaster.world
+    world.tasks[seed.TASK_ISOLATE]["view_parameters"] = '[{"key": "host", "value": "db-01"}]'
+    await environment.slack.submit(ALICE, views[ALICE]["id"], {"reason": "seen by two"})
+    await environment.slack.submit(CAROL, views[CAROL]["id"], {"reason": "the peer is back"})
+    await environment.ephemeral(ALICE, "Changed since you looked")
+    assert environment.secmaster.writes("UpdateTask", seed.TASK_ISOLATE) == []
+    [reply, *_] = await environment.replies(run)
+    assert "*Retry started by <@U0CAROL>" in reply
+    assert "> the peer is back" in reply
 
 
 async def test_json_that_is_none_is_told_at_its_input_and_can_be_mended(

@@ -1,5 +1,6 @@
 """Cards: what they show of a task or an instance, and which buttons they have."""
 
+import json
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -14,7 +15,7 @@ from bot.domain.operations import PolicyTerms, StandingOperation
 from bot.domain.slack import Actor
 from bot.domain.snapshots import Snapshot, decision_fingerprint
 from bot.messages import RenderContext, card, details, vanished_card
-from bot.messages.blocks import Tally, Viewer
+from bot.messages.blocks import Tally, Viewer, action_button
 from bot.messages.cards import error_text
 from bot.messages.labels import consequence
 from bot.secmaster import Instance, Task
@@ -62,8 +63,24 @@ def test_a_waiting_task_has_buttons_that_carry_it() -> None:
     assert value.startswith("2:task:main:t-1:")
     assert {entry.get("value") for entry in elements(message)} == {value, None}
     actions = [action.name for action in TABLE if action.kind == "task" and action.in_menu]
-    audit_entries = (*actions, "details", "refresh", "snooze.1h", "snooze.xh")
-    assert menu_values(message) == [f"{entry}|1:task:main:t-1" for entry in audit_entries]
+    with_reason, *entries = menu_values(message)
+    # It carries what the card showed, as the button does: what changed since is not decided.
+    assert with_reason == f"fill.task.approve|{value}"
+    names = (*actions, "details", "refresh", "snooze.xh")
+    assert entries == [f"{name}|1:task:main:t-1" for name in names]
+
+
+def test_the_longest_ids_leave_the_menu_without_what_it_could_not_carry() -> None:
+    ref = TASK.model_copy(update={"id": "t" * 64, "workspace": "w" * 64})
+    message = card(RenderContext(ref, NOW, ENGLISH), WAITING, None)
+    assert [entry.partition("|")[0] for entry in menu_values(message)] == [
+        "task.attach",
+        "details",
+        "refresh",
+        "snooze.1h",
+        "snooze.xh",
+    ]
+    assert_slack_takes(message)
 
 
 def test_who_snoozed_it_and_until_when_stands_on_the_card_and_can_be_ended() -> None:
@@ -237,6 +254,19 @@ def test_whom_a_card_calls_stands_at_its_top() -> None:
     assert blocks_of(message)[1]["text"]["text"] == "<!subteam^S0SOC> <@U0BOB> "
 
 
+def test_a_confirmation_says_that_others_must_follow_before_what_comes_from_secmaster() -> None:
+    tallies = {"instance.retry": Tally(given=0, needed=2)}
+    context = RenderContext(RUN, NOW, ENGLISH, "soc-east", tallies=tallies)
+    dialog = action_button(BY_NAME["instance.retry"], context, FAILED).to_dict()["confirm"]
+    lines = dialog["text"]["text"].splitlines()
+    assert lines[1:] == [
+        "You will be 1 of 2. Nothing is sent until 2 people have approved.",
+        "Workspace soc-east, ID …i-1.",
+        "Failed at Block sender: timed out",
+        f"“{FAILED.name}”",
+    ]
+
+
 def test_approval_asks_first_and_repeats_what_and_where() -> None:
     question = confirmation(WAITING)
     assert "Isolate host 10.0.0.7" in question
@@ -265,7 +295,7 @@ def test_a_confirmation_is_our_own_words_first_and_then_the_name_on_one_line(
     first, second, *failure, last = confirmation(snapshot).splitlines()
     action = BY_NAME["task.approve" if kind == "task" else "instance.retry"]
     assert first == consequence(ENGLISH, action, snapshot)
-    assert second == f"Workspace soc-east, ID …{kind[0]}-1:"
+    assert second == f"Workspace soc-east, ID …{kind[0]}-1."
     assert last.startswith("“")
     assert last.endswith("”")
     assert failure == ([] if kind == "task" else ["Failed at Block sender: timed out"])
@@ -329,20 +359,35 @@ def test_the_latest_comments_and_files_are_shown_and_the_others_counted() -> Non
     assert "2 earlier comments are in *Details*." in text
     assert "Bob: word 4" in text
     assert "word 1" not in text
+    # One text, a line each: Slack sets the texts of a block side by side.
+    assert "Bob: word 3\n💬 Bob: word 4\n📎 `a-2`\n" in text
     assert "📎 `a-4`\n📎 2 more files are in *Details*." in text
 
 
 def test_parameters_are_laid_out_for_reading_and_empty_ones_left_out() -> None:
     task = WAITING.model_copy(
-        update={"handle_parameters": '{"ip":"10.0.0.7"}', "view_parameters": "[{}]"}
+        update={"handle_parameters": '{"ip":"10.0.0.7","hours":4}', "view_parameters": "[{}]"}
     )
     text = read(card(RenderContext(TASK, NOW, ENGLISH), task, None))
-    assert '*Parameters*\n```{\n "ip": "10.0.0.7"\n}```' in text
+    assert "*Parameters*\n```ip: 10.0.0.7\nhours: 4```" in text
     assert "*Details*" not in text
     listed = '[{"name": "ip", "value": "10.0.0.7"}, {"key": "hours", "value": 4}]'
     task = WAITING.model_copy(update={"view_parameters": listed})
     text = read(card(RenderContext(TASK, NOW, ENGLISH), task, None))
     assert "*Details*\n```ip: 10.0.0.7\nhours: 4```" in text
+    nested = WAITING.model_copy(update={"view_parameters": '{"hosts": ["a"]}'})
+    assert '*Details*\n```{\n "hosts": [' in read(
+        card(RenderContext(TASK, NOW, ENGLISH), nested, None)
+    )
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\u2028", "\x0b", "\x85"])
+def test_a_parameter_of_several_lines_can_not_pose_as_another_one(end: str) -> None:
+    values = [{"name": f"note{end}ip", "value": f"ok{end}ip: 10.0.0.1"}]
+    for document in (values, {f"note{end}ip": f"ok{end}ip: 10.0.0.1"}):
+        task = WAITING.model_copy(update={"view_parameters": json.dumps(document)})
+        text = read(card(RenderContext(TASK, NOW, ENGLISH), task, None))
+        assert "*Details*\n```note ip: ok\n    ip: 10.0.0.1```" in text
 
 
 def test_an_interrupted_due_date_and_none_are_told_apart() -> None:
@@ -376,10 +421,10 @@ def test_a_run_has_the_buttons_that_fit_its_status(status: str, *, expected: boo
     )
     assert button_ids(message) == buttons_in_table("instance", status)
     assert bool(button_ids(message)) is expected
-    actions = [action.name for action in TABLE if action.kind == "instance" and action.in_menu]
-    snoozes = ["snooze.1h", "snooze.9h", "snooze.xh"]
-    actions += ["details", "refresh", *(snoozes if status == "FAILED" else [])]
-    assert menu_values(message) == [f"{entry}|1:instance:main:i-1" for entry in actions]
+    entries = ["details", "refresh"]
+    if status == "FAILED":
+        entries = ["fill.instance.retry", *entries, "snooze.1h", "snooze.xh"]
+    assert [entry.partition("|")[0] for entry in menu_values(message)] == entries
 
 
 @pytest.mark.parametrize("status", ["FINISHED", "TERMINATED", "NEW", ""])

@@ -211,7 +211,7 @@ def test_it_says_what_i_did_who_is_on_call_and_what_is_not_known() -> None:
     decisions += [HomeDecision(RETRY, Ref(kind="instance", id="i-1"), "", NOW)]
     home = Home(HomeOptions(), [], [], decisions, ("U0ALICE", "U0BOB"), NOW, 345, stale=True)
     page_text = text(home)
-    assert "Approved · *Isolate *host**" in page_text
+    assert "Approved · *Isolate ∗host∗*" in page_text
     assert "Retry started · `i-1`" in page_text
     assert "<@U0ALICE> and <@U0BOB>" in page_text
     assert "SecMaster can't be read right now" in page_text

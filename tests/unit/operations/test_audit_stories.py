@@ -33,7 +33,7 @@ START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ALICE = Actor(id="U0ALICE", name="Alice Chen")
 BOB = Actor(id="U0BOB", name="张伟")
 CAROL = Actor(id="U0CAROL", name="Carol <!channel> *x*")
-TWO = PolicyTerms(approvals=2, expires=1800, identity="alice@example.com")
+TWO = PolicyTerms(approvals=2, expires=1800, identity="alice@example.com", policy="97d7b2a97015")
 HOSTILE = '=HYPERLINK("http://x") <script>alert(1)</script> [a](http://x) `b`'
 
 
@@ -66,7 +66,7 @@ class Desk:
             action=action,
             ref=Ref(kind="task", id=task.id),
             actor=actor,
-            location=SlackLocation(channel="C0SOC"),
+            location=SlackLocation(channel="C0SOC", channel_name="soc"),
             rule="rule 1 (accounts)",
             terms=fields.pop("terms", TWO),
             decision_fingerprint=stored(task).fingerprint,
@@ -160,6 +160,28 @@ async def test_an_approval_tells_what_came_of_it(store: Store) -> None:
         if each.later is not None
     }
     assert came == {("封禁 203", "done"), ("Disabl", "refuse"), ("Quaran", "lapsed")}
+
+
+async def test_whoever_came_first_and_whoever_delegated_are_named(store: Store) -> None:
+    desk, block = Desk(store), task("t-1", "Block 203.0.113.77")
+    first = desk.operation(block, ALICE, terms=PolicyTerms())
+    desk.claim(block, first)
+    desk.claim(block, desk.operation(block, BOB, "task.terminate", terms=PolicyTerms()))
+    store.audit.record(
+        {
+            "at": desk.now,
+            "operation_id": "delegated",
+            "outcome": "done",
+            "action": "delegate",
+            "target": CAROL.id,
+            "actor": BOB.model_dump(),
+        }
+    )
+    other = task("t-2", "Isolate host")
+    desk.send(other, desk.operation(other, CAROL, terms=PolicyTerms(delegator=BOB.id)))
+    text = report(store, "report")
+    assert "The termination was not sent. Alice Chen (U0ALICE) came first." in text
+    assert "acted on behalf of 张伟 (U0BOB)." in text
 
 
 async def test_of_an_audit_larger_than_a_chunk_nothing_is_left_out(store: Store) -> None:
