@@ -655,6 +655,27 @@ async def test_the_run_that_waits_is_not_named_to_whoever_may_not_read_runs(
         assert ("Run of a secret" in text) is is_named, text
 
 
+HIDDEN_RULES = SOME_RULES.replace(
+    'actions = ["instance.read"]\nroles = ["some", "lead"]',
+    'actions = ["instance.read"]\nroles = ["some", "lead"]\nwhen = { name = "nothing has this name" }'
+    '\n\n[[rules]]\nactions = ["task.terminate", "instance.terminate"]\nroles = ["some"]\n',
+)
+
+
+@pytest.mark.parametrize("rules", [HIDDEN_RULES], indirect=True, ids=["hidden"])
+async def test_an_id_without_a_kind_is_answered_alike_whether_hidden_or_not_there(
+    environment: BotEnvironment,
+) -> None:
+    await first_poll_finished(environment)
+    unknown = "00000000-0000-4000-8000-000000000000"
+    answers = {
+        id_: await environment.answer(DAVE, f"/secmaster terminate {id_} because")
+        for id_ in (TASK, RUN, unknown)
+    }
+    assert "No task or run with that ID" in answers[unknown]
+    assert answers[TASK] == answers[RUN] == answers[unknown]
+
+
 # Nothing is left out.
 
 
