@@ -67,10 +67,11 @@ NOTHING: dict[Tasks, str] = {
     "soon": N_("No task that is waiting for you is due within {length}."),
     "all": N_("No task is waiting."),
 }
+# Short, as Slack cuts the text of a closed menu: what they are about stands beside it.
 CALL_CHOICES = {
-    CallPreference.AS_RULED: N_("Notify me of approval requests as each rule says"),
-    CallPreference.DIRECT: N_("Send me approval requests in a direct message"),
-    CallPreference.OFF: N_("Don't notify me of approval requests"),
+    CallPreference.AS_RULED: N_("As each rule says"),
+    CallPreference.DIRECT: N_("In a direct message"),
+    CallPreference.OFF: N_("Not at all"),
 }
 
 
@@ -197,12 +198,11 @@ def view(catalogue: Catalogue, home: Home) -> dict[str, Any]:
         section(decisions or catalogue.gettext("Nothing yet.")),
         header(catalogue.gettext("On call now")),
         section(on_call_names(catalogue, home.on_call)),
-        actions(
-            [
-                _calls_menu(catalogue, home.calls),
-                _button(catalogue.pgettext("button", "Refresh"), "home"),
-            ]
+        section(
+            catalogue.gettext("How you are notified of approval requests"),
+            _calls_menu(catalogue, home.calls),
         ),
+        actions([_button(catalogue.pgettext("button", "Refresh"), "home")]),
         context(catalogue.gettext("As of {when}", when=date_token(home.as_of))),
     ]
     return View(type="home", blocks=blocks).to_dict()
@@ -501,7 +501,7 @@ def _calls_menu(catalogue: Catalogue, calls: CallPreference) -> StaticSelectElem
     }
     return StaticSelectElement(
         action_id=CALLS,
-        placeholder=catalogue.gettext("How you are notified of approval requests"),
+        placeholder=catalogue.gettext("How you are notified"),
         options=list(options.values()),
         initial_option=options[calls],
     )

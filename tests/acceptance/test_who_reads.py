@@ -655,11 +655,15 @@ async def test_the_run_that_waits_is_not_named_to_whoever_may_not_read_runs(
         assert ("Run of a secret" in text) is is_named, text
 
 
-HIDDEN_RULES = SOME_RULES.replace(
-    'actions = ["instance.read"]\nroles = ["some", "lead"]',
-    'actions = ["instance.read"]\nroles = ["some", "lead"]\nwhen = { name = "nothing has this name" }'
-    '\n\n[[rules]]\nactions = ["task.terminate", "instance.terminate"]\nroles = ["some"]\n',
-)
+NOTHING_READ = """
+when = { name = "of nothing" }
+
+[[rules]]
+actions = ["task.terminate", "instance.terminate"]
+roles = ["some"]
+"""
+RUNS_READ = 'actions = ["instance.read"]\nroles = ["some", "lead"]'
+HIDDEN_RULES = SOME_RULES.replace(RUNS_READ, RUNS_READ + NOTHING_READ)
 
 
 @pytest.mark.parametrize("rules", [HIDDEN_RULES], indirect=True, ids=["hidden"])
