@@ -43,7 +43,7 @@ from bot.messages.cards import node_title
 from bot.messages.catalogue import N_, Catalogue
 from bot.messages.fields import TASK_WORDS
 from bot.messages.labels import labels
-from bot.messages.lists import due_fact
+from bot.messages.lists import due_fact, personal_snooze
 from bot.messages.oncall import SOON, on_call_names
 from bot.messages.text import ago_token, clip, code, date_token, inline, mention
 from bot.secmaster import Instance, Task
@@ -191,7 +191,7 @@ def view(catalogue: Catalogue, home: Home) -> dict[str, Any]:
     decisions = "\n".join(_decision_line(catalogue, each) for each in home.decisions[:DECIDED])
     blocks = [
         *([section(f"⚠️ {stale}")] if home.stale else []),
-        *_request_sections(catalogue, home),
+        *request_sections(catalogue, home.requests),
         *([*_queue_blocks(catalogue, home), DividerBlock()] if "task" in home.kinds else []),
         *([*_failed_blocks(catalogue, home), DividerBlock()] if "instance" in home.kinds else []),
         header(catalogue.gettext("What you did this shift")),
@@ -269,22 +269,22 @@ def failed_page(home: Home) -> _Page:
 # What is waiting for approvals.
 
 
-def _request_sections(catalogue: Catalogue, home: Home) -> list[Block]:
+def request_sections(catalogue: Catalogue, requests: Sequence[HomeRequest]) -> list[Block]:
     """Show what the person may approve next, then what they approved and others have not."""
-    waiting = [request for request in home.requests if request.may_approve]
-    others = [request for request in home.requests if not request.may_approve]
+    waiting = [request for request in requests if request.may_approve]
+    others = [request for request in requests if not request.may_approve]
     titles = (
         (waiting, catalogue.gettext("Waiting for your approval: {count}", count=len(waiting))),
         (others, catalogue.gettext("Waiting for others' approval: {count}", count=len(others))),
     )
     blocks: list[Block] = []
-    for requests, title in titles:
-        if not requests:
+    for rows, title in titles:
+        if not rows:
             continue
         blocks.append(header(title))
-        for request in requests[:REQUESTS]:
+        for request in rows[:REQUESTS]:
             blocks += _request_blocks(request)
-        if (more := len(requests) - REQUESTS) > 0:
+        if (more := len(rows) - REQUESTS) > 0:
             text = catalogue.ngettext(
                 "{count} more expires later.", "{count} more expire later.", more
             )
@@ -396,16 +396,18 @@ def _queue_blocks(catalogue: Catalogue, home: Home) -> list[Block]:
 
 def _facts(render_context: RenderContext, snapshot: Snapshot, *, says_due: bool = True) -> str:
     """Say in a line what a task or run is: its due date and what happens then, type, workflow."""
-    catalogue = render_context.catalogue
+    catalogue, viewer = render_context.catalogue, render_context.viewer
+    snooze = personal_snooze(catalogue, viewer.snoozed_until if viewer else None)
     if isinstance(snapshot, Task):
         business_type = TASK_WORDS["business_type"].fact
         facts = [
             due_fact(catalogue, snapshot, render_context.now) if says_due else "",
+            snooze,
             business_type(render_context, snapshot) if business_type else "",
             inline(snapshot.related_object, 80),
         ]
     else:
-        facts = [inline(snapshot.workflow.name, 80)]
+        facts = [snooze, inline(snapshot.workflow.name, 80)]
         if ended := snapshot.end_time or snapshot.start_time:
             facts.append(
                 catalogue.gettext(
