@@ -58,7 +58,7 @@ def export(  # noqa: PLR0913, PLR0917 - an option each
     bom: Annotated[bool, typer.Option(help="Begin a CSV with a BOM, for Excel.")] = True,  # noqa: FBT002
     delimiter: Annotated[
         str,
-        typer.Option(help="Between the cells of a CSV: `;` for Excel in many of Europe's locales."),
+        typer.Option(help="Between a CSV's cells: ; for Excel in many European locales."),
     ] = ",",
     output: Annotated[Path | None, typer.Option(help="A new file to write to.")] = None,
     database: Database = "",

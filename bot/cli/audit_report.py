@@ -197,7 +197,7 @@ class Selection:
         return [(label, text) for label, text in pairs if text]
 
 
-def export(
+def export(  # noqa: PLR0913 - an option each
     form: str,
     database: str = "",
     selection: Selection | None = None,
