@@ -587,6 +587,19 @@ async def test_whoever_may_act_and_not_read_sees_the_form_and_the_answer_and_no_
         assert TASK_NAME not in text
     await environment.slack.command(BOB, SOC, comment)
     await environment.replies(card)
+    # The parts of a run are suggested to those alone who may read it.
+    run, record = (
+        await environment.card("instance", RUN),
+        environment.secmaster.world.instances[RUN],
+    )
+    before_press = len(environment.slack.views(BOB))
+    await environment.slack.press(BOB, SOC, run, "instance.debug")
+    await environment.slack.until(lambda: environment.slack.views(BOB)[before_press:])
+    await environment.polls()
+    debug = environment.slack.views(BOB)[before_press:]
+    assert "Node" in json.dumps(debug)
+    for node in record["topology"]["audit_logs"]:
+        assert node["action_id"] not in json.dumps(debug)
 
 
 @pytest.mark.parametrize("rules", [SOME_RULES], indirect=True, ids=["some"])
@@ -645,6 +658,10 @@ async def test_the_run_that_waits_is_not_named_to_whoever_may_not_read_runs(
     await environment.card("instance", run)  # by it the bot knows its name
     card = await environment.card("task", task["id"])
     ref = str(Ref(kind="task", id=task["id"]))
+    # Not on the card in the channel either, which both of them see.
+    shown = json.dumps(environment.message(card))
+    assert run in shown
+    assert "Run of a secret" not in shown
     for user, is_named in ((ALICE, True), (DAVE, False)):
         await environment.slack.press(user, SOC, card, "more", value=f"details|{ref}")
         text = await environment.slack.until(
