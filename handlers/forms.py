@@ -12,11 +12,12 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from bot.domain.actions import MAX_REASON, Action
 from bot.domain.approvals import ApprovalIntent, earlier_end
 from bot.domain.objects import visible
-from bot.domain.slack import Requester, SlackLocation
+from bot.domain.slack import Actor, Requester, SlackLocation
 from bot.domain.snapshots import Snapshot
 from bot.messages import approvals, denials, modals, private_cards
 from bot.messages.blocks import Tally
 from bot.operations.authorization import Grant, authorize
+from bot.operations.reading import may_read
 from bot.policy.rules import ReasonRule
 from bot.secmaster import Instance
 from bot.services import Services
@@ -46,8 +47,7 @@ async def record_or_open_form(  # noqa: PLR0913 - who asks for what, and where a
     grant = await operations.authorize_or_offer_again(app, request, requester, trigger_id)
     needs_form = request.action.opens_form or grant.allowed.confirm
     if asks or needs_form or operations.lacks_reason(grant, request.action, ""):
-        location = requester.location
-        await open_form(app, request, location, trigger_id, grant, in_modal=in_modal)
+        await open_form(app, request, requester, trigger_id, grant, in_modal=in_modal)
     else:
         await operations.record(recorder, request, requester, trigger_id, grant)
 
@@ -92,14 +92,17 @@ async def open_decline_form(
 async def open_form(  # noqa: PLR0913 - what is asked, where, and by which right
     app: AppContext,
     request: ActionRequest,
-    location: SlackLocation,
+    requester: Requester,
     trigger_id: str,
     grant: Grant,
     *,
     in_modal: bool = False,
 ) -> None:
-    """Open the form; what it suggests that was not shown comes in once the object was read."""
-    slack, ref = app.services.slack, request.ref
+    """Open the form; what it suggests that was not shown comes in once the object was read.
+
+    A run's nodes and what they were given are suggested to whoever may read the run.
+    """
+    slack, ref, location = app.services.slack, request.ref, requester.location
     snapshot = await _shown_snapshot(app, request)
     name = visible(await _shown_name(app, request, location, snapshot)) or ref.id
     state = modals.FormState(
@@ -118,13 +121,15 @@ async def open_form(  # noqa: PLR0913 - what is asked, where, and by which right
         await _warning(app, request, grant),
         tally=await _tally(app, request, grant),
     )
-    content = modals.with_nodes(content, request.action, snapshot)
+    readable = await _readable(app, requester.actor, request, snapshot)
+    content = modals.with_nodes(content, request.action, readable)
     form = modals.form(app.catalogue, state, content, grant.allowed.reason)
     response = await open_view(app.services, trigger_id, form, in_modal=in_modal)
 
     async def suggest_nodes() -> None:
         """Offer the nodes by name: nobody types a UUID at three in the morning."""
-        run = await app.services.workspaces.read(ref)
+        read = await app.services.workspaces.read(ref)
+        run = await _readable(app, requester.actor, request, read)
         # Somebody may have typed parameters by now, which an offer would take the place of.
         filled = replace(modals.with_nodes(content, request.action, run), offers_parameters=False)
         form = modals.form(app.catalogue, state, filled, grant.allowed.reason)
@@ -169,7 +174,10 @@ async def choose_node(app: AppContext, press: Press) -> None:
     content = modals.FormContent(
         visible(name) or state.ref.id, app.services.workspaces.name(state.ref.workspace)
     )
-    content = modals.with_chosen_node(content, request.action, snapshot, press.inputs)
+    readable = await _readable(app, requester.actor, request, snapshot)
+    if readable is None:  # the right to read it has gone since it was offered
+        return
+    content = modals.with_chosen_node(content, request.action, readable, press.inputs)
     form = modals.form(app.catalogue, state, content, ReasonRule.NONE)
     await app.services.slack.client.views_update(view_id=press.view_id, view=form)
 
@@ -217,6 +225,16 @@ async def _shown_snapshot(app: AppContext, request: ActionRequest) -> Snapshot |
     return await asyncio.to_thread(
         app.services.store.snapshots.get, request.ref, request.decision_fingerprint
     )
+
+
+async def _readable(
+    app: AppContext, actor: Actor, request: ActionRequest, snapshot: Snapshot | None
+) -> Snapshot | None:
+    """Return an object whose parts a form suggests; None where the person may not read it."""
+    suggests = any(param.suggested for param in request.action.params)
+    if snapshot is None or not suggests:
+        return snapshot
+    return snapshot if await may_read(app.services, actor, request.ref, snapshot) else None
 
 
 async def _shown_name(

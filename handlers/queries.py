@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 from slack_sdk.errors import SlackApiError
+from slack_sdk.models.blocks import Block
 
 from bot import messages
 from bot.domain.actions import TABLE
@@ -66,14 +67,18 @@ async def list_page(app: AppContext, reader: Reader, query: ListQuery) -> ListPa
     """
     if not list_filters.is_open_list(query):
         return await _settled_page(app, reader, query)
-    workspace = app.workspace
+    workspace, now = app.workspace, app.services.clock.now()
     active: Sequence[Snapshot] = ()
     if query.kind == "instance" and not query.filter:
         active = await reader.active_runs(workspace)
     objects = await reader.open_objects(query.kind, workspace)
     rows = {snapshot.id: snapshot for snapshot in (*objects.rows, *active)}
     matching = search_open(app, reader, query, workspace, rows.values())
-    return objects.page(matching, query.offset, PAGE)
+    page = objects.page(matching, query.offset, PAGE)
+    snoozes = await asyncio.to_thread(
+        app.services.store.personal_snoozes.of, reader.principal.id, now
+    )
+    return replace(page, snoozes={ref.id: until for ref, until in snoozes.items()})
 
 
 def search_open(
@@ -145,13 +150,14 @@ async def find_object(
     raise error or NotFound(object_id)
 
 
-async def home(app: AppContext, actor: Actor) -> None:
-    """Draw somebody's Home with what waits now; a failure is shown in it."""
+async def home(app: AppContext, actor: Actor, above: Sequence[Block] = ()) -> None:
+    """Draw somebody's Home with what waits now below these blocks; a failure is shown in it."""
 
     def draw_failure(error: Exception) -> dict[str, Any]:
         return modals.failed_home(app.catalogue, error_message(error, app).text)
 
     view = await _waiting_view(app, actor, modals.home, draw_failure)
+    view["blocks"] = [*(block.to_dict() for block in above), *view["blocks"]]
     await app.services.slack.client.views_publish(user_id=actor.id, view=view)
 
 

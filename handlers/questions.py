@@ -128,7 +128,7 @@ async def answered(recorder: Recorder, value: str, requester: Requester, trigger
     )
     lacks_reason = operations.lacks_reason(grant, action, request.reason)
     if command.incomplete or grant.allowed.confirm or lacks_reason:
-        await forms.open_form(app, request, requester.location, trigger_id, grant)
+        await forms.open_form(app, request, requester, trigger_id, grant)
         return
     dedupe_key = command.key or trigger_id
     reply_to = await operations.record(recorder, request, requester, dedupe_key, grant)

@@ -126,11 +126,13 @@ def write_jsonl(records: Iterable[Record], file: TextIO) -> None:
         file.write(f"{text}\n")
 
 
-def write_csv(records: Iterable[Record], file: TextIO, *, with_bom: bool = True) -> None:
+def write_csv(
+    records: Iterable[Record], file: TextIO, *, with_bom: bool = True, delimiter: str = ","
+) -> None:
     """Write a heading and a row for each record; no cell can be taken for a formula."""
     if with_bom:
         file.write(BOM)
-    rows = csv.writer(file)
+    rows = csv.writer(file, delimiter=delimiter)
     rows.writerow(COLUMNS)
     for record in records:
         cells = [cell_text(read(record)) for read in COLUMNS.values()]

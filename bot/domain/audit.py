@@ -17,6 +17,8 @@ SPANS = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes
 
 # The actor's id in a record of whoever starts the process, or may send it a signal.
 OPERATOR = "operator"
+# That in the record of what SecMaster did by itself.
+SECMASTER = "secmaster"
 
 
 class AuditOutcome(StrEnum):

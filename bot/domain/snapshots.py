@@ -6,8 +6,8 @@ card is noticed and the record says on what was decided.
 
 import hashlib
 import json
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -63,7 +63,8 @@ class ListPage:
 
     ``offset`` is how many rows come before the page. In a ``restricted`` one the rows that the
     person may not read are left out, and counted nowhere. ``looked_through`` is how many rows of a
-    longer list were read at all, None for all. ``as_of`` is when sync read them.
+    longer list were read at all, None for all. ``as_of`` is when sync read them. ``snoozes`` say
+    until when the person has snoozed objects for themselves alone, by their ids.
     """
 
     rows: Sequence[Snapshot]
@@ -73,6 +74,7 @@ class ListPage:
     looked_through: int | None = None
     source: ListSource = ListSource.SECMASTER
     as_of: datetime | None = None
+    snoozes: Mapping[str, datetime] = field(default_factory=dict)
 
 
 class StoredSnapshot(Value):

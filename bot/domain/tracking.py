@@ -37,6 +37,14 @@ class RetryResult(Value):
     seconds: int = 0
 
 
+class RanOutTask(Value):
+    """A task that SecMaster ended by itself at its due date: approved, or else cancelled."""
+
+    name: str
+    is_approved: bool
+    at: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class TrackedObject:
     """An object's last snapshot, since when it is open, and until when it is snoozed by whom.

@@ -13,7 +13,7 @@ from slack_sdk.models.blocks import ButtonElement
 
 from bot.domain.actions import BY_NAME, Action
 from bot.domain.approvals import ApprovalIntent
-from bot.domain.audit import OPERATOR, AuditOutcome, AuditQuery
+from bot.domain.audit import OPERATOR, SECMASTER, AuditOutcome, AuditQuery
 from bot.domain.fields import INSTANCE_FIELDS, TASK_FIELDS
 from bot.domain.objects import Ref
 from bot.domain.reasons import OutcomeReason, RefusalReason
@@ -102,6 +102,8 @@ OTHER_RECORDS = {
     ("unwatch", True): N_("{actor} unsubscribed a channel: {target}."),
     ("snooze", True): N_("{actor} snoozed reminders of {object} until {until}."),
     ("wake", True): N_("{actor} ended the snooze of {object}."),
+    ("auto-approve", True): N_("SecMaster auto-approved {object} at its due date: nobody decided."),
+    ("auto-cancel", True): N_("SecMaster cancelled {object} at its due date: nobody decided."),
     ("calls", True): N_("{actor} chose how they are notified of approval requests."),
 }
 
@@ -169,6 +171,8 @@ class _Writer:
         name = str(person.get("name") or self.names.get(id_, ""))
         if id_ == OPERATOR:
             return self.catalogue.gettext("the operator")
+        if id_ == SECMASTER:
+            return self.markup.text(name)
         return self.markup.person(id_, name)
 
     def time(self, text: object) -> str:

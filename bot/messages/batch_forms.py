@@ -149,20 +149,20 @@ def selection_form(
         return _modal(catalogue, state, [section(_none_text(catalogue, query))])
     blocks = [
         section(_count_text(catalogue, query, options, len(menu))),
-        _action_input(catalogue, query.kind),
+        _action_input(catalogue, query.kind, options.objects),
         _objects_input(catalogue, query, menu),
         _reason_input(catalogue),
     ]
     return _modal(catalogue, state, blocks, submit=catalogue.gettext("Next"))
 
 
-def _action_input(catalogue: Catalogue, kind: ObjectKind) -> Block:
+def _action_input(catalogue: Catalogue, kind: ObjectKind, objects: Sequence[Snapshot]) -> Block:
     """Return the input that asks which action is taken on all of them, with what it leads to."""
     choices = [
         Option(
             value=action.name,
             text=PlainTextObject(text=catalogue.gettext(labels(action).button)),
-            description=_shared_consequence(catalogue, action, options.objects),
+            description=_shared_consequence(catalogue, action, objects),
         )
         for action in batch_actions(kind)
     ]

@@ -50,12 +50,14 @@ class Viewer:
 
     ``has_approved`` are the names of the actions that they have approved and that wait for others,
     ``may_override`` those whose request they may decide alone. Without ``reads_runs`` the run that
-    waits for a task is not named to them.
+    waits for a task is not named to them. Until ``snoozed_until`` they have snoozed the object for
+    themselves; a shared card, which everybody sees, does not say so.
     """
 
     has_approved: frozenset[str] = frozenset()
     may_override: frozenset[str] = frozenset()
     reads_runs: bool = True
+    snoozed_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

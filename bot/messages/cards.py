@@ -27,6 +27,7 @@ from bot.messages.blocks import (
 from bot.messages.catalogue import N_, Catalogue
 from bot.messages.fields import card_passages, facts, instance_state, laid_out, task_state
 from bot.messages.labels import labels
+from bot.messages.lists import personal_snooze
 from bot.messages.modals import FILL
 from bot.messages.text import (
     ELLIPSIS,
@@ -295,17 +296,19 @@ def _failed_again(snapshot: Snapshot, standing_operation: StandingOperation) -> 
 
 
 def _snooze(render_context: RenderContext) -> list[str]:
-    """Say who snoozed an object and until when; [] where nobody did."""
-    until = render_context.snoozed_until
+    """Say who snoozed an object and until when, for everybody or for its only reader alone."""
+    viewer, until = render_context.viewer, render_context.snoozed_until
+    personal = personal_snooze(render_context.catalogue, viewer.snoozed_until if viewer else None)
+    lines = [personal] if personal else []
     if until is None:
-        return []
+        return lines
     sentence = render_context.catalogue.gettext(
         "Snoozed by {person} until {when} ({ago}).",
         person=mention_user(render_context.snoozed_by),
         when=date_token(until),
         ago=ago_token(until),
     )
-    return [f"😴 {sentence}"]
+    return [f"😴 {sentence}", *lines]
 
 
 def needed_approvals(

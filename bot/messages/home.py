@@ -43,7 +43,7 @@ from bot.messages.cards import node_title
 from bot.messages.catalogue import N_, Catalogue
 from bot.messages.fields import TASK_WORDS
 from bot.messages.labels import labels
-from bot.messages.lists import due_fact
+from bot.messages.lists import due_fact, personal_snooze
 from bot.messages.oncall import SOON, on_call_names
 from bot.messages.text import ago_token, bold, clip, code, date_token, inline, mention
 from bot.secmaster import Instance, Task
@@ -67,10 +67,11 @@ NOTHING: dict[Tasks, str] = {
     "soon": N_("No task that is waiting for you is due within {length}."),
     "all": N_("No task is waiting."),
 }
+# Short, as Slack cuts the text of a closed menu: what they are about stands beside it.
 CALL_CHOICES = {
-    CallPreference.AS_RULED: N_("Notify me of approval requests as each rule says"),
-    CallPreference.DIRECT: N_("Send me approval requests in a direct message"),
-    CallPreference.OFF: N_("Don't notify me of approval requests"),
+    CallPreference.AS_RULED: N_("As each rule says"),
+    CallPreference.DIRECT: N_("In a direct message"),
+    CallPreference.OFF: N_("Not at all"),
 }
 
 
@@ -190,19 +191,18 @@ def view(catalogue: Catalogue, home: Home) -> dict[str, Any]:
     decisions = "\n".join(_decision_line(catalogue, each) for each in home.decisions[:DECIDED])
     blocks = [
         *([section(f"⚠️ {stale}")] if home.stale else []),
-        *_request_sections(catalogue, home),
+        *request_sections(catalogue, home.requests),
         *([*_queue_blocks(catalogue, home), DividerBlock()] if "task" in home.kinds else []),
         *([*_failed_blocks(catalogue, home), DividerBlock()] if "instance" in home.kinds else []),
         header(catalogue.gettext("What you did this shift")),
         section(decisions or catalogue.gettext("Nothing yet.")),
         header(catalogue.gettext("On call now")),
         section(on_call_names(catalogue, home.on_call)),
-        actions(
-            [
-                _calls_menu(catalogue, home.calls),
-                _button(catalogue.pgettext("button", "Refresh"), "home"),
-            ]
+        section(
+            catalogue.gettext("How you are notified of approval requests"),
+            _calls_menu(catalogue, home.calls),
         ),
+        actions([_button(catalogue.pgettext("button", "Refresh"), "home")]),
         context(catalogue.gettext("As of {when}", when=date_token(home.as_of))),
     ]
     return View(type="home", blocks=blocks).to_dict()
@@ -269,22 +269,22 @@ def failed_page(home: Home) -> _Page:
 # What is waiting for approvals.
 
 
-def _request_sections(catalogue: Catalogue, home: Home) -> list[Block]:
+def request_sections(catalogue: Catalogue, requests: Sequence[HomeRequest]) -> list[Block]:
     """Show what the person may approve next, then what they approved and others have not."""
-    waiting = [request for request in home.requests if request.may_approve]
-    others = [request for request in home.requests if not request.may_approve]
+    waiting = [request for request in requests if request.may_approve]
+    others = [request for request in requests if not request.may_approve]
     titles = (
         (waiting, catalogue.gettext("Waiting for your approval: {count}", count=len(waiting))),
         (others, catalogue.gettext("Waiting for others' approval: {count}", count=len(others))),
     )
     blocks: list[Block] = []
-    for requests, title in titles:
-        if not requests:
+    for rows, title in titles:
+        if not rows:
             continue
         blocks.append(header(title))
-        for request in requests[:REQUESTS]:
+        for request in rows[:REQUESTS]:
             blocks += _request_blocks(request)
-        if (more := len(requests) - REQUESTS) > 0:
+        if (more := len(rows) - REQUESTS) > 0:
             text = catalogue.ngettext(
                 "{count} more expires later.", "{count} more expire later.", more
             )
@@ -396,16 +396,18 @@ def _queue_blocks(catalogue: Catalogue, home: Home) -> list[Block]:
 
 def _facts(render_context: RenderContext, snapshot: Snapshot, *, says_due: bool = True) -> str:
     """Say in a line what a task or run is: its due date and what happens then, type, workflow."""
-    catalogue = render_context.catalogue
+    catalogue, viewer = render_context.catalogue, render_context.viewer
+    snooze = personal_snooze(catalogue, viewer.snoozed_until if viewer else None)
     if isinstance(snapshot, Task):
         business_type = TASK_WORDS["business_type"].fact
         facts = [
             due_fact(catalogue, snapshot, render_context.now) if says_due else "",
+            snooze,
             business_type(render_context, snapshot) if business_type else "",
             inline(snapshot.related_object, 80),
         ]
     else:
-        facts = [inline(snapshot.workflow.name, 80)]
+        facts = [snooze, inline(snapshot.workflow.name, 80)]
         if ended := snapshot.end_time or snapshot.start_time:
             facts.append(
                 catalogue.gettext(
@@ -501,7 +503,7 @@ def _calls_menu(catalogue: Catalogue, calls: CallPreference) -> StaticSelectElem
     }
     return StaticSelectElement(
         action_id=CALLS,
-        placeholder=catalogue.gettext("How you are notified of approval requests"),
+        placeholder=catalogue.gettext("How you are notified"),
         options=list(options.values()),
         initial_option=options[calls],
     )

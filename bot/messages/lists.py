@@ -82,7 +82,9 @@ def listing(
     rows = [
         block
         for snapshot in snapshots
-        for block in object_row(catalogue, snapshot, workspace, now, SHOW)
+        for block in object_row(
+            catalogue, snapshot, workspace, now, SHOW, page.snoozes.get(snapshot.id)
+        )
     ]
     words = WORDS.get((query.kind, query.filter), ANY[query.kind])
     if snapshots:
@@ -143,15 +145,26 @@ def parse_page_button(value: str) -> ListQuery | None:
         return None
 
 
-def object_row(
-    catalogue: Catalogue, snapshot: Snapshot, workspace: str, now: datetime, button: tuple[str, str]
+def object_row(  # noqa: PLR0913, PLR0917 - what a row shows
+    catalogue: Catalogue,
+    snapshot: Snapshot,
+    workspace: str,
+    now: datetime,
+    button: tuple[str, str],
+    snoozed_until: datetime | None = None,
 ) -> list[Block]:
     """Return one task or run in two lines, with a button: its name, then its facts and its id.
 
     ``workspace`` is the alias that the button carries, ``button`` its label and action id. An
-    object whose id no button can carry has none.
+    object whose id no button can carry has none. ``snoozed_until`` is until when its only reader
+    has snoozed it for themselves.
     """
-    facts = " · ".join(filter(None, row_facts(catalogue, snapshot, now)))
+    facts = " · ".join(
+        filter(
+            None,
+            (*row_facts(catalogue, snapshot, now), personal_snooze(catalogue, snoozed_until)),
+        )
+    )
     small_print = context(facts, code(snapshot.id))
     kind: ObjectKind = "task" if isinstance(snapshot, Task) else "instance"
     try:
@@ -177,6 +190,16 @@ def row_facts(catalogue: Catalogue, snapshot: Snapshot, now: datetime) -> list[s
             return [due_fact(catalogue, snapshot, now), related]
         return [*_end_facts(catalogue, snapshot), related]
     return [instance_state(catalogue, snapshot), *_run_facts(catalogue, snapshot)]
+
+
+def personal_snooze(catalogue: Catalogue, until: datetime | None) -> str:
+    """Say to its only reader until when they have snoozed an object for themselves; "" for None."""
+    if until is None:
+        return ""
+    sentence = catalogue.gettext(
+        "Snoozed for you until {when} ({ago})", when=date_token(until), ago=ago_token(until)
+    )
+    return f"😴 {sentence}"
 
 
 def due_fact(catalogue: Catalogue, task: Task, now: datetime) -> str:

@@ -314,7 +314,10 @@ def _waiting_blocks(
         else:
             blocks.append(header(catalogue.gettext(title)))
         for snapshot in rows:
-            blocks += object_row(catalogue, snapshot, objects.alias, objects.now, button)
+            snoozed_until = page.snoozes.get(snapshot.id)
+            blocks += object_row(
+                catalogue, snapshot, objects.alias, objects.now, button, snoozed_until
+            )
         if rest := page.total - len(rows):
             number = catalogue.number(rest)
             if counted:

@@ -8,7 +8,7 @@ from bot.domain.objects import ObjectKind
 from bot.domain.reasons import ChannelRefusal
 from bot.domain.slack import Destination, DestinationKind
 from bot.domain.snapshots import Snapshot
-from bot.domain.tracking import RetryResult, TrackedObject
+from bot.domain.tracking import RanOutTask, RetryResult, TrackedObject
 from bot.messages.blocks import Message, context, link, new_message, section, text_message
 from bot.messages.catalogue import Catalogue
 from bot.messages.fields import INSTANCE_STATES, state_name
@@ -169,6 +169,23 @@ def retry_ended(catalogue: Catalogue, result: RetryResult) -> Message:
         )
     error = f"\n{code_block(result.error, ERROR)}" if result.error else ""
     return text_message(f"{mention}🔴 {text}{error}")
+
+
+def ran_out(catalogue: Catalogue, tasks: Sequence[RanOutTask]) -> Message:
+    """Say how tasks ended that nobody decided in time, a line each."""
+    lines = []
+    for task in tasks:
+        params = {"name": inline(task.name), "when": date_token(task.at)}
+        if task.is_approved:
+            line = catalogue.gettext(
+                "*{name}* was auto-approved by SecMaster, {when}: nobody decided.", **params
+            )
+        else:
+            line = catalogue.gettext(
+                "*{name}* expired: cancelled automatically by SecMaster, {when}.", **params
+            )
+        lines.append(f"⌛ {line}")
+    return text_message("\n".join(lines))
 
 
 def backlog(  # noqa: PLR0913 - one number each

@@ -17,7 +17,7 @@ from bot.domain.operations import Operation, Outcome
 from bot.domain.shift_digest import ShiftSummary
 from bot.domain.slack import Destination
 from bot.domain.snapshots import Snapshot
-from bot.domain.tracking import FollowedRetry, RetryResult, TrackedObject
+from bot.domain.tracking import FollowedRetry, RanOutTask, RetryResult, TrackedObject
 from bot.domain.troubles import DueTasks, Trouble
 from bot.messages import Message
 from bot.messages.catalogue import Catalogue
@@ -422,6 +422,18 @@ class TroubleOverNotification(Announcement):
         return messages.troubles.over(catalogue, self.trouble, self.until)
 
 
+class RanOutNotification(Announcement):
+    """Tasks of one card ran out: SecMaster ended them by itself at their due dates."""
+
+    kind: Literal["ran_out"] = "ran_out"
+    ref: Ref
+    tasks: tuple[RanOutTask, ...]
+
+    def render(self, catalogue: Catalogue) -> Message:
+        """Return the message for the thread of the card."""
+        return messages.notifications.ran_out(catalogue, self.tasks)
+
+
 # Those that time makes due are planned, and so posted, in this order.
 KINDS: tuple[type[Notification], ...] = (
     ReminderNotification,
@@ -445,6 +457,7 @@ KINDS: tuple[type[Notification], ...] = (
     ApprovalCallNotification,
     ApprovalDirectCallNotification,
     ApprovalShortageNotification,
+    RanOutNotification,
 )
 BY_NAME = {str(kind.model_fields["kind"].default): kind for kind in KINDS}
 

@@ -382,7 +382,7 @@ async def may_override(
 
 
 async def viewer_of(services: Services, actor: Actor, ref: Ref, snapshot: Snapshot) -> Viewer:
-    """Return what the buttons of an object's card depend on that one person alone reads."""
+    """Return what an object's card depends on that one person alone reads."""
     requests = await asyncio.to_thread(
         services.store.claims.approval_requests, ref, services.clock.now()
     )
@@ -397,7 +397,10 @@ async def viewer_of(services: Services, actor: Actor, ref: Ref, snapshot: Snapsh
         for request in requests
         if any(approval.actor.id == actor.id for approval in request.approvals)
     ]
-    return Viewer(frozenset(approved), frozenset(overridable))
+    snoozes = await asyncio.to_thread(
+        services.store.personal_snoozes.of, actor.id, services.clock.now()
+    )
+    return Viewer(frozenset(approved), frozenset(overridable), snoozed_until=snoozes.get(ref))
 
 
 def policy_context(services: Services, ref: Ref, snapshot: Snapshot | None) -> PolicyContext:

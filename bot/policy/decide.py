@@ -242,6 +242,21 @@ def read_scope(
     return next((refusal for refusal in refusals if refusal.roles), refusals[0])
 
 
+def task_readers_read_runs(rules: Sequence[Rule], context: PolicyContext) -> bool:
+    """Whether every role that may read a task may read every run, as far as the rules tell."""
+    roles = {
+        role
+        for rule in rules
+        if rule.effect is Effect.ALLOW and covers(rule, Read("task"))
+        for role in rule.roles
+    }
+    return all(
+        read_scope(rules, Principal("", frozenset({role})), "instance", context)
+        is ReadScope.EVERYTHING
+        for role in roles
+    )
+
+
 def _decide(
     rules: Sequence[Rule],
     principal: Principal,

@@ -24,14 +24,14 @@ from bot.messages import Message, RenderContext
 from bot.messages.blocks import Tally, Viewer
 from bot.messages.catalogue import Catalogue
 from bot.policy.config import PolicyHolder
-from bot.policy.decide import PolicyContext
+from bot.policy.decide import PolicyContext, task_readers_read_runs
 from bot.policy.requirements import deciding_rule, members
 from bot.policy.routes import ThreadDetail, matching_routes, thread_detail
 from bot.runtime.clock import Clock
 from bot.runtime.coalesce import Coalescer
 from bot.runtime.locks import KeyedLocks
 from bot.runtime.timeouts import Timeouts
-from bot.secmaster import NotFound, SecMasterError
+from bot.secmaster import NotFound, SecMasterError, Task
 from bot.slack.error_codes import MESSAGE_DELETED
 from bot.slack.gateway import SlackFailed, SlackGateway
 from bot.store import Store
@@ -399,8 +399,18 @@ class Cards:
             names=state.names,
         )
 
+    def _names_runs(self, ref: Ref) -> bool:
+        """Whether a card that all readers of tasks may see may name the run that waits."""
+        names = self._workspaces.all_names(ref.workspace)
+        context = PolicyContext(names, self._clock.now())
+        return task_readers_read_runs(self._policy.current.rules, context)
+
     def _render(self, card: Card, state: CardState, viewer: Viewer | None = None) -> Message:
         context = replace(self._context(state), mentions=card.mentions, viewer=viewer)
+        if viewer is None and isinstance(state.snapshot, Task) and not self._names_runs(card.ref):
+            run = state.snapshot.action_instance_id
+            names = {id_: name for id_, name in context.names.items() if id_ != run}
+            context = replace(context, names=names)
         if state.snapshot is None:
             message = messages.vanished_card(context, card.title)
         else:

@@ -172,6 +172,11 @@ class Audit(Repository):
         """Return every record about one object, oldest first."""
         return list(audit_log.entries(self.engine, target=str(target)))
 
+    def entries_of(self, targets: Collection[str]) -> list[dict[str, Any]]:
+        """Return every record about these objects, oldest first."""
+        with self.engine.begin() as connection:
+            return audit_log.about(connection, targets)
+
     def latest(self, query: AuditQuery) -> Iterator[dict[str, Any]]:
         """Yield the records of a query's target and times, latest first; blocks."""
         return audit_log.entries(

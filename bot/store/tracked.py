@@ -4,7 +4,7 @@ Knows no list and no route: whoever records an object says which notifications t
 it, and both are recorded together or not at all.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,12 +12,14 @@ import sqlalchemy as sa
 
 from bot.domain import snapshots
 from bot.domain.actions import OPEN_STATUSES
+from bot.domain.endings import ran_out
 from bot.domain.notifications import OutboxEntry
 from bot.domain.objects import ObjectKind, Ref
 from bot.domain.ordering import auto_approves, urgency
 from bot.domain.snapshots import Snapshot
 from bot.domain.tracking import ListedObject, OpenCounts, TrackedObject, failure_group
 from bot.secmaster import Task
+from bot.store import audit_log
 from bot.store.outbox import enqueue
 from bot.store.repository import Repository
 from bot.store.tables import cards, tracked_objects
@@ -60,7 +62,11 @@ def update_read(
     """Record an object as it was read; None if it does not exist any more."""
     values: dict[str, Any] = {"open": False}
     if snapshot:
-        values = {"open_since": _open_since(snapshot, at)} | _snapshot_columns(snapshot)
+        values = {
+            "open_since": _open_since(snapshot, at),
+            "ending_unrecorded": _ending_unrecorded(snapshot),
+            **_snapshot_columns(snapshot),
+        }
     settled_at = _settled_at(snapshot, at)
     update = sa.update(tracked_objects).where(tracked_objects.c.ref == str(ref))
     connection.execute(update.values(stale=False, settled_at=settled_at, **values))
@@ -137,6 +143,7 @@ class TrackedObjects(Repository):
                         stale=HAS_CARD,
                         open_since=_open_since(listed.snapshot, at),
                         settled_at=_settled_at(listed.snapshot, at),
+                        ending_unrecorded=_ending_unrecorded(listed.snapshot),
                         fingerprint=listed.fingerprint,
                         next_check_at=to_utc(listed.next_check_at),
                         **_snapshot_columns(listed.snapshot),
@@ -291,6 +298,33 @@ class TrackedObjects(Repository):
         )
         return self._delete(tracked_objects, settled, limit)
 
+    # Tasks that ran out.
+
+    def unrecorded_endings(self, limit: int) -> list[TrackedObject]:
+        """Return up to ``limit`` tasks that ran out, were read since, and are on no record yet."""
+        condition = tracked_objects.c.ending_unrecorded & sa.not_(
+            tracked_objects.c.stale | tracked_objects.c.open
+        )
+        query = sa.select(tracked_objects).where(condition)
+        return self._fetch(query.order_by(tracked_objects.c.due_at, tracked_objects.c.ref), limit)
+
+    def record_endings(
+        self,
+        refs: Sequence[Ref],
+        records: Sequence[Mapping[str, Any]],
+        notifications: Sequence[OutboxEntry],
+        at: datetime,
+    ) -> None:
+        """Record how tasks ended, and enqueue what is said of it, all or nothing."""
+        rows = tracked_objects.c.ref.in_([str(ref) for ref in refs])
+        with self.engine.begin() as connection:
+            connection.execute(
+                sa.update(tracked_objects).where(rows).values(ending_unrecorded=False)
+            )
+            for record in records:
+                audit_log.append(connection, record)
+            enqueue(connection, self._insert, notifications, at)
+
     # For digests.
 
     def open_counts(self, at: datetime, within: timedelta) -> OpenCounts:
@@ -340,6 +374,15 @@ def _open_since(snapshot: Snapshot, at: datetime) -> sa.ColumnElement[Any]:
     """Return the new value of ``open_since``: an object that is open again is so since now."""
     reopened = sa.not_(tracked_objects.c.open) & sa.literal(_is_open(snapshot))
     return sa.case((reopened, to_utc(at)), else_=tracked_objects.c.open_since)
+
+
+def _ending_unrecorded(snapshot: Snapshot) -> sa.ColumnElement[bool]:
+    """Return the new value of ``ending_unrecorded``: a task that was open until now ran out.
+
+    Somebody may be named as its approver only when it is read after it was listed.
+    """
+    unrecorded = tracked_objects.c.open | tracked_objects.c.ending_unrecorded
+    return sa.and_(sa.literal(ran_out(snapshot)), unrecorded)
 
 
 def _settled_at(

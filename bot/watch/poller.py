@@ -27,6 +27,7 @@ from bot.secmaster import SecMasterError, Task, Unavailable
 from bot.services import Services
 from bot.store import NameInUse, is_database_fault
 from bot.watch.ended_delegations import take_back_approvals
+from bot.watch.endings import record_endings
 from bot.watch.leader import Leader
 from bot.watch.list_sync import ListDelta, ListedRow, ListSynchronizer
 from bot.watch.reconcile import catch_up
@@ -162,6 +163,7 @@ class Poller:
             if is_first:
                 await asyncio.to_thread(enqueue_backlog, services, alias, now)
             await catch_up(services)
+            await record_endings(services)
         except SecMasterError as error:
             retry_after = error.retry_after if isinstance(error, Unavailable) else None
             return FailedAnswer.of(error), retry_after or 0.0

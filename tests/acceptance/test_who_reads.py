@@ -587,6 +587,19 @@ async def test_whoever_may_act_and_not_read_sees_the_form_and_the_answer_and_no_
         assert TASK_NAME not in text
     await environment.slack.command(BOB, SOC, comment)
     await environment.replies(card)
+    # The parts of a run are suggested to those alone who may read it.
+    run, record = (
+        await environment.card("instance", RUN),
+        environment.secmaster.world.instances[RUN],
+    )
+    before_press = len(environment.slack.views(BOB))
+    await environment.slack.press(BOB, SOC, run, "instance.debug")
+    await environment.slack.until(lambda: environment.slack.views(BOB)[before_press:])
+    await environment.polls()
+    debug = environment.slack.views(BOB)[before_press:]
+    assert "Node" in json.dumps(debug)
+    for node in record["topology"]["audit_logs"]:
+        assert node["action_id"] not in json.dumps(debug)
 
 
 @pytest.mark.parametrize("rules", [SOME_RULES], indirect=True, ids=["some"])
@@ -645,6 +658,10 @@ async def test_the_run_that_waits_is_not_named_to_whoever_may_not_read_runs(
     await environment.card("instance", run)  # by it the bot knows its name
     card = await environment.card("task", task["id"])
     ref = str(Ref(kind="task", id=task["id"]))
+    # Not on the card in the channel either, which both of them see.
+    shown = json.dumps(environment.message(card))
+    assert run in shown
+    assert "Run of a secret" not in shown
     for user, is_named in ((ALICE, True), (DAVE, False)):
         await environment.slack.press(user, SOC, card, "more", value=f"details|{ref}")
         text = await environment.slack.until(
@@ -653,6 +670,31 @@ async def test_the_run_that_waits_is_not_named_to_whoever_may_not_read_runs(
             )
         )
         assert ("Run of a secret" in text) is is_named, text
+
+
+NOTHING_READ = """
+when = { name = "of nothing" }
+
+[[rules]]
+actions = ["task.terminate", "instance.terminate"]
+roles = ["some"]
+"""
+RUNS_READ = 'actions = ["instance.read"]\nroles = ["some", "lead"]'
+HIDDEN_RULES = SOME_RULES.replace(RUNS_READ, RUNS_READ + NOTHING_READ)
+
+
+@pytest.mark.parametrize("rules", [HIDDEN_RULES], indirect=True, ids=["hidden"])
+async def test_an_id_without_a_kind_is_answered_alike_whether_hidden_or_not_there(
+    environment: BotEnvironment,
+) -> None:
+    await first_poll_finished(environment)
+    unknown = "00000000-0000-4000-8000-000000000000"
+    answers = {
+        id_: await environment.answer(DAVE, f"/secmaster terminate {id_} because")
+        for id_ in (TASK, RUN, unknown)
+    }
+    assert "No task or run with that ID" in answers[unknown]
+    assert answers[TASK] == answers[RUN] == answers[unknown]
 
 
 # Nothing is left out.

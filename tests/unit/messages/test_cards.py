@@ -255,7 +255,7 @@ def test_whom_a_card_calls_stands_at_its_top() -> None:
 
 
 def test_a_confirmation_says_that_others_must_follow_before_what_comes_from_secmaster() -> None:
-    tallies = {"instance.retry": Tally(given=0, needed=2)}
+    tallies = {"instance.retry": Tally(count=0, needed=2)}
     context = RenderContext(RUN, NOW, ENGLISH, "soc-east", tallies=tallies)
     dialog = action_button(BY_NAME["instance.retry"], context, FAILED).to_dict()["confirm"]
     lines = dialog["text"]["text"].splitlines()

@@ -12,7 +12,7 @@ from bot.domain.operations import Operation, OperationState, Outcome
 from bot.domain.reasons import OutcomeReason
 from bot.domain.shift_digest import DeciderCounts, ShiftSummary
 from bot.domain.slack import Actor, Destination, SlackLocation
-from bot.domain.tracking import RetryResult
+from bot.domain.tracking import RanOutTask, RetryResult
 from bot.domain.troubles import DueTask, DueTasks, Trouble, TroubleKind
 from bot.domain.watch_status import FailedAnswer
 from bot.notifications import kinds
@@ -33,6 +33,7 @@ from bot.notifications.kinds import (
     GivenUpNotification,
     PersonalSnoozeEndedNotification,
     PersonalSnoozeNotification,
+    RanOutNotification,
     RetryEndedNotification,
     SnoozeEndedNotification,
     SnoozeNotification,
@@ -98,6 +99,11 @@ EXAMPLES: tuple[Notification, ...] = (
     ApprovalCallNotification(ref=REF, request_id="a" * 32, thread_ts="1.2", reminds=True),
     ApprovalDirectCallNotification(requests=(REQUESTED,), reminds=True),
     ApprovalShortageNotification(requests=(REQUESTED, REQUESTED), thread_ts="1.2"),
+    RanOutNotification(
+        ref=REF,
+        thread_ts="1.2",
+        tasks=(RanOutTask(name="Isolate", is_approved=True, at=NOW),),
+    ),
 )
 each_kind = pytest.mark.parametrize("notification", EXAMPLES, ids=lambda example: example.kind)
 

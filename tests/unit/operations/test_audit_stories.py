@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from bot.cli.audit_formats import Heading, write_html, write_report
 from bot.domain.approvals import ApprovalIntent
@@ -182,6 +183,22 @@ async def test_whoever_came_first_and_whoever_delegated_are_named(store: Store) 
     text = report(store, "report")
     assert "The termination was not sent. Alice Chen (U0ALICE) came first." in text
     assert "acted on behalf of 张伟 (U0BOB)." in text
+
+
+async def test_a_page_costs_as_many_queries_however_many_records_it_has(store: Store) -> None:
+    counts = []
+    statements: list[str] = []
+    sa.event.listen(
+        store.engine, "before_cursor_execute", lambda *details: statements.append(details[2])
+    )
+    decide(store)
+    records = [*audit_log.entries(store.engine)]
+    for page in (records, records * 6):
+        statements.clear()
+        told = [*audited_records(store, page)]
+        counts.append(len(statements))
+        assert len(told) > len(page) / 2
+    assert counts[0] == counts[1] < 6, counts
 
 
 async def test_of_an_audit_larger_than_a_chunk_nothing_is_left_out(store: Store) -> None:

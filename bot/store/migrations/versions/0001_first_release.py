@@ -93,6 +93,7 @@ def upgrade() -> None:
         sa.Column("due_at", sa.DateTime(timezone=True)),
         sa.Column("auto_approves", sa.Boolean, nullable=False),
         sa.Column("settled_at", sa.DateTime(timezone=True), index=True),
+        sa.Column("ending_unrecorded", sa.Boolean, nullable=False, index=True),
         sa.Column("next_check_at", sa.DateTime(timezone=True), index=True),
         sa.Column("planned_until", sa.DateTime(timezone=True), nullable=False),
         sa.Column("snoozed_until", sa.DateTime(timezone=True)),
