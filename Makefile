@@ -25,8 +25,8 @@ check: $(READY) ## formatter, linter, types, import rules
 test: $(READY) ## the tests to run before every push: five minutes on two cores
 	$(PYTEST) -m "not slow"
 
-test-all: $(READY) ## every test: both databases, the browser, the burst in full
-	EXAMPLES=all $(PYTEST)
+test-all: $(READY) ## every test: both databases, the browser; the burst in full is `make burst`
+	EXAMPLES=all $(PYTEST) -m "not burst"
 
 burst: $(READY) ## ten thousand tasks and a thousand failures at once: four minutes and more
 	$(BIN)/pytest tests/acceptance/test_burst.py
