@@ -33,7 +33,6 @@ ALERT = {
     "create_time": "2026-01-02T03:04:05.000Z+0800",
     "dataclass_ref": {"id": "dc1", "name": "Alert"},
     "data_object": {
-        "id": "o1",
         "title": "Web shell",
         "description": '{"path": "/var/www"}',
         "severity": "High",
@@ -180,7 +179,8 @@ def test_json_of_any_form_is_read_and_stored(
 
 
 def test_what_lies_around_an_object_counts_where_it_says_something() -> None:
-    finding = Finding.of(ALERT | {"id": None, "type": 7, "create_time": ""})
+    inner = {"id": "o1", "title": "Web shell"}
+    finding = Finding.of(ALERT | {"id": None, "type": 7, "data_object": inner})
     assert (finding.id, finding.title, finding.dataclass_.name) == ("o1", "Web shell", "Alert")
     assert Finding.of({"id": "o2", "data_object": {"id": "o1"}}).id == "o2"
     assert Finding.of({"id": "o3", "title": "Without a data_object"}).title
