@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
-from pydantic import AliasPath, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AliasPath, BaseModel, ConfigDict, Field
 
-from bot.secmaster.values import Flag, JsonText, Moment, Text, Whole
+from bot.secmaster.findings import Evidence
+from bot.secmaster.shapes import Named, Node, Rows, Shape, WorkflowRef, answered
+from bot.secmaster.values import Flag, Moment, Text, Whole
 
 
 class TaskStatus(StrEnum):
@@ -83,22 +85,6 @@ class CommandType(StrEnum):
     DEBUG = "ActionInstanceDebugCommand"
 
 
-Rows = BeforeValidator(lambda value: value if isinstance(value, list | tuple) else ())
-
-
-class Shape(BaseModel):
-    """An object on the wire; something else in its place reads as one with empty fields."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="ignore", validate_by_name=True, validate_by_alias=True
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _read(cls, value: object) -> object:
-        return value if isinstance(value, dict | cls) else {}
-
-
 class TaskComment(Shape):
     """A comment on a task."""
 
@@ -110,7 +96,10 @@ class TaskComment(Shape):
 
 
 class Task(Shape):
-    """A to-do task. ``action_instance_id`` is the workflow or playbook instance it holds up."""
+    """A to-do task. ``action_instance_id`` is the workflow or playbook instance it holds up.
+
+    ``evidence`` is what was read around it: it is no part of SecMaster's answer.
+    """
 
     id: Text = ""
     aopengine_task_id: Text = ""
@@ -143,6 +132,7 @@ class Task(Shape):
     comments: Annotated[tuple[TaskComment, ...], Rows] = ()
     status: Text = ""
     due_handle: Text = ""
+    evidence: Evidence | None = None
 
     @property
     def decider(self) -> str:
@@ -150,42 +140,11 @@ class Task(Shape):
         return self.approver or self.approveuser_name or self.modifier_name
 
 
-class Named(Shape):
-    """An object that is referred to by id and name, such as a playbook."""
-
-    id: Text = ""
-    name: Text = ""
-    en_name: Text = ""
-
-
-class WorkflowRef(Shape):
-    """The workflow that an instance is a run of."""
-
-    id: Text = ""
-    name: Text = ""
-    name_en: Text = ""
-    version: Text = ""
-    version_id: Text = ""
-
-
-class Node(Shape):
-    """One step of a run. ``input`` and ``output`` are JSON text when SecMaster sent objects."""
-
-    instance_type: Text = ""
-    action_id: Text = ""
-    action_name: Text = ""
-    start_time: Moment = None
-    end_time: Moment = None
-    error_msg: Text = ""
-    input: JsonText = ""
-    output: JsonText = ""
-    parent_instance_id: Text = ""
-    status: Text = ""
-    succeed: Flag = None
-
-
 class Instance(Shape):
-    """One run of a workflow; ``nodes`` are empty unless the topology was asked for."""
+    """One run of a workflow; ``nodes`` are empty unless the topology was asked for.
+
+    ``evidence`` is what was read around it: it is no part of SecMaster's answer.
+    """
 
     id: Text = ""
     name: Text = ""
@@ -199,6 +158,7 @@ class Instance(Shape):
     retry_count: Whole = 0
     defense_id: Text = ""
     dataobject_id: Text = ""
+    evidence: Evidence | None = None
     nodes: Annotated[tuple[Node, ...], Rows] = Field(
         default=(), validation_alias=AliasPath("topology", "audit_logs")
     )
@@ -249,7 +209,8 @@ class TaskPage(BaseModel):
     @classmethod
     def of(cls, total: int, rows: Sequence[Any]) -> Self:
         # Where SecMaster's count is missing, what we hold is the least it can be.
-        return cls(total=max(total, len(rows)), tasks=tuple(map(Task.model_validate, rows)))
+        tasks = tuple(answered(Task, row) for row in rows)
+        return cls(total=max(total, len(rows)), tasks=tasks)
 
 
 class InstancePage(BaseModel):
@@ -262,7 +223,7 @@ class InstancePage(BaseModel):
 
     @classmethod
     def of(cls, total: int, rows: Sequence[Any]) -> Self:
-        instances = tuple(map(Instance.model_validate, rows))
+        instances = tuple(answered(Instance, row) for row in rows)
         return cls(total=max(total, len(rows)), instances=instances)
 
 

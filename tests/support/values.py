@@ -52,7 +52,7 @@ from bot.secmaster import (
     Task,
     TaskStatus,
 )
-from bot.secmaster.models import Shape
+from bot.secmaster.shapes import Shape
 from tests.support import pseudo
 from tests.support.samples import NOW
 
