@@ -35,8 +35,8 @@ from bot.operations.policy_reload import (
 from bot.operations.steps import without_traceback
 from bot.operations.unfinished import Sweeper
 from bot.operations.workflow import Operations
-from bot.policy.rules import asks_evidence
 from bot.policy.config import Config, ConfigError, PolicyHolder
+from bot.policy.rules import asks_evidence
 from bot.rotation import Rotation
 from bot.runtime.clock import Clock
 from bot.runtime.loop_lag import watch_loop

@@ -79,6 +79,7 @@ class Reads(Generic[V]):
         self,
         subject: Subject,
         show: ShowByClass[V],
+        *,
         client: Callable[[str], SecMaster],
         clock: Clock,
         timeouts: EvidenceTimeouts,
@@ -152,7 +153,9 @@ class EvidenceReader:
         is_decisive: Callable[[ObjectKind], bool] = lambda _kind: False,
     ) -> None:
         def reads(subject: Subject, show: ShowByClass[V], ttl: float) -> Reads[V]:
-            return Reads(subject, show, client, clock, timeouts, ttl)
+            return Reads(
+                subject, show, client=client, clock=clock, timeouts=timeouts, ttl=ttl
+            )
 
         self._clock = clock
         self._is_decisive = is_decisive
@@ -216,9 +219,7 @@ class EvidenceReader:
                 return await self._facts_of_run(reading, playbook_run) if playbook_run else {}
             case BusinessType.WORKFLOWPUBLISH:
                 version_id = snapshot.action_version_id
-                workflow = await reading.ask(
-                    self.workflows, snapshot.action_id, version=version_id
-                )
+                workflow = await reading.ask(self.workflows, snapshot.action_id, version=version_id)
                 version = await reading.ask(self.workflow_versions, version_id)
                 return {"workflow": workflow, "workflow_version": _without_taskflow(version)}
             case BusinessType.PLAYBOOKPUBLISH:
@@ -331,8 +332,7 @@ def merged(before: Evidence | None, after: Evidence) -> Evidence:
     failed = {unread.subject for unread in after.unread}
     is_run_unread = not failed.isdisjoint({Subject.RUN, Subject.PLAYBOOK_RUN})
     if is_run_unread:
-        kept = before.model_copy(update={"unread": after.unread, "decisive": after.decisive})
-        return kept
+        return before.model_copy(update={"unread": after.unread, "decisive": after.decisive})
     update: dict[str, Any] = {}
     if Subject.FINDING in failed:
         update = {

@@ -87,7 +87,9 @@ FINDING_FIELDS: tuple[Field[Finding], ...] = (
     Field("severity", lambda finding: finding.severity, decisive=True),
     Field("handle_status", lambda finding: finding.handle_status, decisive=True),
     Field("verification_state", lambda finding: finding.verification_state, decisive=True),
-    Field("resources", lambda finding: _listed(each.id for each in finding.resources), decisive=True),
+    Field(
+        "resources", lambda finding: _listed(each.id for each in finding.resources), decisive=True
+    ),
     Field("addresses", lambda finding: _listed(_addresses(finding)), decisive=True),
 )
 

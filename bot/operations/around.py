@@ -66,7 +66,7 @@ async def attach_fresh(services: Services, ref: Ref, snapshot: Snapshot) -> Snap
 async def attach_for_decision(
     services: Services, action: Action, ref: Ref, snapshot: Snapshot
 ) -> Snapshot:
-    """Return a snapshot with what a decision is made on: read anew only where a rule asks for it."""
+    """Return a snapshot with what a decision is made on: read only where a rule asks for it."""
     if asks_evidence(services.policy.current.rules, action):
         return await attach_fresh(services, ref, snapshot)
     return await attach_stored(services, ref, snapshot)

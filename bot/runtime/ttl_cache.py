@@ -45,7 +45,7 @@ class Entry(Generic[T]):
 
 
 class TtlCache(Generic[T]):
-    """Answers of ``look_up`` by key, each fresh for ``ttl`` seconds; at most one lookup a key at once.
+    """Answers of ``look_up`` by key, fresh for ``ttl`` seconds; at most one lookup a key at once.
 
     An older answer is looked up anew. It is used up to MAX_AGE where that takes longer than
     ``patience`` seconds, or fails in a way that may pass. ``retry_after`` says of a failure how

@@ -4,13 +4,29 @@ Every field may be missing, null or of another type, and then reads as empty. Al
 be an attacker's. https://support.huaweicloud.com/api-secmaster/
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
-from pydantic import AliasChoices, AliasPath, BaseModel, ConfigDict, Field
+from pydantic import (
+    AliasChoices,
+    AliasPath,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+)
 
-from bot.secmaster.shapes import Named, Node, Rows, Shape, WorkflowRef
+from bot.secmaster.shapes import (
+    DataObject,
+    Named,
+    Node,
+    Objects,
+    Rows,
+    Shape,
+    WorkflowRef,
+    answered,
+)
 from bot.secmaster.values import Flag, JsonText, Moment, Scalar, Text, Whole
 
 
@@ -61,7 +77,7 @@ class PlaybookInstanceStatus(StrEnum):
 
 
 class PlaybookOperation(StrEnum):
-    """https://support.huaweicloud.com/api-secmaster/OperatePlaybookInstance.html."""
+    """https://support.huaweicloud.com/api-secmaster/ChangePlaybookInstance.html."""
 
     RETRY = "RETRY"
     TERMINATE = "TERMINATE"
@@ -149,7 +165,7 @@ class DataSource(Shape):
     product_module: Text = ""
 
 
-class Finding(Shape):
+class Finding(DataObject):
     """An alert, an incident or another object of a data class, as it is in ``data_object``.
 
     ``dataclass_`` says of which class it is; ``type`` is SIMULATION, PLAYBOOK, MANUAL or
@@ -187,30 +203,23 @@ class Finding(Shape):
         default="",
         validation_alias=AliasChoices("region_id", AliasPath("environment", "region_id")),
     )
-    resources: Annotated[tuple[FindingResource, ...], Rows] = Field(
+    resources: Annotated[tuple[FindingResource, ...], Objects] = Field(
         default=(), validation_alias=AliasChoices("resources", "resource_list")
     )
-    connections: Annotated[tuple[Connection, ...], Rows] = Field(
+    connections: Annotated[tuple[Connection, ...], Objects] = Field(
         default=(), validation_alias=AliasChoices("connections", "network_list")
     )
-    users: Annotated[tuple[FindingUser, ...], Rows] = Field(
+    users: Annotated[tuple[FindingUser, ...], Objects] = Field(
         default=(), validation_alias=AliasChoices("users", "user_info")
     )
-    processes: Annotated[tuple[Process, ...], Rows] = Field(
+    processes: Annotated[tuple[Process, ...], Objects] = Field(
         default=(), validation_alias=AliasChoices("processes", "process")
     )
-    files: Annotated[tuple[FindingFile, ...], Rows] = Field(
+    files: Annotated[tuple[FindingFile, ...], Objects] = Field(
         default=(), validation_alias=AliasChoices("files", "file_info")
     )
     malware: Malware = Malware()
     remediation: Remediation = Remediation()
-
-    @classmethod
-    def of(cls, data: Mapping[str, Any]) -> Self:
-        """Read the ``data`` of ShowAlert, ShowIncident and ShowDataobject."""
-        inner = data.get("data_object")
-        fields = {key: value for key, value in data.items() if key != "data_object"}
-        return cls.model_validate((inner if isinstance(inner, dict) else {}) | fields)
 
 
 class Resource(Shape):
@@ -227,7 +236,10 @@ class Resource(Shape):
     ep_name: Text = Field(
         default="", validation_alias=AliasChoices("ep_name", AliasPath("environment", "ep_name"))
     )
-    governance_user: Scalar = ""
+    governance_user: Text = Field(
+        default="",
+        validation_alias=AliasChoices(AliasPath("governance_user", "name"), "governance_user"),
+    )
 
 
 class Workflow(Shape):
@@ -279,7 +291,7 @@ class PlaybookVersion(Shape):
     description: Text = ""
     trigger_type: Text = ""
     action_strategy: Text = ""
-    actions: Annotated[tuple[Named, ...], Rows] = ()
+    actions: Annotated[tuple[Named, ...], Objects] = ()
     creator_name: Text = Field(default="", validation_alias=AliasChoices("creator_name", "creator"))
     create_time: Moment = None
     update_time: Moment = None
@@ -339,7 +351,7 @@ class DefensePolicy(Shape):
     target_project_name: Text = ""
 
 
-class PolicyRecord(Shape):
+class PolicyRecord(DataObject):
     """A block, or a permission, that was set for an address or another target."""
 
     id: Text = ""
@@ -353,7 +365,7 @@ class PolicyRecord(Shape):
             "workflow_instance_id", AliasPath("workflow_instance", "workflow_instance_id")
         ),
     )
-    policies: Annotated[tuple[DefensePolicy, ...], Rows] = Field(
+    policies: Annotated[tuple[DefensePolicy, ...], Objects] = Field(
         default=(), validation_alias=AliasChoices("policies", "defense_policy_list")
     )
 
@@ -368,8 +380,32 @@ class PlaybookInstancePage(BaseModel):
 
     @classmethod
     def of(cls, total: int, rows: Sequence[Any]) -> Self:
-        instances = tuple(map(PlaybookInstance.model_validate, rows))
+        instances = tuple(answered(PlaybookInstance, row) for row in rows)
         return cls(total=max(total, len(rows)), instances=instances)
+
+
+class PlaybookReceipt(BaseModel):
+    """SecMaster's answer to an operation on a playbook instance: the instance as it is now."""
+
+    model_config = ConfigDict(frozen=True)
+
+    status: int
+    request_id: str
+    instance: PlaybookInstance
+
+
+class PolicyRecordPage(BaseModel):
+    """A page of the ``total`` policy records that match."""
+
+    model_config = ConfigDict(frozen=True)
+
+    total: int
+    records: tuple[PolicyRecord, ...]
+
+    @classmethod
+    def of(cls, total: int, rows: Sequence[Any]) -> Self:
+        records = tuple(PolicyRecord.of(row) for row in rows if isinstance(row, dict))
+        return cls(total=max(total, len(rows)), records=records)
 
 
 class Unread(Shape):
@@ -407,6 +443,6 @@ class Evidence(Shape):
     playbook: Named = Named()
     playbook_definition: Playbook | None = None
     playbook_version: PlaybookVersion | None = None
-    upcoming: tuple[Text, ...] = ()
-    unread: tuple[Unread, ...] = ()
-    decisive: bool = False
+    upcoming: Annotated[tuple[Text, ...], Rows] = ()
+    unread: Annotated[tuple[Unread, ...], Objects] = ()
+    decisive: Annotated[bool, BeforeValidator(lambda value: value is True)] = False

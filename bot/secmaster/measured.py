@@ -32,6 +32,19 @@ class Endpoint(StrEnum):
     UPLOAD_ATTACHMENT = "UploadAttachment"
     SHOW_ATTACHMENT = "ShowAttachment"
     DOWNLOAD_ATTACHMENT = "DownloadAttachment"
+    SHOW_ALERT = "ShowAlert"
+    SHOW_INCIDENT = "ShowIncident"
+    SHOW_DATAOBJECT = "ShowDataobject"
+    SHOW_RESOURCE = "ShowResource"
+    SEARCH_POLICY_RECORDS = "SearchPolicyRecord"
+    SHOW_WORKFLOW = "ShowAopWorkflow"
+    SHOW_WORKFLOW_VERSION = "ShowAopWorkflowVersion"
+    SHOW_PLAYBOOK = "ShowPlaybook"
+    SHOW_PLAYBOOK_VERSION = "ShowPlaybookVersion"
+    SHOW_PLAYBOOK_INSTANCE = "ShowPlaybookInstance"
+    LIST_PLAYBOOK_INSTANCES = "ListPlaybookInstances"
+    CHANGE_PLAYBOOK_INSTANCE = "ChangePlaybookInstance"
+    SHOW_PLAYBOOK_TOPOLOGY = "ShowPlaybookTopology"
 
 
 class RequestOutcome(StrEnum):

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Self
 from pydantic import AliasPath, BaseModel, ConfigDict, Field
 
 from bot.secmaster.findings import Evidence
-from bot.secmaster.shapes import Named, Node, Rows, Shape, WorkflowRef
+from bot.secmaster.shapes import Named, Node, Rows, Shape, WorkflowRef, answered
 from bot.secmaster.values import Flag, Moment, Text, Whole
 
 
@@ -209,7 +209,8 @@ class TaskPage(BaseModel):
     @classmethod
     def of(cls, total: int, rows: Sequence[Any]) -> Self:
         # Where SecMaster's count is missing, what we hold is the least it can be.
-        return cls(total=max(total, len(rows)), tasks=tuple(map(Task.model_validate, rows)))
+        tasks = tuple(answered(Task, row) for row in rows)
+        return cls(total=max(total, len(rows)), tasks=tasks)
 
 
 class InstancePage(BaseModel):
@@ -222,7 +223,7 @@ class InstancePage(BaseModel):
 
     @classmethod
     def of(cls, total: int, rows: Sequence[Any]) -> Self:
-        instances = tuple(map(Instance.model_validate, rows))
+        instances = tuple(answered(Instance, row) for row in rows)
         return cls(total=max(total, len(rows)), instances=instances)
 
 

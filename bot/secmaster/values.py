@@ -31,7 +31,9 @@ def text(value: object) -> str:
 
 
 def scalar(value: object) -> str:
-    """Return a string as it is, a number or a flag as text, anything else as ``""``."""
+    """Return a string as it is, a number or a flag as in JSON, anything else as ``""``."""
+    if isinstance(value, bool):
+        return str(value).lower()
     return text(str(value)) if isinstance(value, str | int | float) else ""
 
 
@@ -39,11 +41,16 @@ def json_text(value: object) -> str:
     """Return a string as it is, an object or list as its JSON text."""
     if isinstance(value, str) or value is None:
         return text(value)
-    return text(json.dumps(value, ensure_ascii=False))
+    try:
+        return text(json.dumps(value, ensure_ascii=False))
+    except RecursionError:  # it was read where the stack was less deep
+        return ""
 
 
 def whole(value: object) -> int:
-    """Return a whole number, also one written as a string; anything else as 0."""
+    """Return a whole number, also one written as ``85.0`` or a string; anything else as 0."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
     if isinstance(value, bool) or not isinstance(value, int | str):
         return 0
     try:

@@ -282,9 +282,7 @@ class Cards:
             fingerprints = {card.rendered_fingerprint for card in state.cards}
             if state.snapshot and fingerprints.isdisjoint({STALE, VANISHED}):
                 stored = snapshots.stored(state.snapshot)
-                await asyncio.to_thread(
-                    self._store.snapshots.save, ref, stored, self._clock.now()
-                )
+                await asyncio.to_thread(self._store.snapshots.save, ref, stored, self._clock.now())
                 await self._publish(replace(state, stale=False), only_outdated=True)
 
     async def _draw_cards(self, ref: Ref, *, only_outdated: bool) -> int:

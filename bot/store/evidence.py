@@ -8,8 +8,7 @@ import sqlalchemy as sa
 
 from bot.domain.evidence import is_complete, merged
 from bot.domain.objects import Ref
-from bot.domain.snapshots import Snapshot, with_evidence, without_evidence
-from bot.domain.snapshots import rendered_fingerprint
+from bot.domain.snapshots import Snapshot, rendered_fingerprint, with_evidence
 from bot.secmaster import Evidence, Task
 from bot.store.repository import Repository
 from bot.store.tables import cards, evidence, tracked_objects
@@ -41,7 +40,7 @@ class StoredEvidence(Repository):
     """The table of evidence."""
 
     def save(self, ref: Ref, reading: Evidence, at: datetime) -> SavedEvidence:
-        """Store what was read around an object at a time; what could not be read stays as it was."""
+        """Store what was read around an object; what could not be read stays as it was."""
         with self.engine.begin() as connection:
             before = of(connection, ref)
             after = merged(before, reading)

@@ -37,9 +37,7 @@ def save(
         }
         last = {"snapshot": snapshot.snapshot}
         upsert = insert(snapshots).values(row)
-        connection.execute(
-            upsert.on_conflict_do_update(index_elements=["fingerprint"], set_=last)
-        )
+        connection.execute(upsert.on_conflict_do_update(index_elements=["fingerprint"], set_=last))
 
 
 class Snapshots(Repository):

@@ -208,9 +208,7 @@ class TrackedObjects(Repository):
 
     def open_tasks(self, limit: int) -> list[TrackedObject]:
         """Return up to ``limit`` tasks that wait, most urgent first."""
-        query = TRACKED.where(
-            tracked_objects.c.kind == "task", tracked_objects.c.open
-        )
+        query = TRACKED.where(tracked_objects.c.kind == "task", tracked_objects.c.open)
         return _most_urgent_first(self._fetch(query.order_by(*MOST_URGENT_TASKS), limit))
 
     def open_in(self, workspace: str, kind: ObjectKind, limit: int) -> list[TrackedObject]:
@@ -232,9 +230,7 @@ class TrackedObjects(Repository):
 
     def open_failures(self, limit: int) -> list[TrackedObject]:
         """Return up to ``limit`` runs that failed, latest first."""
-        query = TRACKED.where(
-            tracked_objects.c.kind == "instance", tracked_objects.c.open
-        )
+        query = TRACKED.where(tracked_objects.c.kind == "instance", tracked_objects.c.open)
         return _most_urgent_first(self._fetch(query.order_by(*LATEST_FAILURES), limit))
 
     def backlog(self, workspace: str) -> list[TrackedObject]:

@@ -32,7 +32,8 @@ class CardCompletion:
     async def run(self) -> None:
         """Complete what was posted; never ends."""
         workers = [
-            asyncio.create_task(self._work()) for _ in range(self._services.timeouts.evidence.at_once)
+            asyncio.create_task(self._work())
+            for _ in range(self._services.timeouts.evidence.at_once)
         ]
         try:
             await asyncio.gather(*workers)

@@ -92,15 +92,15 @@ async def redraw(services: Services, ref: Ref) -> int:
     """Draw an object's outdated cards; return how many. Raises one of SECMASTER_DOWN."""
     try:
         drawn = await services.cards.redraw_outdated(ref)
-        if drawn:  # the object has changed: so may have what is around it
-            services.cards.incomplete.put_nowait(IncompleteCards(ref))
-        return drawn
     except (Refused, Unreadable, SlackFailed) as error:
         log.warning("card not refreshed", extra={"ref": str(ref), "error": str(error)})
         # What Slack did not take is tried again; what can't be read must not stand before others.
         is_stale = isinstance(error, SlackFailed)
         await asyncio.to_thread(services.store.tracked.mark_stale, ref, stale=is_stale)
         return int(is_stale)  # an update that Slack did not take was one as well
+    if drawn:  # the object has changed: so may have what is around it
+        services.cards.incomplete.put_nowait(IncompleteCards(ref))
+    return drawn
 
 
 async def follow_retry(services: Services, retry: FollowedRetry) -> int:

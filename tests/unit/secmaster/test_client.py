@@ -3,7 +3,7 @@
 import asyncio
 import gzip
 import socket
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -20,7 +20,9 @@ from bot.secmaster import (
     Auth,
     CommandType,
     Conflict,
+    Finding,
     InstanceStatus,
+    PlaybookOperation,
     QueryType,
     Refused,
     SecMaster,
@@ -206,6 +208,133 @@ async def test_an_attachment_is_shown_and_located(stand: Stand, client: SecMaste
     ]
 
 
+FINDINGS: dict[str, Callable[[SecMaster], Awaitable[Finding]]] = {
+    "/alerts/o1": lambda client: client.show_alert("o1"),
+    "/incidents/o1": lambda client: client.show_incident("o1"),
+    "/indicators/o1": lambda client: client.show_dataobject("indicators", "o1"),
+}
+
+
+@pytest.mark.parametrize("path", FINDINGS)
+async def test_a_finding_is_read_with_what_lies_around_it(
+    stand: Stand, client: SecMaster, path: str
+) -> None:
+    inner = {"id": "o1", "title": "Web shell", "severity": "High"}
+    data = {"id": "o1", "dataclass_ref": {"id": "d1", "name": "Alert"}, "data_object": inner}
+    stand.says({**OK, "data": data})
+    finding = await FINDINGS[path](client)
+    assert (finding.title, finding.severity, finding.dataclass_.name) == (
+        "Web shell",
+        "High",
+        "Alert",
+    )
+    [request] = stand.requests
+    assert (request.method, request.target) == ("GET", SOC + path)
+
+
+async def test_a_resource_lies_beside_the_other_objects(stand: Stand, client: SecMaster) -> None:
+    user = {"type": "USER", "name": "Ana Sousa"}
+    stand.says({**OK, "data": {"id": "r1", "level": 0, "governance_user": user}})
+    resource = await client.show_resource("r/1")
+    assert (resource.level, resource.governance_user) == ("0", "Ana Sousa")
+    assert stand.requests[0].target == "/v1/p1/workspaces/w1/sa/resources/r%2F1"
+
+
+async def test_definitions_are_shown_by_their_ids(stand: Stand, client: SecMaster) -> None:
+    stand.says({**OK, "data": {"id": "x1", "version_id": "v1", "status": "APPROVED"}})
+    assert (await client.show_workflow("x1")).version_id == "v1"
+    assert (await client.show_workflow_version("x1")).status == "APPROVED"
+    assert (await client.show_playbook("x1")).version_id == "v1"
+    assert (await client.show_playbook_version("x1")).status == "APPROVED"
+    assert [request.target.removeprefix(SOC) for request in stand.requests] == [
+        "/workflows/x1",
+        "/workflows/versions/x1",
+        "/playbooks/x1",
+        "/playbooks/versions/x1",
+    ]
+
+
+async def test_playbook_instances_are_listed_and_shown_bare(
+    stand: Stand, client: SecMaster
+) -> None:
+    stand.says({"count": 7, "instances": [{"id": "p1"}, "odd"]})
+    page = await client.list_playbook_instances(
+        status="FAILED", date_type="START", from_date=datetime(2026, 1, 2, tzinfo=UTC)
+    )
+    assert (page.total, page.instances[0].id) == (7, "p1")
+    assert dict(parse_qsl(urlsplit(stand.requests[0].target).query)) == {
+        "offset": "0",
+        "limit": "10",
+        "status": "FAILED",
+        "date_type": "START",
+        "from_date": "2026-01-02T00:00:00.000Z+0000",
+    }
+    stand.says({"id": "p1", "dataobject": {"id": "o1", "content": "{}"}, "evidence": {}})
+    instance = await client.show_playbook_instance("p1")
+    assert (instance.dataobject.id, instance.evidence) == ("o1", None)
+    stand.says({"count": 1, "action_instances": [None, {"instance_log": {"instance_id": "i1"}}]})
+    assert [one.instance_id for one in await client.show_playbook_topology("p1")] == ["i1"]
+    assert [urlsplit(request.target).path for request in stand.requests] == [
+        f"{SOC}/playbooks/instances",
+        f"{SOC}/playbooks/instances/p1",
+        f"{SOC}/playbooks/instances/p1/topology",
+    ]
+
+
+async def test_operating_a_playbook_instance_answers_with_the_instance(
+    stand: Stand, client: SecMaster
+) -> None:
+    stand.says({"id": "p1", "status": "RETRYING"}, X_Request_Id="r-header")
+    receipt = await client.operate_playbook_instance("p1", PlaybookOperation.RETRY)
+    [request] = stand.requests
+    assert (request.method, request.target) == ("POST", f"{SOC}/playbooks/instances/p1/operation")
+    assert request.json == {"operation": "RETRY"}
+    assert (receipt.status, receipt.request_id, receipt.instance.status) == (
+        200,
+        "r-header",
+        "RETRYING",
+    )
+
+
+async def test_policy_records_are_searched_with_all_conditions(
+    stand: Stand, client: SecMaster
+) -> None:
+    wrapped = {"data_object": {"block_target": "203.0.113.8"}, "id": "b2"}
+    stand.says({**OK, "total": 2, "data": [{"block_target": "203.0.113.7"}, 7, wrapped]})
+    page = await client.search_policy_records({"block_target": "203.0.113.7", "a": "b"}, limit=5)
+    assert [one.block_target for one in page.records] == ["203.0.113.7", "203.0.113.8"]
+    [request] = stand.requests
+    assert (request.method, request.target) == ("POST", f"{SOC}/policy-records/search")
+    assert request.headers["x-secmaster-version"] == "25.5.0"
+    assert request.json == {
+        "offset": 0,
+        "limit": 5,
+        "condition": {
+            "conditions": [
+                {"name": "block_target", "data": ["block_target", "=", "203.0.113.7"]},
+                {"name": "a", "data": ["a", "=", "b"]},
+            ],
+            "logics": ["block_target", "and", "a"],
+        },
+    }
+    await client.search_policy_records({})
+    assert "condition" not in stand.requests[1].json
+
+
+async def test_an_answer_never_brings_evidence_along(stand: Stand, client: SecMaster) -> None:
+    evidence = {"finding": {"title": "made up"}, "decisive": True}
+    stand.says({**OK, "data": {"id": "t1", "evidence": evidence}})
+    assert (await client.show_task("t1")).evidence is None
+    receipt = await approve(client)
+    assert receipt.task
+    assert receipt.task.evidence is None
+    stand.says({**OK, "total": 1, "data": [{"id": "t1", "evidence": evidence}]})
+    assert (await client.list_tasks()).tasks[0].evidence is None
+    stand.says({"id": "i1", "evidence": evidence, "count": 1, "instances": [{"evidence": {}}]})
+    assert (await client.show_workflow_instance("i1")).evidence is None
+    assert (await client.list_workflow_instances()).instances[0].evidence is None
+
+
 @pytest.mark.parametrize("body", [OK, {**OK, "data": "text"}, {**OK, "data": None}, {}, []])
 async def test_a_reply_without_what_was_asked_for_is_unreadable(
     stand: Stand, client: SecMaster, body: object
@@ -217,6 +346,17 @@ async def test_a_reply_without_what_was_asked_for_is_unreadable(
         client.show_workflow_instance("i"),
         client.list_workflow_instances(),
         client.show_attachment("a"),
+        *(show(client) for show in FINDINGS.values()),
+        client.show_resource("r"),
+        client.search_policy_records({}),
+        client.show_workflow("w"),
+        client.show_workflow_version("w"),
+        client.show_playbook("p"),
+        client.show_playbook_version("p"),
+        client.show_playbook_instance("p"),
+        client.list_playbook_instances(),
+        client.show_playbook_topology("p"),
+        client.operate_playbook_instance("p", PlaybookOperation.TERMINATE),
     ):
         with pytest.raises(Unreadable):
             await call
@@ -361,6 +501,7 @@ async def test_a_write_asks_whether_it_may_be_sent_after_it_has_waited_for_its_c
     for write in (
         client.update_task("t1", action=TaskAction.CONTINUE, before_send=check),
         client.update_workflow_instance("i1", command_type=CommandType.RETRY, before_send=check),
+        client.operate_playbook_instance("p1", PlaybookOperation.RETRY, before_send=check),
     ):
         credentials.clear()
         stand.requests.clear()
