@@ -52,12 +52,18 @@ class Subject(StrEnum):
 
     RUN = "run"
     PLAYBOOK_RUN = "playbook_run"
+    ALERT = "alert"
+    INCIDENT = "incident"
     FINDING = "finding"
     RESOURCE = "resource"
     WORKFLOW = "workflow"
     WORKFLOW_VERSION = "workflow_version"
     PLAYBOOK = "playbook"
     PLAYBOOK_VERSION = "playbook_version"
+
+
+# What a finding is called, by the path of its class; those of other classes are only findings.
+FINDINGS = {"alerts": Subject.ALERT, "incidents": Subject.INCIDENT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +113,9 @@ class Reads(Generic[V]):
 
         An answer is kept by its ``version`` as well.
         """
+        subject = FINDINGS.get(class_name, self._subject)
         if not 0 < len(id_.strip(" .")) <= MAX_ID:
-            return Unread(subject=self._subject, code=NOT_ASKED)
+            return Unread(subject=subject, code=NOT_ASKED)
         until, reason = self._closed.get((workspace, class_name), (0.0, None))
         if reason and not fresh and self._clock.monotonic() < until:
             return reason
@@ -117,7 +124,7 @@ class Reads(Generic[V]):
             answer = await self._answers.get(key, fresh=fresh)
         except SecMasterError as error:
             unread = Unread(
-                subject=self._subject,
+                subject=subject,
                 status=error.status or 0,
                 code=error.code,
                 request_id=error.request_id,
@@ -127,7 +134,7 @@ class Reads(Generic[V]):
                 self._closed[workspace, class_name] = until, unread
             return unread
         except TimeoutError:
-            return Unread(subject=self._subject, code=TIMED_OUT)
+            return Unread(subject=subject, code=TIMED_OUT)
         self._closed.pop((workspace, class_name), None)
         return answer
 
@@ -153,9 +160,7 @@ class EvidenceReader:
         is_decisive: Callable[[ObjectKind], bool] = lambda _kind: False,
     ) -> None:
         def reads(subject: Subject, show: ShowByClass[V], ttl: float) -> Reads[V]:
-            return Reads(
-                subject, show, client=client, clock=clock, timeouts=timeouts, ttl=ttl
-            )
+            return Reads(subject, show, client=client, clock=clock, timeouts=timeouts, ttl=ttl)
 
         self._clock = clock
         self._is_decisive = is_decisive
@@ -322,7 +327,10 @@ def _without_taskflow(version: WorkflowVersion | None) -> WorkflowVersion | None
 
 def is_complete(evidence: Evidence) -> bool:
     """Return whether nothing is to be tried again: what does not exist is read as well."""
-    return all(unread.status == HTTPStatus.NOT_FOUND for unread in evidence.unread)
+    return all(
+        unread.status == HTTPStatus.NOT_FOUND or unread.code == NOT_ASKED
+        for unread in evidence.unread
+    )
 
 
 def merged(before: Evidence | None, after: Evidence) -> Evidence:
@@ -330,11 +338,12 @@ def merged(before: Evidence | None, after: Evidence) -> Evidence:
     if before is None or is_complete(after):
         return after
     failed = {unread.subject for unread in after.unread}
+    is_finding_unread = not failed.isdisjoint({Subject.FINDING, *FINDINGS.values()})
     is_run_unread = not failed.isdisjoint({Subject.RUN, Subject.PLAYBOOK_RUN})
     if is_run_unread:
         return before.model_copy(update={"unread": after.unread, "decisive": after.decisive})
     update: dict[str, Any] = {}
-    if Subject.FINDING in failed:
+    if is_finding_unread:
         update = {
             "finding": before.finding,
             "resource": before.resource,

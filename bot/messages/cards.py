@@ -9,7 +9,7 @@ from bot.domain.actions import BY_NAME, OPEN_STATUSES, TABLE
 from bot.domain.approvals import ApprovalRequest, RequestNews
 from bot.domain.operations import OperationState, StandingOperation
 from bot.domain.snapshots import Snapshot
-from bot.messages import approvals
+from bot.messages import approvals, evidence
 from bot.messages.blocks import (
     Message,
     RenderContext,
@@ -89,11 +89,13 @@ def card(
         *_last_event(catalogue, snapshot, standing_operation, request_news),
         *(_snooze(render_context) if is_open else []),
     ]
+    around = evidence.lines(catalogue, snapshot.evidence)
     needed_lines = needed_approvals(render_context, snapshot, requests)
     blocks = [
         header(name),
         *(mention_block(render_context) if is_open else []),
         fields(facts(render_context, snapshot)),
+        *([section("\n".join(around))] if around else []),
         *([section("\n".join(state_lines))] if state_lines else []),
         *card_passages(catalogue, snapshot),
         *more,
