@@ -5,9 +5,19 @@ and refuses what the real one would. ``seed`` names the records it starts with.
 """
 
 from bot.sandbox.secmaster import seed
+from bot.sandbox.secmaster.around_api import FINDINGS, READS
 from bot.sandbox.secmaster.journal import Received
 from bot.sandbox.secmaster.server import SecMasterSandbox
 from bot.sandbox.secmaster.wire import Person, Rejection
 from bot.sandbox.secmaster.world import World
 
-__all__ = ["Person", "Received", "Rejection", "SecMasterSandbox", "World", "seed"]
+__all__ = [
+    "FINDINGS",
+    "READS",
+    "Person",
+    "Received",
+    "Rejection",
+    "SecMasterSandbox",
+    "World",
+    "seed",
+]

@@ -1,23 +1,22 @@
-"""SecMaster's nine endpoints and IAM's one: each request turned into a call of the world.
+"""SecMaster's endpoints and IAM's one: each request turned into a call of the world.
 
 Paths and replies: https://support.huaweicloud.com/api-secmaster/
 """
 
 import secrets
-from typing import Any
 from urllib.parse import quote
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from bot.sandbox import strict_json
+from bot.sandbox.secmaster.answers import SOC, envelope, json_object, person
+from bot.sandbox.secmaster.around_api import AroundApi
 from bot.sandbox.secmaster.authentication import Authenticator
-from bot.sandbox.secmaster.gateway import CALLER, REQUEST_ID
 from bot.sandbox.secmaster.listing import Listing, without_topology
-from bot.sandbox.secmaster.wire import INVALID, OK, IamRejection, Person, Record, Rejection
+from bot.sandbox.secmaster.wire import INVALID, IamRejection, Rejection
 from bot.sandbox.secmaster.world import World
 
-SOC = "/v1/{project_id}/workspaces/{workspace_id}/soc"
 OBJECTS = "/_sandbox/objects/{attach_id}"
 
 
@@ -28,6 +27,7 @@ class Api:
         self._world = world
         self._authenticator = authenticator
         self._listing = Listing(world)
+        self._around = AroundApi(world, self._listing)
         # A download link works only with this, so that nobody can guess one.
         self._signature = secrets.token_hex(16)
 
@@ -49,6 +49,7 @@ class Api:
             ),
             web.post("/v3/auth/tokens", self.create_token, name="CreateToken"),
             web.get(OBJECTS, self.serve_object),
+            *self._around.routes(),
         ]
 
     def endpoints(self) -> list[str]:
@@ -56,15 +57,15 @@ class Api:
         return [str(route.kwargs["name"]) for route in self.routes() if "name" in route.kwargs]
 
     async def list_tasks(self, request: web.Request) -> web.Response:
-        return _envelope(request, **self._listing.tasks(request.query))
+        return envelope(request, **self._listing.tasks(request.query))
 
     async def show_task(self, request: web.Request) -> web.Response:
-        return _envelope(request, data=self._world.task(request.match_info["task_id"]))
+        return envelope(request, data=self._world.task(request.match_info["task_id"]))
 
     async def update_task(self, request: web.Request) -> web.Response:
-        body = await _object(request)
-        task = self._world.update_task(request.match_info["task_id"], body, _person(request))
-        return _envelope(request, data=task)
+        body = await json_object(request)
+        task = self._world.update_task(request.match_info["task_id"], body, person(request))
+        return envelope(request, data=task)
 
     async def list_instances(self, request: web.Request) -> web.Response:
         return web.json_response(self._listing.instances(request.query))
@@ -75,9 +76,9 @@ class Api:
         return web.json_response(instance if with_topology else without_topology(instance))
 
     async def update_instance(self, request: web.Request) -> web.Response:
-        body = await _object(request)
-        self._world.update_instance(request.match_info["id"], body, _person(request))
-        return _envelope(request)
+        body = await json_object(request)
+        self._world.update_instance(request.match_info["id"], body, person(request))
+        return envelope(request)
 
     async def upload(self, request: web.Request) -> web.Response:
         if request.content_type != "multipart/form-data":
@@ -91,18 +92,18 @@ class Api:
         file = form.get("uploadFile")
         if not isinstance(file, web.FileField):
             raise Rejection(400, INVALID, "parameter uploadFile is required")
-        stored = self._world.upload(file.filename, file.file.read(), _person(request))
+        stored = self._world.upload(file.filename, file.file.read(), person(request))
         summary = {key: stored[key] for key in ("id", "file_name", "workspace_id")}
-        return _envelope(request, data=summary)
+        return envelope(request, data=summary)
 
     async def show_attachment(self, request: web.Request) -> web.Response:
-        return _envelope(request, data=self._world.attachment(request.match_info["attach_id"]))
+        return envelope(request, data=self._world.attachment(request.match_info["attach_id"]))
 
     async def download(self, request: web.Request) -> web.Response:
         attachment = self._world.attachment(request.match_info["attach_id"])
         path = OBJECTS.format(attach_id=attachment["id"])
         link = f"{request.scheme}://{request.host}{path}?Signature={self._signature}"
-        return _envelope(request, data=link)
+        return envelope(request, data=link)
 
     async def serve_object(self, request: web.Request) -> web.Response:
         """Serve a file as the object storage behind a download link does."""
@@ -126,27 +127,3 @@ class Api:
             raise IamRejection(400, "Bad Request", "The request body is not JSON") from None
         token, description = self._authenticator.issue(body)
         return web.json_response(description, status=201, headers={"X-Subject-Token": token})
-
-
-def _envelope(request: web.Request, **fields: Any) -> web.Response:
-    envelope = {
-        "code": OK,
-        "message": "",
-        "request_id": request[REQUEST_ID],
-        "success": True,
-    }
-    return web.json_response(envelope | fields)
-
-
-def _person(request: web.Request) -> Person:
-    return request[CALLER].person
-
-
-async def _object(request: web.Request) -> Record:
-    try:
-        body = strict_json.loads(await request.read())
-    except ValueError:
-        body = None
-    if not isinstance(body, dict):
-        raise Rejection(400, INVALID, "the body must be a JSON object")
-    return body

@@ -10,15 +10,17 @@ from pydantic import ValidationError
 
 from bot.sandbox import strict_json
 from bot.sandbox.changes import Changes
-from bot.sandbox.faults import Faults, error_message
+from bot.sandbox.faults import Fault, Faults, error_message
 from bot.sandbox.secmaster import schemas
+from bot.sandbox.secmaster.around_api import FINDINGS, READS
 from bot.sandbox.secmaster.arrivals import THROTTLED
+from bot.sandbox.secmaster.findings import ALERT, INCIDENT, connection, resource_ref
 from bot.sandbox.secmaster.journal import Journal, shortened
 from bot.sandbox.secmaster.overview import overview
 from bot.sandbox.secmaster.runs import Script
 from bot.sandbox.secmaster.scheduler import Scheduler
-from bot.sandbox.secmaster.wire import Person, Rejection, node_record, stamp
-from bot.sandbox.secmaster.world import World
+from bot.sandbox.secmaster.wire import Person, Record, Rejection, node_record, stamp
+from bot.sandbox.secmaster.world import World, about
 
 Endpoint = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -54,6 +56,8 @@ class Control:
             web.post("/_sandbox/instances", _with_errors(self.add_instance)),
             web.delete("/_sandbox/instances/{id}", _with_errors(self.delete_instance)),
             web.post("/_sandbox/instances/{id}/fail", _with_errors(self.fail)),
+            web.post("/_sandbox/findings/{id}", _with_errors(self.change_finding)),
+            web.post("/_sandbox/reads", _with_errors(self.refuse_reads)),
             web.post("/_sandbox/arrivals", _with_errors(self.add_many)),
             web.post("/_sandbox/clock", _with_errors(self.set_clock)),
         ]
@@ -90,10 +94,48 @@ class Control:
 
     async def add_task(self, request: web.Request) -> web.Response:
         new = schemas.NewTask.model_validate_json(await _body(request))
-        fields = new.model_dump(exclude_none=True, exclude={"due_in"})
+        fields = new.model_dump(exclude_none=True, exclude={"due_in", "finding"})
         if new.due_in is not None:
             fields["due_date"] = stamp(self._world.clock() + timedelta(seconds=new.due_in))
-        return web.json_response(self._world.add_task(**fields), status=201)
+        task = self._world.add_task(self._add_finding(new.finding), **fields)
+        return web.json_response(task, status=201)
+
+    def _add_finding(self, new: schemas.NewFinding | None) -> Record | None:
+        """Add the object that a task or an instance is about, and its asset; None without one."""
+        if new is None:
+            return None
+        findings, resources = self._world.findings, []
+        if new.asset:
+            findings.add_resource(f"resource-{new.asset}", new.asset, new.level)
+            resources.append(resource_ref(f"resource-{new.asset}", new.asset))
+        finding = self._world.add_finding(
+            {"Alert": ALERT, "Incident": INCIDENT}[new.dataclass],
+            id=new.id or str(uuid4()),
+            resource_list=resources,
+            network_list=[connection(address) for address in new.addresses],
+            user_info=[{"user_id": "", "user_name": name} for name in new.users],
+            **new.model_dump(
+                include={"title", "description", "severity", "handle_status", "count"}
+            ),
+        )
+        findings.tick(finding["id"], new.count_every)
+        return finding
+
+    async def change_finding(self, request: web.Request) -> web.Response:
+        change = schemas.FindingChange.model_validate_json(await _body(request))
+        fields = change.model_dump(exclude_none=True)
+        return web.json_response(self._world.change_finding(request.match_info["id"], **fields))
+
+    async def refuse_reads(self, request: web.Request) -> web.Response:
+        """Refuse the reads around tasks as a poorer region or a poorer IAM user meets them."""
+        reads = schemas.Reads.model_validate_json(await _body(request))
+        for endpoint in READS:
+            await self._faults.clear(endpoint)
+        refused = {"none": (), "all": READS, "findings": FINDINGS}[reads.refused]
+        for endpoint in refused:
+            status = 404 if reads.refused == "all" else 403
+            await self._faults.set(Fault(on=endpoint, status=status))
+        return web.json_response(reads.model_dump())
 
     async def delete_task(self, request: web.Request) -> web.Response:
         return web.json_response(self._world.delete_task(request.match_info["id"]))
@@ -139,6 +181,7 @@ class Control:
             trigger_type=new.trigger_type,
             end_time=end_time,
             topology={"audit_logs": [node]},
+            **about(self._add_finding(new.finding)),
         )
         return web.json_response(instance, status=201)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from itertools import chain
 
 from bot.sandbox.secmaster.wire import (
     BUSINESS_TYPES,
@@ -28,10 +29,11 @@ _INSTANCE_SORTS = {
     "update_time": "end_time",
 }
 _CACHE_SIZE = 64  # queries
+LAST_PLAYBOOK_INSTANCE = 10_000  # what offset and limit may not reach together
 
 
 class Listing:
-    """The two lists of a world. Results are in ``cache`` until something changes."""
+    """The lists of a world. ``cache`` has results for tasks and instances until a change."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -55,6 +57,14 @@ class Listing:
         instances = self._select("instances", query)
         page = [without_topology(instance) for instance in instances[start : start + limit]]
         return {"count": len(instances), "instances": page}
+
+    def playbook_instances(self, query: Query) -> Record:
+        """Return ``{count, instances}`` for a ListPlaybookInstances query, the newest first."""
+        limit = _number(query, "limit", 10, 1, LAST_PLAYBOOK_INSTANCE - 1)
+        start = _number(query, "offset", 0, 0, LAST_PLAYBOOK_INSTANCE - limit - 1)
+        instances = _filtered(self._world.playbooks.instances.values(), _playbook_filters(query))
+        instances.sort(key=lambda one: (one["start_time"], one["id"]), reverse=True)
+        return {"count": len(instances), "instances": instances[start : start + limit]}
 
     def _select(self, kind: str, query: Query) -> list[Record]:
         """Return all records of a kind that pass the query's filters, sorted."""
@@ -117,6 +127,23 @@ def _instance_filters(query: Query) -> list[Filter]:
     ]
 
 
+def _playbook_filters(query: Query) -> list[Filter]:
+    status = _choice(query, "status", STATUSES)
+    trigger = _choice(query, "trigger_type", ("TIMER", "EVENT"))
+    date_type = _choice(query, "date_type", ("START", "END"), "START")
+    names = [
+        _containing_in(query.get(f"{part}_name", ""), part)
+        for part in ("playbook", "dataclass", "dataobject")
+    ]
+    return [
+        *_equal(status, lambda instance: instance["status"]),
+        *_equal(trigger, lambda instance: instance["trigger_type"]),
+        *_containing(query.get("name", ""), "name"),
+        *chain.from_iterable(names),
+        *_between(query, "start_time" if date_type == "START" else "end_time"),
+    ]
+
+
 def _equal(value: str, field: Callable[[Record], str]) -> list[Filter]:
     """Return the filter that ``field`` equals ``value``; none for an empty value."""
     return [lambda record: field(record) == value] if value else []
@@ -129,13 +156,18 @@ def _containing(text: str, *fields: str) -> list[Filter]:
     return [lambda record: text in "\n".join(record.get(field) or "" for field in fields)]
 
 
+def _containing_in(text: str, part: str) -> list[Filter]:
+    """Return the filter that the name of a part contains ``text``; none for an empty text."""
+    return [lambda record: text in (record[part].get("name") or "")] if text else []
+
+
 def _between(query: Query, field: str) -> list[Filter]:
     """Return the filters of the query's ``from_date`` and ``to_date`` on a record's time."""
     filters: list[Filter] = []
     if since := _time(query, "from_date"):
-        filters.append(lambda record: read_stamp(record[field]) >= since)
+        filters.append(lambda record: bool(record[field]) and read_stamp(record[field]) >= since)
     if until := _time(query, "to_date"):
-        filters.append(lambda record: read_stamp(record[field]) <= until)
+        filters.append(lambda record: bool(record[field]) and read_stamp(record[field]) <= until)
     return filters
 
 

@@ -15,6 +15,45 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
+Severity = Literal["Tips", "Low", "Medium", "High", "Fatal"]
+
+
+class NewFinding(_Strict):
+    """An alert or incident that a new task or instance is about; ``level`` is its asset's.
+
+    ``count_every`` is the seconds in which one more occurrence is counted, 0 for none.
+    """
+
+    dataclass: Literal["Alert", "Incident"] = "Alert"
+    id: str = ""
+    title: str = "Suspicious behaviour"
+    description: str = ""
+    severity: Severity = "Medium"
+    handle_status: Literal["Open", "Block", "Closed"] = "Open"
+    asset: str = ""
+    level: Literal[0, 1, 2] | None = None
+    addresses: list[str] = []
+    users: list[str] = []
+    count: int = 1
+    count_every: float = Field(0, ge=0)
+
+
+class FindingChange(_Strict):
+    """New values for fields of an alert or another object; those left out stay."""
+
+    title: str | None = None
+    severity: Severity | None = None
+    handle_status: Literal["Open", "Block", "Closed"] | None = None
+    verification_state: Literal["Unknown", "True_Positive", "False_Positive"] | None = None
+    count: int | None = None
+
+
+class Reads(_Strict):
+    """Which reads around a task the gateway refuses: none, all (404), those of findings (403)."""
+
+    refused: Literal["none", "all", "findings"] = "none"
+
+
 class NewTask(_Strict):
     """A task to add; ``due_in`` is in seconds from now, negative for one that is overdue."""
 
@@ -32,6 +71,7 @@ class NewTask(_Strict):
     notes: str = ""
     view_parameters: str = ""
     handle_parameters: str = ""
+    finding: NewFinding | None = None
 
 
 class _FromConsole(_Strict):
@@ -58,6 +98,7 @@ class NewInstance(_Strict):
     trigger_type: Literal["DEBUG", "TIMER", "EVENT", "MANUAL"] = "EVENT"
     error_msg: str = ""
     relapse: str = ""
+    finding: NewFinding | None = None
 
 
 class Burst(_Strict):

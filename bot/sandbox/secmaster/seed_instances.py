@@ -3,8 +3,12 @@
 from datetime import datetime, timedelta
 
 from bot.sandbox.secmaster.arrivals import THROTTLED, TRACEBACK, UNREACHABLE
+from bot.sandbox.secmaster.findings import ALERT, INCIDENT
+from bot.sandbox.secmaster.findings import INDICATOR as INDICATOR_CLASS
 from bot.sandbox.secmaster.runs import Script
 from bot.sandbox.secmaster.seed import (
+    INCIDENT_LEAKED_KEY,
+    INDICATOR,
     INSTANCE_BLOCK_IP,
     INSTANCE_CHINESE,
     INSTANCE_DEBUG,
@@ -30,6 +34,18 @@ _WORKFLOWS = {
     WORKFLOW_CONTAINMENT: ("Host containment", "host_containment"),
     WORKFLOW_BLOCKING: ("Block malicious address", "block_malicious_address"),
     WORKFLOW_ENRICHMENT: ("Alert enrichment", "alert_enrichment"),
+}
+# What is special about the objects of some: all others are about alerts of their own number.
+_DATACLASSES = {
+    INSTANCE_DISABLE_USER: INCIDENT,
+    INSTANCE_CHINESE: ALERT | {"name": "告警"},
+    INSTANCE_TERMINATING: {"id": None, "name": None, "en_name": None},
+    INSTANCE_DEBUG: INDICATOR_CLASS,
+}
+_DATAOBJECTS = {
+    INSTANCE_DISABLE_USER: INCIDENT_LEAKED_KEY,
+    INSTANCE_TERMINATING: "",
+    INSTANCE_DEBUG: INDICATOR,
 }
 _RUNNING, _FAILED, _DONE = "RUNNING", "FAILED", "FINISHED"
 
@@ -127,7 +143,7 @@ def _add(  # noqa: PLR0913 -- one row of the tables above
             "version": "v1",
             "version_id": workflow.replace("fa163e6", "fa163e7"),
         },
-        dataclass={"id": "dc000001", "name": "Alert", "en_name": "Alert"},
+        dataclass=dict(_DATACLASSES.get(id_, ALERT)),
         playbook={"id": "pb000001", "name": "Alert response", "en_name": "Alert response"},
         trigger_type=trigger_type,
         status=status,
@@ -135,7 +151,7 @@ def _add(  # noqa: PLR0913 -- one row of the tables above
         end_time=stamp(start + timedelta(minutes=5)) if ended else "",
         retry_count=1 if status == "RETRYING" else 0,
         defense_id=f"defense-{number:02d}",
-        dataobject_id=f"alert-{number:02d}",
+        dataobject_id=_DATAOBJECTS.get(id_, f"alert-{number:02d}"),
         topology={"audit_logs": nodes},
     )
 

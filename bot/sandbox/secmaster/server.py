@@ -14,7 +14,10 @@ from bot.sandbox.secmaster.gateway import Gateway, add_request_id
 from bot.sandbox.secmaster.journal import Journal, Received
 from bot.sandbox.secmaster.metadata import Metadata
 from bot.sandbox.secmaster.scheduler import Scheduler
+from bot.sandbox.secmaster.seed_definitions import add_blocks, add_definitions
+from bot.sandbox.secmaster.seed_findings import add_findings
 from bot.sandbox.secmaster.seed_instances import add_instances
+from bot.sandbox.secmaster.seed_playbooks import add_playbook_instances
 from bot.sandbox.secmaster.seed_tasks import add_tasks
 from bot.sandbox.secmaster.wire import Clock
 from bot.sandbox.secmaster.world import World
@@ -90,8 +93,12 @@ class SecMasterSandbox:
             workspace_id=workspace_id,
         )
         self._runner: web.AppRunner | None = None
+        add_findings(self.world)
         add_instances(self.world)
+        add_playbook_instances(self.world)
         add_tasks(self.world)
+        add_definitions(self.world)
+        add_blocks(self.world)
 
     @property
     def requests(self) -> list[Received]:
@@ -111,6 +118,15 @@ class SecMasterSandbox:
         For a test that set its clock forward, of which no timer can know.
         """
         return self.world.expire()
+
+    async def refuse_reads(self, endpoints: tuple[str, ...], status: int) -> None:
+        """Refuse reads at the gateway.
+
+        ``READS`` with 404 is a region that does not have them, ``FINDINGS`` with 403 an IAM user
+        that may not read alerts. ``faults.clear()`` ends it.
+        """
+        for endpoint in endpoints:
+            await self.faults.set(faults.Fault(on=endpoint, status=status))
 
     async def until(self, predicate: Callable[[], object]) -> None:
         """Wait until ``predicate`` holds; it is called again after every change and request."""

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from bot.sandbox.secmaster.due_dates import ENDINGS, DueDates
 from bot.sandbox.secmaster.history import History
+from bot.sandbox.secmaster.playbooks import Playbooks
 from bot.sandbox.secmaster.runs import Runs
 from bot.sandbox.secmaster.wire import (
     INVALID,
@@ -28,16 +29,20 @@ COMMENT_LIMIT = 4096
 
 
 class Tasks:
-    """All tasks, in SecMaster's JSON shape. A decision about a task is passed to its instance."""
+    """All tasks, in SecMaster's JSON shape. A decision is passed to what waits for it."""
 
     def __init__(
-        self, clock: Clock, history: History, runs: Runs, attachments: dict[str, Record]
+        self,
+        clock: Clock,
+        history: History,
+        holders: tuple[Runs, Playbooks],
+        attachments: dict[str, Record],
     ) -> None:
         self.tasks: dict[str, Record] = {}
         self.due = DueDates()
         self._clock = clock
         self._history = history
-        self._runs = runs
+        self._holders = holders
         self._attachments = attachments
 
     def get(self, task_id: str) -> Record:
@@ -83,9 +88,9 @@ class Tasks:
             task["status"], what = ENDINGS[task["due_handle"]]
             self._history.add(task["id"], what)
             if task["status"] == "finished":
-                self._runs.approve(task["action_instance_id"])
+                self._approve(task)
             else:
-                self._runs.stop(task["action_instance_id"])
+                self._stop(task)
             self._touch(task, SYSTEM)
         return [task["id"] for task in expired]
 
@@ -104,11 +109,20 @@ class Tasks:
         if decision == "CONTINUE":
             task["status"] = "finished"
             self._history.add(task["id"], "continued", by)
-            self._runs.approve(task["action_instance_id"])
+            self._approve(task)
         else:
             task["status"] = "canceled"
             self._history.add(task["id"], "terminated", by)
-            self._runs.stop(task["action_instance_id"])
+            self._stop(task)
+
+    def _approve(self, task: Record) -> None:
+        """Let what waits for the task continue, be it a run of a workflow or of a playbook."""
+        for holder in self._holders:
+            holder.approve(task["action_instance_id"])
+
+    def _stop(self, task: Record) -> None:
+        for holder in self._holders:
+            holder.stop(task["action_instance_id"])
 
     def _comment(self, task: Record, message: str, by: Person) -> None:
         if len(message) > COMMENT_LIMIT:

@@ -6,7 +6,10 @@ from typing import Any
 from uuid import uuid4
 
 from bot.sandbox.secmaster.arrivals import new_failure, new_task
+from bot.sandbox.secmaster.definitions import Blocks, Definitions
+from bot.sandbox.secmaster.findings import Findings
 from bot.sandbox.secmaster.history import History
+from bot.sandbox.secmaster.playbooks import Playbooks
 from bot.sandbox.secmaster.runs import Runs, Script
 from bot.sandbox.secmaster.tasks import Tasks
 from bot.sandbox.secmaster.wire import (
@@ -46,8 +49,13 @@ class World:
         self.contents: dict[str, bytes] = {}
         self.history = History(clock)
         self.runs = Runs(clock, self.history)
+        self.playbooks = Playbooks(clock, self.history, self.runs, self._start_response)
+        self.findings = Findings(clock, project_id, workspace_id)
+        self.definitions = Definitions()
+        self.blocks = Blocks(self.runs.instances)
         self.changes = 0  # all of them, also those that ``changed`` is not called for
-        self._tasks = Tasks(clock, self.history, self.runs, self.attachments)
+        holders = (self.runs, self.playbooks)
+        self._tasks = Tasks(clock, self.history, holders, self.attachments)
         self._notify = changed
         self._quiet = False
 
@@ -61,8 +69,8 @@ class World:
 
     @property
     def moving(self) -> set[str]:
-        """The ids of the instances that have a next step to take."""
-        return self.runs.moving
+        """The ids of the instances, of workflows and playbooks, that have a next step to take."""
+        return self.runs.moving | self.playbooks.moving
 
     @property
     def next_due(self) -> datetime | None:
@@ -89,10 +97,21 @@ class World:
         self.runs.command(instance_id, body, by)
         self._changed()
 
+    def operate_playbook(self, instance_id: str, body: Record, by: Person) -> Record:
+        """Apply the body of a ChangePlaybookInstance request, in the name of ``by``."""
+        instance = self.playbooks.operate(instance_id, body, by)
+        self._changed()
+        return instance
+
     def advance(self, instance_id: str) -> None:
         """Take the next step of a moving instance; its tasks are canceled if it terminates."""
-        self.runs.advance(instance_id)
-        if self.instances[instance_id]["status"] == "TERMINATED":
+        if instance_id in self.playbooks.instances:
+            self.playbooks.advance(instance_id)
+            status = self.playbooks.instances[instance_id]["status"]
+        else:
+            self.runs.advance(instance_id)
+            status = self.instances[instance_id]["status"]
+        if status == "TERMINATED":
             self._tasks.cancel_about(instance_id)
         self._changed()
 
@@ -147,10 +166,23 @@ class World:
         self._changed()
         return attachment
 
-    def add_task(self, **fields: Any) -> Record:
+    def add_finding(self, dataclass: Record, **fields: Any) -> Record:
+        """Add an alert or another object of a data class; returns its envelope."""
+        finding = self.findings.add(dataclass, **fields)
+        self._changed()
+        return finding
+
+    def change_finding(self, id_: str, **fields: Any) -> Record:
+        """Change fields of an alert or another object, which no task learns of."""
+        finding = self.findings.change(id_, **fields)
+        self._changed()
+        return finding
+
+    def add_task(self, finding: Record | None = None, /, **fields: Any) -> Record:
         """Add a task, waiting by default.
 
-        One about a workflow's node gets an instance that waits for it, unless it names one.
+        One about a node gets an instance that waits for it, unless it names one. ``finding`` is
+        the envelope of the object that this instance is about.
         """
         now = self.clock()
         defaults = {
@@ -172,8 +204,25 @@ class World:
                 Script(upcoming=[task["name"] or "Response"]),
                 name=task["name"],
                 topology={"audit_logs": [node]},
+                **about(finding),
             )
             task["action_instance_id"] = instance["id"]
+        if finding and task["business_type"] == "PLAYBOOKNODEAPPROVE":
+            inner = finding["data_object"]
+            playbook = self.playbooks.add(
+                [],
+                waits=True,
+                name=task["name"],
+                playbook={
+                    "id": "pb000001",
+                    "name": "Alert response",
+                    "version_id": "",
+                    "version": "",
+                },
+                dataclass=dict(finding["dataclass_ref"]),
+                dataobject={"id": inner["id"], "name": inner["title"]},
+            )
+            task["action_instance_id"] = task["action_instance_id"] or playbook["id"]
         self._tasks.add(task)
         self._changed()
         return task
@@ -197,7 +246,40 @@ class World:
             self._quiet = False
             self._changed()
 
+    def _start_response(self, playbook: Record) -> Record:
+        """Start the run that follows the approval in a playbook instance."""
+        instance = self.runs.add(
+            instance_record(
+                id=str(uuid4()),
+                name=playbook["name"],
+                start_time=stamp(self.clock()),
+                playbook={key: playbook["playbook"][key] for key in ("id", "name")},
+                dataclass=dict(playbook["dataclass"]),
+                dataobject_id=playbook["dataobject"]["id"],
+                topology={
+                    "audit_logs": [
+                        node_record(str(uuid4()), "Respond", start_time=stamp(self.clock()))
+                    ]
+                },
+            )
+        )
+        self.runs.moving.add(instance["id"])
+        return instance
+
     def _changed(self) -> None:
         self.changes += 1
         if not self._quiet:
+            self.playbooks.follow_all()
             self._notify()
+
+
+def about(finding: Record | None) -> Record:
+    """Return the fields of a workflow instance that is about this object."""
+    if finding is None:
+        return {}
+    dataclass: Record = finding["dataclass_ref"]
+    return {
+        "dataobject_id": finding["id"],
+        "dataclass": dataclass | {"en_name": dataclass["name"]},
+        "playbook": {"id": "pb000001", "name": "Alert response", "en_name": "Alert response"},
+    }
