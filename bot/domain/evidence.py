@@ -326,18 +326,24 @@ def _without_taskflow(version: WorkflowVersion | None) -> WorkflowVersion | None
 
 
 def is_complete(evidence: Evidence) -> bool:
-    """Return whether nothing is to be tried again: what does not exist is read as well."""
+    """Return whether nothing is to be tried again: of what does not exist here all is known."""
     return all(
         unread.status == HTTPStatus.NOT_FOUND or unread.code == NOT_ASKED
         for unread in evidence.unread
     )
 
 
+def _is_gone(unread: Unread) -> bool:
+    """Return whether SecMaster itself says that it does not exist: a gateway's 404 says nothing."""
+    is_not_found = unread.status == HTTPStatus.NOT_FOUND
+    return is_not_found and bool(unread.code) and not unread.code.startswith("APIGW")
+
+
 def merged(before: Evidence | None, after: Evidence) -> Evidence:
     """Return what is known after a reading: what it could not read stays as it was read before."""
-    if before is None or is_complete(after):
+    failed = {unread.subject for unread in after.unread if not _is_gone(unread)}
+    if before is None or not failed:
         return after
-    failed = {unread.subject for unread in after.unread}
     is_finding_unread = not failed.isdisjoint({Subject.FINDING, *FINDINGS.values()})
     is_run_unread = not failed.isdisjoint({Subject.RUN, Subject.PLAYBOOK_RUN})
     if is_run_unread:

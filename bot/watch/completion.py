@@ -19,7 +19,7 @@ from bot.store import is_database_fault
 
 log = logging.getLogger(__name__)
 
-UNFINISHED = 5  # objects a poll whose evidence is missing or incomplete
+UNFINISHED = 3  # objects a poll whose evidence is missing or incomplete
 
 
 class CardCompletion:

@@ -3,7 +3,13 @@
 from dataclasses import replace
 from typing import Any
 
-from bot.runtime.timeouts import DatabaseTimeouts, EvidenceTimeouts, RetrySchedule, SocketTimeouts, Timeouts
+from bot.runtime.timeouts import (
+    DatabaseTimeouts,
+    EvidenceTimeouts,
+    RetrySchedule,
+    SocketTimeouts,
+    Timeouts,
+)
 
 PATIENCE = 20  # seconds, where a machine that has other things to do may be slow
 # Long enough for a test's trouble to pass, short enough to be waited for.
@@ -24,9 +30,7 @@ QUICK_TIMEOUTS = Timeouts(
 )
 
 
-COMPLETING_TIMEOUTS = replace(
-    QUICK_TIMEOUTS, evidence=replace(QUICK_TIMEOUTS.evidence, at_once=2)
-)
+COMPLETING_TIMEOUTS = replace(QUICK_TIMEOUTS, evidence=replace(QUICK_TIMEOUTS.evidence, at_once=2))
 """With cards that are completed with what SecMaster knows around their objects."""
 
 
