@@ -155,3 +155,40 @@ def updates(environment: BotEnvironment) -> int:
 
 def reads(environment: BotEnvironment) -> Counter[str]:
     return Counter(request.endpoint for request in environment.secmaster.requests)
+
+
+ASKING = POLICY.replace(
+    "[[rules]]",
+    """[[rules]]
+actions = ["task.approve"]
+roles = ["approver"]
+when = { name = ".*" }
+
+[[rules]]""",
+    1,
+)
+
+
+@pytest.mark.parametrize("rules", [ASKING], ids=["asking"])
+async def test_where_a_rule_asks_the_alert_is_read_anew_with_the_task_and_compared(
+    environment: BotEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Any key of the conditions stands in for those that ask about an alert.
+    monkeypatch.setattr("bot.policy.rules.EVIDENCE_KEYS", ("name",))
+    ts = await environment.card("task", seed.TASK_ISOLATE)
+    await environment.slack.until(lambda: "*Alert*" in shown(environment, ts))
+    environment.secmaster.world.findings.change(seed.ALERT_WEB_SHELL, count=99)
+    environment.secmaster.world.findings.change(seed.ALERT_WEB_SHELL, severity="Low")
+    await environment.slack.press(BOB, SOC, ts, "task.approve")
+    text = await environment.ephemeral(BOB, "Changed since you looked")
+    message = json.dumps(environment.slack.ephemerals(BOB)[-1], ensure_ascii=False)
+    assert "*Severity*" in message, text
+    assert "→ Low" in message
+    assert reads(environment)["ShowAlert"] == 2
+    assert environment.secmaster.writes("UpdateTask", seed.TASK_ISOLATE) == []
+    # The card follows, and whoever decides on what it shows now is not refused for the count.
+    await environment.slack.until(lambda: "Low" in shown(environment, ts))
+    environment.secmaster.world.findings.change(seed.ALERT_WEB_SHELL, count=100)
+    await environment.slack.press(BOB, SOC, ts, "task.approve")
+    assert "*Approved by" in (await environment.replies(ts))[0]
+    assert reads(environment)["ShowAlert"] == 3
