@@ -34,6 +34,7 @@ from bot.messages.batch_forms import (
     SelectedItem,
 )
 from bot.messages.labels import consequence
+from bot.operations.around import read_object
 from bot.operations.authorization import Grant, NotAllowed, authorize
 from bot.operations.reading import Reader, open_reader
 from bot.operations.search import is_search
@@ -254,7 +255,7 @@ async def check_object(
     if isinstance(grant, SkippedItem):
         return grant
     try:
-        snapshot = grant.snapshot or await app.services.workspaces.read(request.ref)
+        snapshot = grant.snapshot or await read_object(app.services, request.ref)
     except NotFound:
         return await _skip(app, request, SkipReason.GONE)
     except SecMasterError:

@@ -20,6 +20,7 @@ from bot.messages import PAGE, Message, denials, lists, modals, private_cards
 from bot.messages.catalogue import Catalogue
 from bot.messages.details import HISTORY
 from bot.messages.details import details as details_view
+from bot.operations.around import attach_recent
 from bot.operations.authorization import viewer_of
 from bot.operations.reading import Reader, ReadRefused, open_reader
 from bot.operations.search import Search, tokens
@@ -225,6 +226,7 @@ async def show(
     if refusal is None and not private:
         await cards.post_new(request.ref, snapshot, channel)
         return True
+    snapshot = await attach_recent(app.services, request.ref, snapshot)
     viewer = await viewer_of(app.services, requester.actor, request.ref, snapshot)
     viewer = replace(viewer, reads_runs=reader.reads_all("instance"))
     card = await cards.private_message(request.ref, snapshot, viewer)
@@ -263,7 +265,7 @@ async def details(app: AppContext, ref: Ref, requester: Requester, view_id: str)
     """Fill the modal that is open already with an object's details; a failure is shown in it."""
     try:
         reader = await open_reader(app.services, requester.actor)
-        snapshot = await reader.read(ref, track=True)
+        snapshot = await attach_recent(app.services, ref, await reader.read(ref, track=True))
         viewer = await viewer_of(app.services, requester.actor, ref, snapshot)
         viewer = replace(viewer, reads_runs=reader.reads_all("instance"))
         context, state = await app.services.cards.state_of(ref, snapshot)

@@ -3,14 +3,14 @@
 A new field is a row here, and its words and places in ``bot.messages.fields``.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from bot.secmaster import Instance, Node, Task
+from bot.secmaster import Evidence, Finding, Instance, Node, Task
 
-S = TypeVar("S", Task, Instance)
+S = TypeVar("S", Task, Instance, Finding)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +81,46 @@ INSTANCE_FIELDS: tuple[Field[Instance], ...] = (
     Field("end_time", lambda run: _moment(run.end_time)),
 )
 
+# What matters of the finding behind an object, where a rule of the policy asks about any of it.
+# Its count and its times tick, and would have every click refused.
+FINDING_FIELDS: tuple[Field[Finding], ...] = (
+    Field("severity", lambda finding: finding.severity, decisive=True),
+    Field("handle_status", lambda finding: finding.handle_status, decisive=True),
+    Field("verification_state", lambda finding: finding.verification_state, decisive=True),
+    Field(
+        "resources", lambda finding: _listed(each.id for each in finding.resources), decisive=True
+    ),
+    Field("addresses", lambda finding: _listed(_addresses(finding)), decisive=True),
+)
+
 
 def decisive_texts(snapshot: Task | Instance) -> dict[str, str]:
     """Return what matters to a decision on a snapshot, apart from comments, by field name."""
+    evidence = snapshot.evidence
+    around = finding_texts(evidence) if evidence and evidence.decisive else {}
     if isinstance(snapshot, Task):
-        return {field.name: field.read(snapshot) for field in TASK_FIELDS if field.decisive}
-    return {field.name: field.read(snapshot) for field in INSTANCE_FIELDS if field.decisive}
+        texts = {field.name: field.read(snapshot) for field in TASK_FIELDS if field.decisive}
+    else:
+        texts = {field.name: field.read(snapshot) for field in INSTANCE_FIELDS if field.decisive}
+    return texts | around
+
+
+def finding_texts(evidence: Evidence | None) -> dict[str, str]:
+    """Return what would matter of a finding, by field name; {} where nobody can tell.
+
+    What can't be read has not changed: a rule that asks about it refuses by itself.
+    """
+    if evidence is None or (evidence.finding is None and evidence.unread):
+        return {}
+    finding = evidence.finding or Finding()
+    return {field.name: field.read(finding) for field in FINDING_FIELDS if field.decisive}
+
+
+def _addresses(finding: Finding) -> Iterator[str]:
+    for each in finding.connections:
+        yield from (each.src_ip, each.src_domain, each.dest_ip, each.dest_domain)
+
+
+def _listed(texts: Iterable[str]) -> str:
+    """Join texts in an order that does not depend on SecMaster's."""
+    return ", ".join(sorted(set(texts) - {""}))

@@ -11,7 +11,7 @@ from bot.domain.attribution import without_receipt
 from bot.domain.cards import ButtonValue
 from bot.domain.operations import OperationState, StandingOperation
 from bot.domain.snapshots import Snapshot, decision_fingerprint
-from bot.messages import approvals
+from bot.messages import approvals, evidence
 from bot.messages.blocks import (
     Message,
     RenderContext,
@@ -89,11 +89,13 @@ def card(
     else:
         state, name = instance_state(catalogue, snapshot), snapshot.name or snapshot.workflow.name
         more, small_print = _node_blocks(catalogue, snapshot)
+    around = evidence.lines(catalogue, snapshot.evidence)
     needed_lines = needed_approvals(render_context, snapshot, requests)
     blocks = [
         header(name),
         *(mention_block(render_context) if snapshot.status in OPEN_STATUSES else []),
         fields(facts(render_context, snapshot)),
+        *([section("\n".join(around))] if around else []),
         *state_block(render_context, snapshot, standing_operation, request_news),
         *card_passages(catalogue, snapshot),
         *more,

@@ -23,6 +23,7 @@ from bot.domain.tracking import failure_group
 from bot.domain.watch_status import FailedAnswer
 from bot.messages.blocks import Viewer
 from bot.messages.denials import PASSING_REASONS
+from bot.operations.around import attach_recent, attach_stored
 from bot.policy.config import Config
 from bot.policy.decide import (
     Allowed,
@@ -33,7 +34,7 @@ from bot.policy.decide import (
     decide,
     needs_snapshot,
 )
-from bot.policy.rules import ReasonRule
+from bot.policy.rules import ReasonRule, asks_evidence
 from bot.secmaster import NotFound, SecMasterError
 from bot.services import Services
 from bot.slack.directory import LookupFailed, require_identified
@@ -231,10 +232,13 @@ async def _decided_object(
         return None
     stored_snapshot = services.store.snapshots.get
     snapshot = await asyncio.to_thread(stored_snapshot, ref, decision_fingerprint)
-    if snapshot is not None:
+    asks = asks_evidence(config.rules, action)
+    if snapshot is not None and (snapshot.evidence or not asks):
         return snapshot
     async with asyncio.timeout(services.timeouts.before_ack):
-        return await services.workspaces.read(ref)
+        snapshot = snapshot or await services.workspaces.read(ref)
+        attach = attach_recent if asks else attach_stored
+        return await attach(services, ref, snapshot)
 
 
 def needs_object(config: Config, action: Action) -> bool:

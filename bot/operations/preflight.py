@@ -23,6 +23,7 @@ from bot.domain.claims import Claim, HeldBy, NotCounted, RequestOver, Taken, Wai
 from bot.domain.operations import Operation, OperationState, Outcome, PolicyRefusal
 from bot.domain.reasons import OutcomeReason
 from bot.domain.snapshots import Snapshot, StoredSnapshot
+from bot.operations.around import attach_for_decision
 from bot.operations.authorization import ask_again, authorize_again, needs_object
 from bot.operations.reading import may_read
 from bot.operations.step_results import (
@@ -63,6 +64,7 @@ async def run(services: Services, operation: Operation) -> PreflightResult:
             snapshot = await services.workspaces.read(operation.ref)
         except SecMasterError as error:
             return PreflightResult(**dict(not_sent(error)))
+        snapshot = await attach_for_decision(services, action, operation.ref, snapshot)
     config = services.policy.current  # what was reloaded while the object was read counts
     authorized = await _compare_and_authorize(
         services, config, operation, snapshot, authorize_again
@@ -215,12 +217,14 @@ async def recheck(
     services: Services, operation: Operation, preflight: Preflight
 ) -> StepResult | None:
     """Return why a write may no longer be sent, by another read of its object; None if it may."""
-    if not BY_NAME[operation.action].allowed_statuses:
+    action = BY_NAME[operation.action]
+    if not action.allowed_statuses:
         return None
     try:
         snapshot = await services.workspaces.read(operation.ref)
     except SecMasterError as error:
         return not_sent(error)
+    snapshot = await attach_for_decision(services, action, operation.ref, snapshot)
     if isinstance(snapshot, Instance) and snapshot.retry_count != preflight.retry_count:
         return StepResult(kind=ResultKind.FINAL, outcome=_not_now(snapshot))
     fingerprint = preflight.decision_fingerprint

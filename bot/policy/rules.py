@@ -42,6 +42,8 @@ TERMS = ("reason", "approvals", "expires", "call", "creator_allowed", "confirm",
 
 # Conditions on the object itself, in the order in which they are checked.
 OBJECT_KEYS = ("business_type", "name", "related_object", "workflow", "playbook")
+# Those of the conditions that only what stands around the object can answer: see `asks_evidence`.
+EVIDENCE_KEYS: tuple[str, ...] = ()
 
 # What a rule about reading may say: nothing is asked of somebody who only looks.
 READ_RULE_KEYS = frozenset({"name", "effect", "actions", "roles", "when"})
@@ -185,11 +187,16 @@ class Conditions(Section):
     @property
     def needs_snapshot(self) -> bool:
         """Whether the object must be read to answer them."""
-        return bool(self.object_keys)
+        return bool(self.object_keys) or self.needs_evidence
 
     def includes_workspace(self, workspaces: frozenset[str]) -> bool:
         """Whether the workspace with these names is one of those set; True if none is set."""
         return not self.workspace or not workspaces.isdisjoint(self.workspace)
+
+    @property
+    def needs_evidence(self) -> bool:
+        """Whether what stands around the object must be read to answer them."""
+        return not self.model_fields_set.isdisjoint(EVIDENCE_KEYS)
 
     def __bool__(self) -> bool:
         return self.needs_snapshot or bool(self.workspace)
@@ -320,6 +327,15 @@ def covers(rule: Rule, action: Action | Read) -> bool:
     """Whether a rule is about an action: by its name, its kind, or "*"; reading by name alone."""
     wildcards = () if isinstance(action, Read) else ("*", f"{action.kind}.*")
     return not {action.name, *wildcards}.isdisjoint(rule.actions)
+
+
+def asks_evidence(rules: Sequence[Rule], subject: ObjectKind | Action) -> bool:
+    """Whether a rule asks about what stands around an object, for an action or any of a kind."""
+    return any(
+        rule.when.needs_evidence
+        and any(subject in (action, action.kind) for action in rule.covered_actions)
+        for rule in rules
+    )
 
 
 def numbered(kind: str, entries: Sequence[EntryT]) -> Iterator[tuple[str, EntryT]]:

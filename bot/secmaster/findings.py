@@ -425,8 +425,11 @@ class Evidence(Shape):
 
     ``run`` and ``workflow_ref`` are the workflow's run that waits or failed, ``playbook`` the
     playbook it belongs to. ``upcoming`` are the names of the nodes after the approval, where the
-    topology or the definition tells. ``unread`` says what could not be read. It is ``decisive``
-    where a rule of the policy asks about it: then it belongs to what is decided on.
+    topology or the definition tells. Of a task that publishes a version ``workflow_version`` or
+    ``playbook_version`` is the one that is submitted, ``workflow`` or ``playbook_definition`` what
+    it is a version of; without a version's taskflow, which may be long. ``unread`` says what could
+    not be read. It is ``decisive`` where a rule of the policy asks about it: then it belongs to
+    what is decided on.
     """
 
     read_at: Moment = None
@@ -436,7 +439,10 @@ class Evidence(Shape):
     run_status: Text = ""
     workflow_ref: WorkflowRef = WorkflowRef()
     workflow: Workflow | None = None
+    workflow_version: WorkflowVersion | None = None
     playbook: Named = Named()
+    playbook_definition: Playbook | None = None
+    playbook_version: PlaybookVersion | None = None
     upcoming: Annotated[tuple[Text, ...], Rows] = ()
     unread: Annotated[tuple[Unread, ...], Objects] = ()
     decisive: Annotated[bool, BeforeValidator(lambda value: value is True)] = False

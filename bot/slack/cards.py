@@ -16,7 +16,7 @@ from bot import messages
 from bot.domain import snapshots
 from bot.domain.actions import CHANGEABLE_STATUSES, TABLE
 from bot.domain.approvals import ApprovalRequest
-from bot.domain.cards import Card, CardGroup, CardState, GroupState
+from bot.domain.cards import STALE, VANISHED, Card, CardGroup, CardState, GroupState
 from bot.domain.objects import Ref
 from bot.domain.snapshots import Reading, Snapshot
 from bot.domain.workspaces import Workspaces
@@ -59,6 +59,17 @@ class PendingDrawing:
             self.reading = reading
 
 
+@dataclass(frozen=True, slots=True)
+class IncompleteCards:
+    """An object whose cards may lack what SecMaster knows around it.
+
+    ``outdated``: what is stored of the object itself may be old as well.
+    """
+
+    ref: Ref
+    outdated: bool = False
+
+
 class Cards:
     """Posts and draws cards, one drawing of an object at a time.
 
@@ -88,6 +99,8 @@ class Cards:
         self._locks = KeyedLocks()
         self._renders = Coalescer(timeouts.render_interval)
         self._pending: dict[Ref, PendingDrawing] = {}  # of drawings that have not begun
+        # Whose cards may lack what SecMaster knows around them: see ``bot.watch.completion``.
+        self.incomplete: asyncio.Queue[IncompleteCards] = asyncio.Queue()
 
     async def close(self) -> None:
         """Break off the drawings under way; the next start draws them."""
@@ -255,6 +268,22 @@ class Cards:
             if state.snapshot:
                 await self._publish(state, only_outdated=False)
                 await asyncio.to_thread(self._store.tracked.mark_stale, ref, stale=True)
+
+    async def redraw_completed(self, ref: Ref) -> None:
+        """Draw those cards of an object from what is stored that its evidence makes look different.
+
+        One that says that SecMaster can't be read, or that the object is gone, is left to whoever
+        reads it again. Raises SlackFailed for what may pass.
+        """
+        async with self.render_lock(ref):
+            state = await asyncio.to_thread(
+                self._store.card_states.load_stored, ref, self._clock.now()
+            )
+            fingerprints = {card.rendered_fingerprint for card in state.cards}
+            if state.snapshot and fingerprints.isdisjoint({STALE, VANISHED}):
+                stored = snapshots.stored(state.snapshot)
+                await asyncio.to_thread(self._store.snapshots.save, ref, stored, self._clock.now())
+                await self._publish(replace(state, stale=False), only_outdated=True)
 
     async def _draw_cards(self, ref: Ref, *, only_outdated: bool) -> int:
         """Read an object, draw its cards, and return how many; raises SecMasterError.
@@ -497,6 +526,8 @@ class Cards:
         if group_card is None or not objects:
             return group_card is not None
         message, posted_at = group_card
+        known = await asyncio.to_thread(self._store.evidence.attach, dict(objects))
+        objects = list(known.items())
         joined, stored = [], []
         for ref, snapshot in objects:
             stored_snapshot = snapshots.stored(snapshot)
@@ -531,6 +562,8 @@ class Cards:
             for card, (_, snapshot) in zip(joined, objects, strict=True)
         ]
         await asyncio.to_thread(self._store.cards.mark_rendered, rendered)
+        for card in joined:
+            self.incomplete.put_nowait(IncompleteCards(card.ref))
         return True
 
     async def _draw_joined(self, card: Card, snapshot: Snapshot) -> None:
@@ -559,6 +592,7 @@ class Cards:
             }
         )
         await asyncio.to_thread(self._store.cards.add_card, posted, self._clock.now())
+        self.incomplete.put_nowait(IncompleteCards(card.ref))
         return ts
 
     def _save_and_load(self, ref: Ref, snapshot: Snapshot) -> CardState:
@@ -567,5 +601,7 @@ class Cards:
         In one go: each trip to a thread is a wait.
         """
         now = self._clock.now()
-        self._store.snapshots.save(ref, snapshots.stored(snapshot), now)
-        return self._store.card_states.load(ref, snapshot, now)
+        state = self._store.card_states.load(ref, snapshot, now)
+        if state.snapshot:
+            self._store.snapshots.save(ref, snapshots.stored(state.snapshot), now)
+        return state

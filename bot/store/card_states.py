@@ -11,9 +11,16 @@ import sqlalchemy as sa
 from bot.domain.cards import CardState, GroupState
 from bot.domain.objects import Ref
 from bot.domain.operations import OperationState
-from bot.domain.snapshots import Reading, Snapshot, parse, stored
+from bot.domain.snapshots import (
+    Reading,
+    Snapshot,
+    parse,
+    stored,
+    with_evidence,
+    without_evidence,
+)
 from bot.secmaster import Task
-from bot.store import approvals, object_records, snapshots, tracked
+from bot.store import approvals, evidence, object_records, snapshots, tracked
 from bot.store.cards import cards_at, cards_of
 from bot.store.claims import standing_operation
 from bot.store.repository import Repository
@@ -78,7 +85,7 @@ class CardStates(Repository):
         update = sa.update(cards).where(cards.c.ref == str(ref)).values(read_at=read_at)
         # Only what a card shows is decided on, and compared then with what it has become.
         if connection.execute(update).rowcount and reading.snapshot:
-            snapshot = stored(reading.snapshot)
+            snapshot = stored(with_evidence(reading.snapshot, evidence.of(connection, ref)))
             snapshots.save(connection, self._insert, ref, snapshot, reading.answered_at)
 
     def load(self, ref: Ref, snapshot: Snapshot | None, at: datetime) -> CardState:
@@ -98,6 +105,8 @@ class CardStates(Repository):
                 snapshots_table.c.fingerprint == next(filter(None, fingerprints), "")
             )
             snapshot = parse(ref.kind, connection.execute(query).scalar() or "")
+            if snapshot and (known := evidence.of(connection, ref)):
+                snapshot = with_evidence(without_evidence(snapshot), known)
             names = dict(state.names) | _run_name(connection, ref, snapshot)
         return replace(state, snapshot=snapshot, names=names, stale=True)
 
@@ -110,6 +119,8 @@ class CardStates(Repository):
 def _state(
     connection: sa.Connection, ref: Ref, snapshot: Snapshot | None, at: datetime
 ) -> CardState:
+    if snapshot:
+        snapshot = with_evidence(snapshot, evidence.of(connection, ref))
     cards = cards_of(connection, ref)
     records = object_records.records(connection, ref)
     state = CardState(

@@ -24,7 +24,11 @@ def save(
     snapshot: StoredSnapshot,
     at: datetime,
 ) -> None:
-    """Record a snapshot in the caller's transaction, unless it is empty or was recorded before."""
+    """Record a snapshot in the caller's transaction, unless it is empty.
+
+    Of those with one fingerprint the last one is kept: it differs in nothing that was decided on,
+    and has what was read around the object meanwhile.
+    """
     if snapshot.fingerprint:
         row = {
             "fingerprint": snapshot.fingerprint,
@@ -32,7 +36,9 @@ def save(
             "snapshot": snapshot.snapshot,
             "at": at,
         }
-        connection.execute(insert(snapshots).values(row).on_conflict_do_nothing())
+        last = {"snapshot": snapshot.snapshot}
+        upsert = insert(snapshots).values(row)
+        connection.execute(upsert.on_conflict_do_update(index_elements=["fingerprint"], set_=last))
 
 
 class Snapshots(Repository):

@@ -9,6 +9,7 @@ from bot.store.claims import Claims
 from bot.store.closed_channels import ClosedChannels
 from bot.store.delegations import Delegations
 from bot.store.deliveries import Deliveries
+from bot.store.evidence import StoredEvidence
 from bot.store.followed_retries import FollowedRetries
 from bot.store.home_views import HomeViews
 from bot.store.mark_key import MarkKey
@@ -37,6 +38,7 @@ class Store:
         self.closed_channels = ClosedChannels(engine)
         self.delegations = Delegations(engine)
         self.deliveries = Deliveries(engine)
+        self.evidence = StoredEvidence(engine)
         self.followed_retries = FollowedRetries(engine)
         self.home_views = HomeViews(engine)
         self.mark_key = MarkKey(engine)

@@ -86,6 +86,17 @@ snapshots = sa.Table(
     sa.Column("at", sa.DateTime(timezone=True), nullable=False),
 )
 
+# What SecMaster knows around an object, as it was read last; ``complete`` is whether all of it
+# could be read.
+evidence = sa.Table(
+    "evidence",
+    metadata,
+    sa.Column("ref", sa.String(255), primary_key=True),
+    sa.Column("evidence", sa.Text, nullable=False),
+    sa.Column("complete", sa.Boolean, nullable=False),
+    sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+)
+
 # Who delegated their rights to whom, until when; a revoked delegation ends when it was revoked.
 delegations = sa.Table(
     "delegations",

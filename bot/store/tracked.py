@@ -19,10 +19,11 @@ from bot.domain.ordering import auto_approves, urgency
 from bot.domain.snapshots import Snapshot
 from bot.domain.tracking import ListedObject, OpenCounts, TrackedObject, failure_group
 from bot.secmaster import Task
-from bot.store import audit_log
+from bot.store import audit_log, evidence
 from bot.store.outbox import enqueue
 from bot.store.repository import Repository
 from bot.store.tables import cards, tracked_objects
+from bot.store.tables import evidence as evidence_table
 from bot.store.times import from_db, from_db_or_none, to_utc
 
 Row = sa.Row[Any]
@@ -37,12 +38,16 @@ MOST_URGENT_TASKS = (
     tracked_objects.c.ref,
 )
 LATEST_FAILURES = (tracked_objects.c.open_since.desc(), tracked_objects.c.ref)
+# Each object with what is stored around it.
+TRACKED = sa.select(tracked_objects, evidence_table.c.evidence).select_from(
+    tracked_objects.outerjoin(evidence_table, evidence_table.c.ref == tracked_objects.c.ref)
+)
 HAS_CARD = sa.exists().where(cards.c.ref == tracked_objects.c.ref)
 
 
 def get(connection: sa.Connection, refs: Sequence[Ref]) -> list[TrackedObject]:
     """Return those of these objects that are tracked, in this order."""
-    query = sa.select(tracked_objects).where(tracked_objects.c.ref.in_([str(ref) for ref in refs]))
+    query = TRACKED.where(tracked_objects.c.ref.in_([str(ref) for ref in refs]))
     rows = {row.ref: row for row in connection.execute(query)}
     return [_tracked(rows[str(ref)]) for ref in refs if str(ref) in rows]
 
@@ -209,21 +214,19 @@ class TrackedObjects(Repository):
 
     def open_tasks(self, limit: int) -> list[TrackedObject]:
         """Return up to ``limit`` tasks that wait, most urgent first."""
-        query = sa.select(tracked_objects).where(
-            tracked_objects.c.kind == "task", tracked_objects.c.open
-        )
+        query = TRACKED.where(tracked_objects.c.kind == "task", tracked_objects.c.open)
         return _most_urgent_first(self._fetch(query.order_by(*MOST_URGENT_TASKS), limit))
 
     def open_in(self, workspace: str, kind: ObjectKind, limit: int) -> list[TrackedObject]:
         """Return up to ``limit`` open objects of a kind in a workspace, most urgent first."""
-        query = sa.select(tracked_objects).where(_open_of(workspace, kind))
+        query = TRACKED.where(_open_of(workspace, kind))
         order = MOST_URGENT_TASKS if kind == "task" else LATEST_FAILURES
         return _most_urgent_first(self._fetch(query.order_by(*order), limit))
 
     def due_between(self, start: datetime, end: datetime) -> list[TrackedObject]:
         """Return the tasks that wait and are due in that time, due soonest first."""
         due_at = tracked_objects.c.due_at
-        query = sa.select(tracked_objects).where(
+        query = TRACKED.where(
             tracked_objects.c.kind == "task",
             tracked_objects.c.open,
             due_at >= to_utc(start),
@@ -233,9 +236,7 @@ class TrackedObjects(Repository):
 
     def open_failures(self, limit: int) -> list[TrackedObject]:
         """Return up to ``limit`` runs that failed, latest first."""
-        query = sa.select(tracked_objects).where(
-            tracked_objects.c.kind == "instance", tracked_objects.c.open
-        )
+        query = TRACKED.where(tracked_objects.c.kind == "instance", tracked_objects.c.open)
         return _most_urgent_first(self._fetch(query.order_by(*LATEST_FAILURES), limit))
 
     def backlog(self, workspace: str) -> list[TrackedObject]:
@@ -245,7 +246,7 @@ class TrackedObjects(Repository):
             & tracked_objects.c.open
             & (tracked_objects.c.workspace == workspace)
         )
-        return self._fetch(sa.select(tracked_objects).where(condition), None)
+        return self._fetch(TRACKED.where(condition), None)
 
     def _fetch(self, query: sa.Select[Any], limit: int | None) -> list[TrackedObject]:
         with self.engine.begin() as connection:
@@ -257,7 +258,7 @@ class TrackedObjects(Repository):
     def check_due(self, at: datetime, limit: int) -> list[TrackedObject]:
         """Return up to ``limit`` open objects whose next check is due, longest due first."""
         due = tracked_objects.c.open & (tracked_objects.c.next_check_at <= to_utc(at))
-        query = sa.select(tracked_objects).where(due)
+        query = TRACKED.where(due)
         return self._fetch(query.order_by(tracked_objects.c.next_check_at), limit)
 
     def mark_checked(
@@ -345,7 +346,7 @@ class TrackedObjects(Repository):
             tracked_objects.c.settled_at < to_utc(until)
         )
         with self.engine.begin() as connection:
-            rows = connection.execute(sa.select(tracked_objects).where(within)).all()
+            rows = connection.execute(TRACKED.where(within)).all()
         return [(_tracked(row), from_db(row.settled_at)) for row in rows]
 
 
@@ -357,7 +358,7 @@ def _snapshot_columns(snapshot: Snapshot) -> dict[str, Any]:
         created_at, due_at = snapshot.start_time, None
     return {
         "open": _is_open(snapshot),
-        "snapshot": snapshot.model_dump_json(),
+        "snapshot": snapshots.without_evidence(snapshot).model_dump_json(),
         "created_at": to_utc(created_at),
         "due_at": to_utc(due_at),
         "auto_approves": isinstance(snapshot, Task) and auto_approves(snapshot),
@@ -414,7 +415,7 @@ def _tracked(row: Row) -> TrackedObject:
         raise ValueError(f"the row of {row.ref} can't be read")
     return TrackedObject(
         ref=ref,
-        snapshot=snapshot,
+        snapshot=snapshots.with_evidence(snapshot, evidence.parse(row.evidence)),
         open_since=from_db(row.open_since),
         open=row.open,
         backlog=row.backlog,

@@ -23,7 +23,9 @@ from bot.secmaster import (
     Unreadable,
 )
 from bot.services import Services
+from bot.slack.cards import IncompleteCards
 from bot.slack.gateway import SlackFailed
+from bot.watch.completion import complete_unfinished
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +48,7 @@ async def catch_up(services: Services) -> None:
     """
     if services.slack.token.refusal:
         return  # nothing can be drawn, and nobody be told
+    await complete_unfinished(services)
     store, remaining, failures = services.store, MAX_DRAWN, 0
     trouble: SecMasterError | None = None
     for ref in await asyncio.to_thread(store.tracked.stale, MAX_STALE):
@@ -88,13 +91,16 @@ async def check_unlisted(services: Services, limit: int = MAX_DRAWN) -> None:
 async def redraw(services: Services, ref: Ref) -> int:
     """Draw an object's outdated cards; return how many. Raises one of SECMASTER_DOWN."""
     try:
-        return await services.cards.redraw_outdated(ref)
+        drawn = await services.cards.redraw_outdated(ref)
     except (Refused, Unreadable, SlackFailed) as error:
         log.warning("card not refreshed", extra={"ref": str(ref), "error": str(error)})
         # What Slack did not take is tried again; what can't be read must not stand before others.
         is_stale = isinstance(error, SlackFailed)
         await asyncio.to_thread(services.store.tracked.mark_stale, ref, stale=is_stale)
         return int(is_stale)  # an update that Slack did not take was one as well
+    if drawn:  # the object has changed: so may have what is around it
+        services.cards.incomplete.put_nowait(IncompleteCards(ref))
+    return drawn
 
 
 async def follow_retry(services: Services, retry: FollowedRetry) -> int:

@@ -60,6 +60,7 @@ class Retention:
                 "cards": await self._purge("cards", store.cards.purge, before),
                 "homes": await self._purge("homes", store.home_views.purge, before),
                 "delegations": await self._purge("delegations", store.delegations.purge, before),
+                "evidence": await self._purge("evidence", store.evidence.purge, before),
                 "snapshots": await self._purge_snapshots(before),
             }
         if any(counts.values()):

@@ -68,6 +68,7 @@ def retention(store: Store, clock: FakeClock, *, days: int = DAYS, rules: str = 
     services = Services(
         catalogue=ENGLISH,
         workspaces=Workspaces({}, {}),
+        evidence=nothing,
         slack=nothing,
         cards=nothing,
         directory=nothing,

@@ -70,6 +70,13 @@ def upgrade() -> None:
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
     )
     op.create_table(
+        "evidence",
+        sa.Column("ref", sa.String(255), primary_key=True),
+        sa.Column("evidence", sa.Text, nullable=False),
+        sa.Column("complete", sa.Boolean, nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+    )
+    op.create_table(
         "delegations",
         sa.Column("id", sa.String(64), primary_key=True),
         sa.Column("delegator", sa.String(32), nullable=False, index=True),
