@@ -496,7 +496,7 @@ async def snooze_end(app: AppContext, choice: SnoozeChoice, user: str) -> dateti
     match choice:
         case SnoozeChoice.ONE_HOUR:
             return now + HOUR
-        case SnoozeChoice.UNTIL_MORNING | SnoozeChoice.OTHER:  # as its form begins
+        case SnoozeChoice.OTHER:  # as its form begins
             return parse_moment(MORNING, now, await app.services.directory.time_zone(user))
         case SnoozeChoice.END:
             return None

@@ -56,7 +56,6 @@ TRANSIENT = (InstanceStatus.RETRYING, InstanceStatus.TERMINATING)
 # names leave none over.
 SNOOZES = [
     ("snooze.1h", N_("Snooze 1 h")),
-    ("snooze.9h", N_("Snooze until 9:00")),
     ("snooze.xh", N_("Snooze…")),
 ]
 MENU = 5  # options that a menu holds

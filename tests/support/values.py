@@ -67,7 +67,7 @@ PEOPLE = st.sampled_from(["U0ALICE", "U0BOB"])
 PLACES = st.sampled_from(["U0ALICE", "S0SOC", "C0SOC"])
 RULES = st.sampled_from(["", "rule 4", "rule 12 (封禁)"])
 RECORDS = ("record", "filled", "later", "states")  # mappings whose keys mean something
-NEVER_EMPTY = ("snapshots",)
+NEVER_EMPTY = ("snapshots", "tasks")
 TITLE = {"type": "plain_text", "text": "9"}
 ROLES = st.sampled_from(["审核人", "值班"])
 
@@ -85,7 +85,8 @@ def audit_entries() -> Values:
             "action": st.sampled_from([*BY_NAME, "reload"]),
             "actor": st.fixed_dictionaries({"id": PEOPLE, "name": TEXTS}),
             "rule": RULES,
-            "detail": st.sampled_from([*OutcomeReason, *RefusalReason]),
+            "detail": st.sampled_from(RefusalReason),
+            "reason_code": st.sampled_from(OutcomeReason),
             "decision_fingerprint": st.just("0" * 32),
             "status_before": st.sampled_from([*TaskStatus, *InstanceStatus]),
             "status_after": st.sampled_from([*TaskStatus, *InstanceStatus]),
