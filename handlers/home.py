@@ -16,6 +16,7 @@ from bot.domain.approvals import ApprovalRequest, OpenRequest
 from bot.domain.objects import OBJECT_KINDS, Ref
 from bot.domain.slack import Actor
 from bot.domain.snapshots import Snapshot
+from bot.domain.stages import stage_at
 from bot.domain.tracking import TrackedObject
 from bot.domain.watch_status import PollStatus
 from bot.messages import denials, modals
@@ -297,10 +298,10 @@ class PersonalView:
         )
 
     def approvers(self, rule: Rule | None, request: ApprovalRequest) -> tuple[str, ...]:
-        """Return the user groups and people of a rule's roles, without those who approved."""
+        """Return the user groups and people whose turn it is, without those who approved."""
         if rule is None:
             return ()
-        ids = members(self.reader.config.roles, rule.roles)
+        ids = members(self.reader.config.roles, stage_at(rule.stages, request.turn).roles)
         return tuple(id_ for id_ in ids if not request.has_approval_of(id_, id_))
 
 

@@ -19,6 +19,7 @@ from bot.messages.blocks import (
     text_message,
 )
 from bot.messages.catalogue import N_, Catalogue, Sentence
+from bot.messages.stages import turn_sentences
 from bot.messages.text import (
     ago_token,
     date_token,
@@ -52,6 +53,7 @@ def in_thread(
     lines = [
         f"{mention_all(render_context.mentions)}{head}",
         tally(render_context.catalogue, request),
+        *turn_sentences(render_context.catalogue, request),
     ]
     lines += _warning_lines(render_context, snapshot, request)
     return text_message("\n".join(lines))
@@ -69,7 +71,8 @@ def direct(
     catalogue, action = render_context.catalogue, BY_NAME[request.action]
     head = _head(render_context, snapshot, request, reminds=reminds)
     lines = [head, *_warning_lines(render_context, snapshot, request)]
-    lines += [tally(catalogue, request), *approver_lines(catalogue, request)]
+    lines += [tally(catalogue, request), *turn_sentences(catalogue, request)]
+    lines += approver_lines(catalogue, request)
     card = link(permalink, catalogue.gettext("Open the card"))
     details = ButtonElement(
         text=catalogue.pgettext("button", "Details"),

@@ -19,6 +19,7 @@ from bot.domain.notifications import OutboxEntry
 from bot.domain.objects import Ref
 from bot.domain.slack import Actor, Destination, DestinationKind
 from bot.domain.snapshots import Snapshot
+from bot.domain.stages import stage_at
 from bot.notifications.notification import Notification, Posting
 from bot.policy.config import Config
 from bot.policy.decide import Allowed, PolicyContext, decide_read, may_add_approval
@@ -36,12 +37,14 @@ class ApprovalCallNotification(Notification):
     """Those who may give the next approval of a request are called, by its rule and their choice.
 
     It is posted in the thread of the object's card; where no channel shows the object everybody is
-    called in a direct message, and its destination is only a place in line.
+    called in a direct message, and its destination is only a place in line. Each ``stage``, by its
+    number from 0, has its own call; a reminder is for the stage whose turn it is by then.
     """
 
     kind: Literal["approval_call"] = "approval_call"
     ref: Ref
     request_id: str
+    stage: int = 0
     reminds: bool = False
     in_channel: bool = True
 
@@ -49,7 +52,7 @@ class ApprovalCallNotification(Notification):
         """Mention those who are called in the thread, and have the others told alone."""
         services = posting.services
         call = await read_call(services, self.ref, self.request_id)
-        if call is None:
+        if call is None or not (self.reminds or call.request.turn == self.stage):
             return False
         callees = await find_callees(services, call, in_channel=self.in_channel)
         now = services.clock.now()
@@ -112,7 +115,7 @@ def new_entries(services: Services) -> list[OutboxEntry]:
     requests = services.store.claims.open_requests(now)
     if not requests:
         return []
-    keys = {f"approval_call:{origin.request.id}": origin for origin in requests}
+    keys = {_call_key(origin.request): origin for origin in requests}
     known_keys = services.store.outbox.known_keys(list(keys))
     entries = []
     for key, origin in keys.items():
@@ -122,6 +125,7 @@ def new_entries(services: Services) -> list[OutboxEntry]:
         notification = ApprovalCallNotification(
             ref=origin.ref,
             request_id=origin.request.id,
+            stage=origin.request.turn,
             thread_ts=thread,
             in_channel=bool(thread),
         )
@@ -134,6 +138,12 @@ def new_entries(services: Services) -> list[OutboxEntry]:
             changes = {"dedupe_key": f"approval_reminder:{origin.request.id}", "not_before": at}
             entries.append(call.model_copy(update={**changes, "notification": reminder}))
     return entries
+
+
+def _call_key(request: ApprovalRequest) -> str:
+    """Return the key of the call for the stage of a request whose turn it is."""
+    key = f"approval_call:{request.id}"
+    return f"{key}:{request.turn}" if request.turn else key
 
 
 def remind_at(request: ApprovalRequest) -> datetime:
@@ -252,12 +262,14 @@ async def may_approve(services: Services, call: Call, user: str, *, reads: bool 
 async def find_callees(services: Services, call: Call, *, in_channel: bool) -> Callees:
     """Return who is called for the next approval, and how; raises LookupFailed.
 
-    Those are people of the rule's roles and their delegates, without whoever approved. A user group
-    is mentioned as a whole where all of its people may approve, or more than five of them.
+    Those are people of the roles of the stage whose turn it is, and their delegates, without
+    whoever approved. A user group is mentioned as a whole where all of its people may approve, or
+    more than five of them.
     """
     if call.rule.call is CallRule.NONE:
         return Callees()
-    roles = [call.config.roles[name] for name in call.rule.roles]
+    stage = stage_at(call.rule.stages, call.request.turn)
+    roles = [call.config.roles[name] for name in stage.roles]
     groups = {group for role in roles for group in role.usergroups}
     members = {group: await services.directory.group_members(group) for group in sorted(groups)}
     people = {user for role in roles for user in role.users}.union(*members.values())

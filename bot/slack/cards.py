@@ -15,10 +15,11 @@ from datetime import datetime
 from bot import messages
 from bot.domain import snapshots
 from bot.domain.actions import CHANGEABLE_STATUSES, TABLE
-from bot.domain.approvals import ApprovalRequest
+from bot.domain.approvals import ApprovalRequest, turn_of
 from bot.domain.cards import Card, CardGroup, CardState, GroupState
 from bot.domain.objects import Ref
 from bot.domain.snapshots import Reading, Snapshot
+from bot.domain.stages import one_stage, stage_at, strictest, total
 from bot.domain.workspaces import Workspaces
 from bot.messages import Message, RenderContext
 from bot.messages.blocks import Tally, Viewer
@@ -117,13 +118,22 @@ class Cards:
                 continue
             request = open_requests.get(action.name)
             rule = deciding_rule(config.rules, action, context)
-            needed = max(request.needed if request else 1, rule.approvals if rule else 1)
-            if needed > 1:
+            stages = rule.stages if rule else one_stage(1)
+            if request and len(request.stages) == len(stages):
+                stages = strictest(stages, [request.stages])
+            elif request:  # the rule has changed, which the next approval will tell
+                stages = request.stages
+            given = request.approvals if request else ()
+            turn = turn_of(stages, given)
+            if total(stages) > 1:
+                in_turn = sum(approval.stage == turn for approval in given)
+                stage = stage_at(stages, turn)
                 tallies[action.name] = Tally(
-                    given=len(request.approvals) if request else 0,
-                    needed=needed,
-                    roles=rule.roles if rule else (),
-                    approvers=members(config.roles, rule.roles) if rule else (),
+                    given=len(given),
+                    stages=stages,
+                    turn=turn,
+                    missing=stage.count - in_turn if turn < len(stages) else 0,
+                    approvers=members(config.roles, stage.roles) if rule else (),
                 )
         return tallies
 

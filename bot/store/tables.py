@@ -56,14 +56,16 @@ cards = sa.Table(
 )
 
 # The approvals of actions that need several: one row for each person, and one for each right that
-# was used. They are deleted once the action was sent, or its request is over. ``due_handle`` is
-# what SecMaster does by itself when they expire, "" where nothing.
+# was used, with the number of the stage, from 0, that it counted for. They are deleted once the
+# action was sent, or its request is over. ``due_handle`` is what SecMaster does by itself when they
+# expire, "" where nothing.
 approvals = sa.Table(
     "approvals",
     metadata,
     sa.Column("key", sa.String(255), primary_key=True),
     sa.Column("actor_id", sa.String(32), primary_key=True),
     sa.Column("authority", sa.String(32), nullable=False),
+    sa.Column("stage", sa.Integer, nullable=False),
     sa.Column("request_id", sa.String(64), nullable=False, index=True),
     sa.Column("ref", sa.String(255), nullable=False, index=True),
     sa.Column("action", sa.String(32), nullable=False),

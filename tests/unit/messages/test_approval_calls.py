@@ -10,6 +10,7 @@ from hypothesis import given
 from bot.domain.approvals import Approval, ApprovalRequest, CallPreference
 from bot.domain.slack import Actor
 from bot.domain.snapshots import decision_fingerprint
+from bot.domain.stages import one_stage
 from bot.messages import Message, RenderContext, approval_calls
 from bot.messages.text import ago_token, date_token
 from bot.secmaster import Task
@@ -26,7 +27,7 @@ def request(
 ) -> ApprovalRequest:
     approval = Approval(operation_id="a", actor=Actor(id="U0ALICE"), at=NOW, **more)
     return ApprovalRequest(
-        id="a", action=action, approvals=(approval,), needed=needed, expires_at=ends_at
+        id="a", action=action, approvals=(approval,), stages=one_stage(needed), expires_at=ends_at
     )
 
 
@@ -72,7 +73,7 @@ def test_the_due_date_is_the_deadline_where_it_is_earlier_and_what_silence_does_
 def test_a_reminder_reads_otherwise_and_counts_are_whole_sentences(
     needed: int, reminds: bool, sentence: str
 ) -> None:
-    waiting = request(needed=needed)
+    waiting = request(stages=one_stage(needed))
     for message in (
         approval_calls.in_thread(CONTEXT, WAITING, waiting, reminds=reminds),
         approval_calls.direct(CONTEXT, WAITING, waiting, "", reminds=reminds),
