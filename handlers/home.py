@@ -255,14 +255,15 @@ class PersonalView:
     def allowed(
         self, ref: Ref, snapshot: Snapshot, actions: Sequence[Action]
     ) -> tuple[Action, ...]:
-        """Return those of the actions that an object has a button for, and the person may take."""
+        """Return those of the actions that an object has a button for, and the person may begin."""
         context = authorization.policy_context(self.app.services, ref, snapshot)
         rules, principal = self.reader.config.rules, self.reader.principal
         return tuple(
             action
             for action in actions
             if snapshot.status in action.button_statuses
-            and isinstance(decide(rules, principal, action, context), Allowed)
+            and isinstance(decision := decide(rules, principal, action, context), Allowed)
+            and decision.may_fill(0)  # nobody has approved yet: what waits for others is a request
         )
 
     def readable(self, objects: Sequence[TrackedObject]) -> list[TrackedObject]:

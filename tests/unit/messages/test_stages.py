@@ -3,7 +3,6 @@
 from datetime import timedelta
 from typing import Any
 
-
 from bot.cli.audit_formats import COLUMNS
 from bot.domain.actions import BY_NAME
 from bot.domain.approvals import Approval, ApprovalIntent, ApprovalRequest
