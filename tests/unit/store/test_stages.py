@@ -1,12 +1,15 @@
 """Approvals in stages, as they are counted in the database: in order, and each person in one."""
 
 import itertools
+import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import strategies as st
 
 from bot.domain.approvals import Approval, ApprovalIntent, RequestEnded, RequestRemains
 from bot.domain.claims import Claim, NotCounted, Taken, WaitingFor
@@ -17,6 +20,7 @@ from bot.domain.snapshots import StoredSnapshot
 from bot.domain.stages import Stage, Stages, one_stage
 from bot.store import Store, connect, migrate
 from tests.support.databases import both_databases
+from tests.support.examples import examples
 
 pytestmark = both_databases
 START = datetime(2026, 11, 1, 10, 0, tzinfo=UTC)
@@ -199,3 +203,39 @@ def test_an_approval_that_comes_too_late_opens_no_stage(store: Store) -> None:
     people = People(store)
     late = people.operation("A1").model_copy(update={"accepted_at": START - timedelta(hours=2)})
     assert reason_of(people.claim(late)) == "too_old"
+
+
+PLANS: tuple[Stages, ...] = (TWO, (Stage(count=2, roles=("approver",)), MANAGER))
+STEPS = st.lists(
+    st.tuples(st.sampled_from(sorted(ROLES)), st.sampled_from(("", "", "B1")), st.booleans()),
+    max_size=12,
+)
+
+
+@examples(30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(plan=st.sampled_from(PLANS), steps=STEPS)
+def test_whatever_the_order_each_person_and_right_is_in_one_stage_and_all_are_full_at_the_end(
+    store: Store, plan: Stages, steps: list[tuple[str, str, bool]]
+) -> None:
+    people = People(store, uuid.uuid4().hex)
+    for user, delegator, withdraws in steps:
+        acting = delegator if delegator != user else ""
+        roles = ROLES[acting or user]
+        if withdraws:
+            operation = people.operation(user, plan, intent=ApprovalIntent.WITHDRAW)
+            store.claims.withdraw(operation, START)
+            continue
+        claim = people.approve(user, plan, terms={"delegator": acting, "roles": roles})
+        requests = store.claims.approval_requests(people.ref, START)
+        approvals = [each for request in requests for each in request.approvals]
+        stages = [each.stage for each in approvals]
+        assert len({each.actor.id for each in approvals}) == len(approvals)
+        assert len({each.authority for each in approvals}) == len(approvals)
+        assert all(
+            not set(plan[each.stage].roles).isdisjoint(ROLES[each.authority]) for each in approvals
+        )
+        full = [stages.count(number) >= stage.count for number, stage in enumerate(plan)]
+        assert full == sorted(full, reverse=True)
+        assert all(full) is isinstance(claim, Taken)
+        if isinstance(claim, Taken):
+            return
