@@ -73,7 +73,7 @@ def test_the_due_date_is_the_deadline_where_it_is_earlier_and_what_silence_does_
 def test_a_reminder_reads_otherwise_and_counts_are_whole_sentences(
     needed: int, reminds: bool, sentence: str
 ) -> None:
-    waiting = request(stages=one_stage(needed))
+    waiting = request(needed=needed)
     for message in (
         approval_calls.in_thread(CONTEXT, WAITING, waiting, reminds=reminds),
         approval_calls.direct(CONTEXT, WAITING, waiting, "", reminds=reminds),
