@@ -17,7 +17,6 @@ from typing import Any, Protocol
 
 import pytest
 
-
 ROOT = Path(__file__).parents[2]
 ACTIONS = "bot.domain.actions"
 FRESH = ("bot", "handlers", "tests.support")
