@@ -7,6 +7,7 @@ import pytest
 
 from bot.domain.approvals import Approval, ApprovalRequest, CallPreference
 from bot.domain.slack import Actor, SlackLocation
+from bot.domain.stages import one_stage
 from bot.notifications import approval_calls
 from bot.notifications.approval_calls import Callees, remind_at
 from bot.sandbox.secmaster import SecMasterSandbox
@@ -198,7 +199,11 @@ def test_a_reminder_comes_ten_minutes_before_the_end_or_in_the_last_quarter(
     ends_at = opened + timedelta(minutes=minutes)
     approval = Approval(operation_id="a", actor=Actor(id=ALICE), at=opened)
     request = ApprovalRequest(
-        id="a", action="task.approve", approvals=(approval,), needed=2, expires_at=ends_at
+        id="a",
+        action="task.approve",
+        approvals=(approval,),
+        stages=one_stage(2),
+        expires_at=ends_at,
     )
     assert ends_at - remind_at(request) == timedelta(minutes=before)
 
