@@ -175,6 +175,14 @@ def rule_notes(rules: Sequence[Rule]) -> Iterator[str]:
         if rule.effect is Effect.ALLOW and overruling:
             yield f"{title} never allows anything: {', '.join(overruling)} denies all of it"
     allows = [(title, rule) for title, rule in titled if rule.effect is Effect.ALLOW]
+    for title, rule in allows:
+        staged = {role for stage in rule.stages for role in stage.roles}
+        yield from (
+            f"{title} names {role} in none of its stages: whoever has that role alone can decline "
+            "a request, and not approve"
+            for role in rule.roles
+            if role not in staged
+        )
     for position, (title, rule) in enumerate(allows):
         if before := preceding(rule, allows[:position]):
             yield f"{title} never decides anything: {', '.join(before)} decides all of it before"

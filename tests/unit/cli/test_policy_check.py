@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, example, given
 from hypothesis import strategies as st
 
-from bot.cli.policy_check import unreachable
+from bot.cli.policy_check import rule_notes, unreachable
 from bot.policy import cases
 from bot.policy.cases import Cases, CasesError
 from bot.policy.config import Config, parse
@@ -737,3 +737,17 @@ def test_stages_that_too_few_people_can_fill_fail_the_check(
     found = list(unreachable(policy))
     assert len(found) == (problem is not None)
     assert not problem or found[0].startswith(problem)
+
+
+def test_a_role_that_is_in_none_of_a_rules_stages_is_noted() -> None:
+    policy = parse(
+        "[roles.approver]\nusers = ['U0ALICE']\n[roles.lead]\nusers = ['U0CAROL']\n"
+        "[roles.manager]\nusers = ['U0BOB']\n"
+        "[[rules]]\nactions = ['task.approve']\nroles = ['approver', 'lead', 'manager']\n"
+        "approvals = [{ role = 'approver', count = 1 }, { role = 'manager', count = 1 }]\n"
+        "[[rules]]\nactions = ['task.terminate']\nroles = ['approver', 'lead']\napprovals = 2\n"
+    )
+    assert list(rule_notes(policy.rules)) == [
+        "rule 1 names lead in none of its stages: whoever has that role alone can decline a "
+        "request, and not approve"
+    ]

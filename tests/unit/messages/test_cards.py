@@ -161,7 +161,7 @@ def test_a_declined_request_stands_on_the_card_until_something_newer_happens() -
     ended = WAITING.model_copy(update={"status": "finished"})
     later = standing_operation("task.approve")
     assert "declined" not in read(card(context, ended, later, (), NEWS))
-    withdrawn = NEWS.model_copy(update={"intent": ApprovalIntent.WITHDRAW, "given": 1, "needed": 3})
+    withdrawn = NEWS.model_copy(update={"intent": ApprovalIntent.WITHDRAW, "count": 1, "needed": 3})
     text = read(card(context, WAITING, None, (), withdrawn))
     assert "↩️ <@U0BOB> withdrew their approval. 1 of 3." in text
 

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from bot.domain.approvals import Approval, ApprovalIntent, RequestEnded, RequestRemains
+from bot.domain.audit import AuditOutcome
 from bot.domain.claims import Claim, NotCounted, Taken, WaitingFor
 from bot.domain.objects import Ref
 from bot.domain.operations import Operation, PolicyTerms
@@ -134,6 +135,12 @@ def test_a_withdrawn_approval_reopens_its_stage_and_drops_the_later_ones(store: 
         assert isinstance(change, RequestRemains)
         assert [each.actor.id for each in change.dropped_approvals] == ["M1"]
     assert people.approved == [("A2", 0)]
+    # A stage that is open again has a turn of its own, in which its people are called.
+    [request] = store.claims.approval_requests(people.ref, START)
+    assert request.turn_key == f"{request.id}:0:1"
+    people.approve("A1", two_first)
+    [request] = store.claims.approval_requests(people.ref, START)
+    assert request.turn_key == f"{request.id}:1:1"
 
 
 def test_a_revoked_approval_reopens_its_stage_and_drops_the_later_ones(store: Store) -> None:
@@ -147,6 +154,28 @@ def test_a_revoked_approval_reopens_its_stage_and_drops_the_later_ones(store: St
     assert isinstance(claim, NotCounted)
     assert [each.actor.id for each in claim.dropped_approvals] == ["M1"]
     assert people.approved == []
+
+
+def test_what_is_revoked_with_the_later_stages_is_on_record_and_its_stage_has_another_turn(
+    store: Store,
+) -> None:
+    stages = (Stage(count=2, roles=("approver",)), Stage(count=2, roles=("manager",)))
+    people = People(store)
+    for user in ("A1", "A2", "M1"):
+        people.approve(user, stages)
+    [request] = store.claims.approval_requests(people.ref, START)
+    assert request.turn_key == f"{request.id}:1:0"
+    first, _second, third = request.approvals
+    store.claims.revoke_approvals(people.ref, [first], START, dropped=[third])
+    [request] = store.claims.approval_requests(people.ref, START)
+    assert (people.approved, request.turn_key) == ([("A2", 0)], f"{request.id}:0:1")
+    [revoked] = [
+        entry
+        for entry in store.audit.entries(people.ref)
+        if entry["outcome"] == AuditOutcome.REVOKED
+    ]
+    assert revoked["actor"]["id"] == "A1"
+    assert [each["actor"]["id"] for each in revoked["dropped_approvals"]] == ["M1"]
 
 
 def test_a_rule_with_another_number_of_stages_asks_everybody_anew(store: Store) -> None:
