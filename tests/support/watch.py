@@ -58,9 +58,11 @@ def card_of(environment: BotEnvironment, channel: str, name: str) -> str:
 
 
 async def snooze(environment: BotEnvironment, user: str, ts: str) -> None:
-    """Pick "Snooze 1 h" from the card's menu."""
+    """Pick "Snooze…" from the card's menu, and an hour in its form."""
     ref = f"1:task:main:{task_id_of(environment, ts)}"
-    await environment.slack.press(user, SOC, ts, "more", value=f"snooze.1h|{ref}")
+    await environment.slack.press(user, SOC, ts, "more", value=f"snooze.xh|{ref}")
+    [form] = await environment.slack.until(lambda: environment.slack.views(user))
+    await environment.slack.submit(user, form["id"], {"length": "1h"})
 
 
 def task_id_of(environment: BotEnvironment, ts: str, *, channel: str = SOC) -> str:

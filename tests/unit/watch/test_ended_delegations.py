@@ -43,8 +43,7 @@ async def test_with_an_approval_go_those_of_the_later_stages_and_they_are_named(
     assert [(each.actor.id, each.stage) for each in request.approvals] == [(BOB, 0)]
     entry = store.outbox.next_entry(Destination.parse(SOC), stage.clock.now())
     assert entry is not None
-    notification = entry.notification
-    assert isinstance(notification, ApprovalsRevokedNotification)
+    notification = ApprovalsRevokedNotification.model_validate(entry.notification.model_dump())
     text = notification.render(Catalogue.english()).text
     assert f"the approval by <@{DAVE}> (on behalf of <@{ALICE}>) no longer counts" in text
     assert f"The approval by <@{CAROL}> no longer counts: an earlier stage is open again." in text
