@@ -18,6 +18,7 @@ from bot.domain.approvals import ApprovalRequest, OpenRequest
 from bot.domain.objects import OBJECT_KINDS, Ref
 from bot.domain.slack import Actor
 from bot.domain.snapshots import Snapshot
+from bot.domain.stages import stage_at
 from bot.domain.tracking import TrackedObject
 from bot.domain.watch_status import PollStatus
 from bot.messages import denials, modals
@@ -299,14 +300,15 @@ class PersonalView:
     def allowed(
         self, ref: Ref, snapshot: Snapshot, actions: Sequence[Action]
     ) -> tuple[Action, ...]:
-        """Return those of the actions that an object has a button for, and the person may take."""
+        """Return those of the actions that an object has a button for, and the person may begin."""
         context = authorization.policy_context(self.app.services, ref, snapshot)
         rules, principal = self.reader.config.rules, self.reader.principal
         return tuple(
             action
             for action in actions
             if snapshot.status in action.button_statuses
-            and isinstance(decide(rules, principal, action, context), Allowed)
+            and isinstance(decision := decide(rules, principal, action, context), Allowed)
+            and decision.may_fill(0)  # nobody has approved yet: what waits for others is a request
         )
 
     def readable(self, objects: Sequence[TrackedObject]) -> list[TrackedObject]:
@@ -352,10 +354,10 @@ class PersonalView:
         )
 
     def approvers(self, rule: Rule | None, request: ApprovalRequest) -> tuple[str, ...]:
-        """Return the user groups and people of a rule's roles, without those who approved."""
+        """Return the user groups and people whose turn it is, without those who approved."""
         if rule is None:
             return ()
-        ids = members(self.reader.config.roles, rule.roles)
+        ids = members(self.reader.config.roles, stage_at(rule.stages, request.turn).roles)
         return tuple(id_ for id_ in ids if not request.has_approval_of(id_, id_))
 
 

@@ -11,6 +11,7 @@ from bot.domain.objects import Ref, Value
 from bot.domain.reasons import OutcomeReason, RefusalReason
 from bot.domain.slack import Actor, SlackFile, SlackLocation
 from bot.domain.snapshots import Change
+from bot.domain.stages import ONE, Stages, total
 from bot.runtime.timeouts import RetrySchedule
 
 
@@ -25,7 +26,8 @@ class AttributionRule(StrEnum):
 class PolicyTerms(Value):
     """The terms under which a rule allows an operation.
 
-    ``approvals`` distinct people must ask for it within ``expires`` seconds.
+    As many distinct people as its ``stages`` ask for must ask for it within ``expires`` seconds,
+    stage by stage. ``roles`` are those of the rule that the person has, or the delegator.
     ``break_glass_channel`` is the channel that is notified when somebody decides alone all the
     same; "" where nobody does. ``delegator`` is whose rights are used, if not the person's own.
     More than ``brake_retries`` retries of the ``failure_group`` within ``brake_within`` seconds
@@ -33,7 +35,8 @@ class PolicyTerms(Value):
     fingerprint and ``identity`` who the person is in SecMaster, both for the audit.
     """
 
-    approvals: int = 1
+    stages: Stages = ONE
+    roles: tuple[str, ...] = ()
     expires: float = 3600
     break_glass_allowed: bool = False
     break_glass_channel: str = ""
@@ -45,6 +48,11 @@ class PolicyTerms(Value):
     brake_retries: int = 0
     brake_within: float = 0
     brake_applied: bool = False
+
+    @property
+    def approvals(self) -> int:
+        """How many people must ask for it, in all of the stages."""
+        return total(self.stages)
 
 
 class Operation(Value):
@@ -59,7 +67,8 @@ class Operation(Value):
     is then among the ``params``. ``decision_fingerprint`` is that of what the card showed, ""
     where unknown. ``co_approvers`` are the other people's approvals that it needed,
     ``revoked_approvals`` those that no longer count, since those people may not approve it any
-    more. An operation of a batch names the message that reports on the batch by its ts.
+    more. ``stage`` is the number of the stage that it counted for itself, None where it was not
+    counted. An operation of a batch names the message that reports on the batch by its ts.
     ``delivery`` is how it was asked for, and ``received_at`` when that reached the bot.
 
     A workflow that is under way must take the same course after an upgrade: whatever decides
@@ -83,6 +92,7 @@ class Operation(Value):
     decision_fingerprint: str = ""
     co_approvers: tuple[Approval, ...] = ()
     revoked_approvals: tuple[Approval, ...] = ()
+    stage: int | None = None
     batch_ts: str = ""
     delivery: DeliveryKind = DeliveryKind.OTHER
     received_at: datetime | None = None
@@ -165,6 +175,7 @@ class Outcome(Value):
     approval_request: ApprovalRequest | None = None
     ended_request: ApprovalRequest | None = None
     outdated_approvals: tuple[Approval, ...] = ()
+    dropped_approvals: tuple[Approval, ...] = ()
     status_before: str = ""
     status_after: str = ""
     preflight_fingerprint: str = ""

@@ -61,6 +61,7 @@ REASONS = {
     OutcomeReason.LOST: N_("Somebody else came first."),
     OutcomeReason.TOO_OLD: N_("Too much time had passed."),
     OutcomeReason.ALREADY_APPROVED: N_("This person had approved it before."),
+    OutcomeReason.NOT_YOUR_TURN: N_("It was not this person's turn to approve."),
     OutcomeReason.SAME_AUTHORITY: N_("Somebody had approved with the same person's permissions."),
     OutcomeReason.REQUEST_OVER: N_("The request for approvals was over."),
     OutcomeReason.REQUEST_LAPSED: N_("The request for approvals expired."),
@@ -362,7 +363,9 @@ def _reason(writer: _Writer) -> str:
 def _tally(writer: _Writer, action: Action, request: Mapping[str, Any]) -> str:
     """Say how many of the approvals that an action needs were given."""
     sentence = labels(action).tally
-    count, needed = len(request.get("approvals") or ()), request.get("needed") or "—"
+    stages = request.get("stages") or ()
+    count = len(request.get("approvals") or ())
+    needed = sum(stage["count"] for stage in stages) or "—"
     return f"{writer.catalogue.gettext(sentence, count=count, needed=needed)}."
 
 
@@ -391,10 +394,7 @@ def _facts(writer: _Writer, audited: AuditedRecord) -> Iterator[tuple[str, str]]
         person = f"{person} · {in_secmaster}"
     is_request = record.get("outcome") == AuditOutcome.LAPSED
     yield catalogue.gettext("Requested by") if is_request else catalogue.gettext("Person"), person
-    if rule := record.get("rule"):
-        yield catalogue.gettext("Rule"), markup.text(rule_number(str(rule)))
-    if policy := terms.get("policy"):
-        yield catalogue.gettext("Policy"), markup.code(str(policy))
+    yield from _requirements(writer)
     for label, approvals in _approvals(catalogue, record):
         yield from ((label, _approval(writer, approval)) for approval in approvals)
     if channel := terms.get("break_glass_channel"):
@@ -414,6 +414,18 @@ def _facts(writer: _Writer, audited: AuditedRecord) -> Iterator[tuple[str, str]]
         later = _Writer(catalogue, markup, audited.later, audited.names)
         when = later.time(audited.later.get("at"))
         yield catalogue.gettext("Later"), f"{when} · {' '.join(_headline(later))}"
+
+
+def _requirements(writer: _Writer) -> Iterator[tuple[str, str]]:
+    """Yield by which rule of which policy an action was decided, and what it counted for."""
+    catalogue, markup, record = writer.catalogue, writer.markup, writer.record
+    if rule := record.get("rule"):
+        yield catalogue.gettext("Rule"), markup.text(rule_number(str(rule)))
+    if policy := (record.get("terms") or {}).get("policy"):
+        yield catalogue.gettext("Policy"), markup.code(str(policy))
+    stages, stage = _stages(record), record.get("stage")
+    if isinstance(stage, int) and len(stages) > 1:
+        yield catalogue.gettext("Counted for"), _stage(writer, stages, stage)
 
 
 def _status(writer: _Writer, status: object) -> str:
@@ -458,10 +470,29 @@ def _approvals(
     yield catalogue.gettext("Approval by"), others
 
 
+def _stages(record: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """Return the stages of approvals that a record names."""
+    request = record.get("request") or record.get("ended_request") or {}
+    return request.get("stages") or (record.get("terms") or {}).get("stages") or ()
+
+
+def _stage(writer: _Writer, stages: Sequence[Mapping[str, Any]], number: int) -> str:
+    """Name a stage by its number and roles: "stage 1 (lead)"."""
+    roles = stages[number].get("roles") or () if number < len(stages) else ()
+    return writer.catalogue.gettext(
+        "stage {number} ({roles})",
+        number=writer.catalogue.number(number + 1),
+        roles=writer.catalogue.one_of([writer.markup.text(str(role)) for role in roles]),
+    )
+
+
 def _approval(writer: _Writer, approval: Mapping[str, Any]) -> str:
     """Return who approved, when, on whose behalf and why."""
     catalogue, markup = writer.catalogue, writer.markup
     parts = [writer.person(approval.get("actor") or {}), writer.time(approval.get("at"))]
+    stage = approval.get("stage")
+    if isinstance(stage, int) and len(_stages(writer.record)) > 1:
+        parts.append(_stage(writer, _stages(writer.record), stage))
     if delegator := approval.get("delegator"):
         person = writer.person({"id": delegator})
         parts.append(catalogue.gettext("on behalf of {person}", person=person))

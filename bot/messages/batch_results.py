@@ -34,6 +34,7 @@ FAILURE_LABELS = {
     OutcomeReason.CHANGED: N_("Not sent: changed since you looked"),
     OutcomeReason.TOO_OLD: N_("Not sent: too much time has passed"),
     OutcomeReason.ALREADY_APPROVED: N_("You already approved this"),
+    OutcomeReason.NOT_YOUR_TURN: N_("It is not your turn to approve"),
     OutcomeReason.SAME_AUTHORITY: N_("Already approved with the same permissions"),
     OutcomeReason.ATTRIBUTION_FAILED: N_("Not sent: no comment could be added"),
     OutcomeReason.OWN_FAULT: N_("Not sent: something went wrong in the bot"),

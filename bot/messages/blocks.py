@@ -28,8 +28,10 @@ from bot.domain.actions import Action
 from bot.domain.cards import ButtonValue
 from bot.domain.objects import Ref
 from bot.domain.snapshots import Snapshot, decision_fingerprint
+from bot.domain.stages import Stages, stage_at, total
 from bot.messages.catalogue import Catalogue
 from bot.messages.labels import consequence, labels
+from bot.messages.stages import plain_stage_roles, turn_sentence
 from bot.messages.text import clip, clip_markup, error_line, inline
 from bot.secmaster import Instance
 
@@ -62,16 +64,23 @@ class Viewer:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How many approvals an action has, and how many it needs.
+    """How many approvals an action has, and how many it needs by its ``stages``.
 
-    ``roles`` are the policy's names of those who may give them, ``approvers`` the ids of their
-    people (U…) and user groups (S…); both are empty where the policy does not tell.
+    ``turn`` is the number of the stage, from 0, that lacks approvals, and ``missing`` how many.
+    ``approvers`` are the ids of the people (U…) and user groups (S…) who may give them; empty where
+    the policy does not tell.
     """
 
     count: int
-    needed: int
-    roles: tuple[str, ...] = ()
+    stages: Stages
+    turn: int = 0
+    missing: int = 0
     approvers: tuple[str, ...] = ()
+
+    @property
+    def needed(self) -> int:
+        """How many approvals are needed, of all stages."""
+        return total(self.stages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,14 +226,20 @@ def confirm(action: Action, render_context: RenderContext, snapshot: Snapshot) -
 
 def first_of_several(catalogue: Catalogue, tally: Tally | None) -> str:
     """Say before an approval that others must follow it; "" where none has to."""
-    if tally is None or tally.count + 1 >= tally.needed:
+    if tally is None:
         return ""
-    needed = catalogue.number(tally.needed)
-    return catalogue.gettext(
-        "You will be {place} of {needed}. Nothing is sent until {needed} people have approved.",
-        place=catalogue.number(tally.count + 1),
-        needed=needed,
-    )
+    sentences = []
+    if tally.count + 1 < tally.needed:
+        place = catalogue.gettext(
+            "You will be {place} of {needed}. Nothing is sent until {needed} people have approved.",
+            place=catalogue.number(tally.count + 1),
+            needed=catalogue.number(tally.needed),
+        )
+        sentences.append(place)
+    if len(tally.stages) > 1 and tally.missing:
+        roles = plain_stage_roles(catalogue, stage_at(tally.stages, tally.turn))
+        sentences.append(turn_sentence(catalogue, roles, tally.missing))
+    return " ".join(sentences)
 
 
 def named_label(label: str, name: str) -> str:

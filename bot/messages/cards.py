@@ -318,7 +318,7 @@ def needed_approvals(
     """Say which buttons need several approvals, where nobody has approved yet."""
     requested = {request.action for request in requests}
     return [
-        approvals.needed_line(render_context.catalogue, action, tally.needed, tally.roles)
+        approvals.needed_line(render_context.catalogue, action, tally.stages)
         for action in TABLE
         if snapshot.status in action.button_statuses
         and action.name not in requested

@@ -45,6 +45,7 @@ from bot.messages.fields import TASK_WORDS
 from bot.messages.labels import labels
 from bot.messages.lists import due_fact, personal_snooze
 from bot.messages.oncall import SOON, on_call_names
+from bot.messages.stages import turn_sentences
 from bot.messages.text import ago_token, bold, clip, code, date_token, inline, mention
 from bot.secmaster import Instance, Task
 
@@ -302,6 +303,7 @@ def _request_blocks(waiting: HomeRequest) -> list[Block]:
     lines = [
         bold(snapshot.name),
         f"🗳️ *{tally(catalogue, request)}*",
+        *turn_sentences(catalogue, request),
         "" if waiting.may_approve else f"⏳ {missing}",
         deadline_text(render_context, snapshot, request),
         f"*{warning}*" if warning else "",
@@ -329,13 +331,13 @@ def _missing_text(catalogue: Catalogue, request: ApprovalRequest, approvers: Seq
     """Say how many approvals are missing, and who may give them where that is known."""
     if not approvers:
         return catalogue.ngettext(
-            "{count} more approval needed.", "{count} more approvals needed.", request.missing
+            "{count} more approval needed.", "{count} more approvals needed.", request.missing_now
         )
     people = catalogue.one_of([mention(id_) for id_ in approvers[:NAMED]])
     return catalogue.ngettext(
         "{count} more approval needed: {people}.",
         "{count} more approvals needed: {people}.",
-        request.missing,
+        request.missing_now,
         people=people,
     )
 

@@ -228,13 +228,17 @@ class GivenUpNotification(Announcement):
 
 
 class ApprovalsRevokedNotification(Announcement):
-    """Approvals no longer count, since a delegation is over: ``count`` of ``needed`` are left."""
+    """Approvals no longer count, since a delegation is over: ``count`` of ``needed`` are left.
+
+    ``dropped`` are those of later stages, which went with them.
+    """
 
     kind: Literal["approvals_revoked"] = "approvals_revoked"
     ref: Ref
     action: str
     name: str
     revoked: tuple[Approval, ...]
+    dropped: tuple[Approval, ...] = ()
     count: int
     needed: int
 
@@ -245,6 +249,7 @@ class ApprovalsRevokedNotification(Announcement):
             actions.BY_NAME[self.action],
             self.name,
             self.revoked,
+            self.dropped,
             self.count,
             self.needed,
         )

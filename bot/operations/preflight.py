@@ -162,7 +162,9 @@ def _result(operation: Operation, claim: Claim, preflight: Preflight) -> Preflig
     """Return how the operation goes on after its claim: to its write, or to its end."""
     match claim:
         case Taken():
-            operation = operation.model_copy(update={"co_approvers": claim.operation.co_approvers})
+            claimed = claim.operation
+            changes = {"co_approvers": claimed.co_approvers, "stage": claimed.stage}
+            operation = operation.model_copy(update=changes)
             kind, outcome = ResultKind.DONE, DONE
         case HeldBy(holder):
             return PreflightResult(
@@ -190,6 +192,7 @@ def _result(operation: Operation, claim: Claim, preflight: Preflight) -> Preflig
     facts = {
         "ended_request": claim.ended_request,
         "outdated_approvals": claim.outdated_approvals,
+        "dropped_approvals": claim.dropped_approvals,
     }
     return PreflightResult(
         kind=kind,
@@ -203,8 +206,9 @@ def _change_approval(services: Services, operation: Operation) -> PreflightResul
     """Withdraw one's approval, or decline what waits for more; blocks."""
     change = services.store.claims.withdraw(operation, services.clock.now())
     match change:
-        case RequestRemains(request):
-            return _final(DONE.model_copy(update={"approval_request": request}))
+        case RequestRemains(request, dropped):
+            facts = {"approval_request": request, "dropped_approvals": dropped}
+            return _final(DONE.model_copy(update=facts))
         case RequestEnded(request):
             return _final(DONE.model_copy(update={"ended_request": request}))
         case NotChanged(reason):

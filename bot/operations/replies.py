@@ -31,6 +31,7 @@ PRIVATE = (
     OutcomeReason.CHANGED,
     OutcomeReason.ALREADY_APPROVED,
     OutcomeReason.SAME_AUTHORITY,
+    OutcomeReason.NOT_YOUR_TURN,
     OutcomeReason.NO_REQUEST,
     OutcomeReason.ALREADY_SENDING,
 )

@@ -56,7 +56,7 @@ class Preflight(Value):
     """What was read and claimed before the write, as far as a later step needs it.
 
     ``ended_request`` is what the operation put an end to, ``outdated_approvals`` were given to
-    something that has changed since.
+    something that has changed since, ``dropped_approvals`` before an earlier stage was open again.
     """
 
     retry_count: int = 0
@@ -64,6 +64,7 @@ class Preflight(Value):
     decision_fingerprint: str = ""
     ended_request: ApprovalRequest | None = None
     outdated_approvals: tuple[Approval, ...] = ()
+    dropped_approvals: tuple[Approval, ...] = ()
 
 
 class PreflightResult(StepResult):

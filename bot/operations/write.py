@@ -141,6 +141,7 @@ async def conclude(services: Services, state: State) -> Outcome:
         "retries_before": preflight.retry_count if BY_NAME[operation.action].is_retry else None,
         "ended_request": outcome.ended_request or preflight.ended_request,
         "outdated_approvals": preflight.outdated_approvals,
+        "dropped_approvals": outcome.dropped_approvals or preflight.dropped_approvals,
     }
     concluded = outcome.model_copy(update=facts)
     await asyncio.to_thread(services.store.claims.conclude, operation, concluded, now)

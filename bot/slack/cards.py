@@ -15,10 +15,11 @@ from datetime import datetime
 from bot import messages
 from bot.domain import snapshots
 from bot.domain.actions import CHANGEABLE_STATUSES, TABLE
-from bot.domain.approvals import ApprovalRequest
+from bot.domain.approvals import ApprovalRequest, missing_in_turn, turn_of
 from bot.domain.cards import STALE, VANISHED, Card, CardGroup, CardState, GroupState
 from bot.domain.objects import Ref
 from bot.domain.snapshots import Reading, Snapshot
+from bot.domain.stages import one_stage, stage_at, strictest, total
 from bot.domain.workspaces import Workspaces
 from bot.messages import Message, RenderContext
 from bot.messages.blocks import Tally, Viewer
@@ -130,13 +131,21 @@ class Cards:
                 continue
             request = open_requests.get(action.name)
             rule = deciding_rule(config.rules, action, context)
-            needed = max(request.needed if request else 1, rule.approvals if rule else 1)
-            if needed > 1:
+            stages = rule.stages if rule else one_stage(1)
+            if request and len(request.stages) == len(stages):
+                stages = strictest(stages, [request.stages])
+            elif request:  # the rule has changed, which the next approval will tell
+                stages = request.stages
+            approvals = request.approvals if request else ()
+            turn = turn_of(stages, approvals)
+            if total(stages) > 1:
+                stage = stage_at(stages, turn)
                 tallies[action.name] = Tally(
-                    count=len(request.approvals) if request else 0,
-                    needed=needed,
-                    roles=rule.roles if rule else (),
-                    approvers=members(config.roles, rule.roles) if rule else (),
+                    count=len(approvals),
+                    stages=stages,
+                    turn=turn,
+                    missing=missing_in_turn(stages, approvals),
+                    approvers=members(config.roles, stage.roles) if rule else (),
                 )
         return tallies
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from bot.domain.approvals import ApprovalRequest, RequestEnded, RequestRemains
+from bot.domain.approvals import Approval, ApprovalRequest, RequestEnded, RequestRemains
 from bot.domain.audit import AuditOutcome, AuditQuery, RecordedOutcome
 from bot.domain.objects import Ref, Value
 from bot.domain.operations import (
@@ -140,7 +140,8 @@ def recorded_change(
     [entry] = records
     if ended := entry.get("ended_request"):
         return RequestEnded(ApprovalRequest.model_validate(ended))
-    return RequestRemains(ApprovalRequest.model_validate(entry["request"]))
+    dropped = map(Approval.model_validate, entry.get("dropped_approvals", ()))
+    return RequestRemains(ApprovalRequest.model_validate(entry["request"]), tuple(dropped))
 
 
 class Audit(Repository):

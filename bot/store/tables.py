@@ -56,14 +56,16 @@ cards = sa.Table(
 )
 
 # The approvals of actions that need several: one row for each person, and one for each right that
-# was used. They are deleted once the action was sent, or its request is over. ``due_handle`` is
-# what SecMaster does by itself when they expire, "" where nothing.
+# was used, with the number of the stage, from 0, that it counted for. They are deleted once the
+# action was sent, or its request is over. ``due_handle`` is what SecMaster does by itself when they
+# expire, "" where nothing; ``reopenings`` is how often a full stage of the request opened again.
 approvals = sa.Table(
     "approvals",
     metadata,
     sa.Column("key", sa.String(255), primary_key=True),
     sa.Column("actor_id", sa.String(32), primary_key=True),
     sa.Column("authority", sa.String(32), nullable=False),
+    sa.Column("stage", sa.Integer, nullable=False),
     sa.Column("request_id", sa.String(64), nullable=False, index=True),
     sa.Column("ref", sa.String(255), nullable=False, index=True),
     sa.Column("action", sa.String(32), nullable=False),
@@ -73,6 +75,7 @@ approvals = sa.Table(
     sa.Column("at", sa.DateTime(timezone=True), nullable=False),
     sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
     sa.Column("due_handle", sa.String(16), nullable=False),
+    sa.Column("reopenings", sa.Integer, nullable=False),
     sa.UniqueConstraint("key", "authority", name="one_approval_per_authority"),
 )
 

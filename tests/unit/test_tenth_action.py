@@ -415,7 +415,7 @@ def test_a_third_decision_is_named_by_its_own_word_where_several_people_are_aske
         id="abc123",
         action="task.defer",
         approvals=(approvals.Approval(operation_id="abc123", actor=alice, at=samples.NOW),),
-        needed=2,
+        stages=code("bot.domain.stages").one_stage(2),
         expires_at=samples.NOW,
     )
     blocks = code("bot.messages.approvals").request_blocks(

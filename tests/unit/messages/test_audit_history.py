@@ -46,7 +46,7 @@ def headline(outcome: str, action: str = "task.approve", **fields: Any) -> str:
 
 REQUEST = {
     "approvals": [{"actor": {"id": "U0ALICE", "name": "Alice"}, "at": NOW.isoformat()}],
-    "needed": 2,
+    "stages": [{"count": 2, "roles": ["lead"]}],
 }
 
 

@@ -8,6 +8,7 @@ import pytest
 from bot.domain.approvals import Approval, ApprovalRequest
 from bot.domain.objects import ObjectKind
 from bot.domain.slack import Actor, Destination
+from bot.domain.stages import one_stage
 from bot.domain.tracking import RetryResult
 from bot.messages import notifications
 from bot.messages.text import ago_token, date_token
@@ -142,7 +143,7 @@ REQUEST = ApprovalRequest(
     id="1",
     action="task.approve",
     approvals=(Approval(operation_id="1", actor=Actor(id="U0ALICE"), at=NOW),),
-    needed=2,
+    stages=one_stage(2),
     expires_at=NOW,
 )
 

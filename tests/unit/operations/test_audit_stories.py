@@ -22,6 +22,7 @@ from bot.domain.operations import Operation, OperationState, Outcome, PolicyRefu
 from bot.domain.reasons import RefusalReason
 from bot.domain.slack import Actor, SlackLocation
 from bot.domain.snapshots import stored
+from bot.domain.stages import one_stage
 from bot.domain.tracking import ListedObject
 from bot.operations.audit_stories import CHUNK, audited_records
 from bot.secmaster import Task
@@ -34,7 +35,9 @@ START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ALICE = Actor(id="U0ALICE", name="Alice Chen")
 BOB = Actor(id="U0BOB", name="张伟")
 CAROL = Actor(id="U0CAROL", name="Carol <!channel> *x*")
-TWO = PolicyTerms(approvals=2, expires=1800, identity="alice@example.com", policy="97d7b2a97015")
+TWO = PolicyTerms(
+    stages=one_stage(2), expires=1800, identity="alice@example.com", policy="97d7b2a97015"
+)
 HOSTILE = '=HYPERLINK("http://x") <script>alert(1)</script> [a](http://x) `b`'
 
 

@@ -16,6 +16,7 @@ from bot.domain.objects import Ref
 from bot.domain.operations import Operation, OperationState, Outcome, PolicyRefusal
 from bot.domain.reasons import OutcomeReason, RefusalReason
 from bot.domain.slack import Actor, SlackLocation
+from bot.domain.stages import one_stage
 from bot.operations import transitions, write
 from bot.operations.step_results import (
     Preflight,
@@ -550,7 +551,7 @@ def request(operation: Operation) -> ApprovalRequest:
         id=operation.id,
         action=operation.action,
         approvals=(approval,),
-        needed=2,
+        stages=one_stage(2),
         expires_at=now + timedelta(hours=1),
     )
 

@@ -51,6 +51,7 @@ def upgrade() -> None:
         sa.Column("key", sa.String(255), primary_key=True),
         sa.Column("actor_id", sa.String(32), primary_key=True),
         sa.Column("authority", sa.String(32), nullable=False),
+        sa.Column("stage", sa.Integer, nullable=False),
         sa.Column("request_id", sa.String(64), nullable=False, index=True),
         sa.Column("ref", sa.String(255), nullable=False, index=True),
         sa.Column("action", sa.String(32), nullable=False),
@@ -60,6 +61,7 @@ def upgrade() -> None:
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("due_handle", sa.String(16), nullable=False),
+        sa.Column("reopenings", sa.Integer, nullable=False),
         sa.UniqueConstraint("key", "authority", name="one_approval_per_authority"),
     )
     op.create_table(
