@@ -290,7 +290,7 @@ def test_every_scope_is_explained(scope: Scope) -> None:
 @pytest.mark.parametrize("right", RIGHTS, ids=lambda right: right.operation)
 def test_every_right_in_iam_is_explained(right: Right) -> None:
     action = f"`{right.action}`" if right.action else "unstated"
-    row = (f"`{right.operation}`", right.purpose, right.access, action, right.loss)
+    row = (f"`{right.operation}`", right.feature, right.purpose, right.access, action, right.loss)
     assert f"| {' | '.join(row)} |" in table_rows(OPERATE)
 
 
