@@ -9,7 +9,7 @@ from bot.domain.actions import BY_NAME, OPEN_STATUSES, TABLE
 from bot.domain.approvals import ApprovalRequest, RequestNews
 from bot.domain.operations import OperationState, StandingOperation
 from bot.domain.snapshots import Snapshot
-from bot.messages import approvals, evidence
+from bot.messages import approvals, evidence, run_results
 from bot.messages.blocks import (
     Message,
     RenderContext,
@@ -87,6 +87,7 @@ def card(
     is_open = snapshot.status in OPEN_STATUSES
     state_lines = [
         *_last_event(catalogue, snapshot, standing_operation, request_news),
+        *_came_of(render_context, snapshot, standing_operation),
         *(_snooze(render_context) if is_open else []),
     ]
     around = evidence.lines(catalogue, snapshot.evidence)
@@ -267,6 +268,21 @@ def _standing_text(
         case _:
             assert_never(standing_operation.state)
     return f"{text}\n{quote(operation.reason, 600)}" if operation.reason else text
+
+
+def _came_of(
+    render_context: RenderContext, snapshot: Snapshot, standing_operation: StandingOperation | None
+) -> list[str]:
+    """Say what came of the decision on a task, or which decision let a run continue."""
+    catalogue, viewer, links = render_context.catalogue, render_context.viewer, render_context.links
+    if viewer and not viewer.reads_runs:
+        return []
+    if render_context.decision and not viewer:  # who may read no task must not be told of one
+        return [run_results.decision_line(catalogue, render_context.decision, links)]
+    is_decided = isinstance(snapshot, Task) and snapshot.status != TaskStatus.WAITING
+    if standing_operation and standing_operation.result and is_decided:
+        return run_results.card_lines(catalogue, standing_operation.result, links)
+    return []
 
 
 def _failed_again(snapshot: Snapshot, standing_operation: StandingOperation) -> bool:

@@ -4,6 +4,7 @@ Only reads the database: also for an auditor who has nothing else.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -28,7 +29,8 @@ ENDS = (
 def audited_records(store: Store, records: Iterable[Record]) -> Iterator[AuditedRecord]:
     """Yield what is to be told, in the order of the records; blocks.
 
-    That something was allowed is left out where its end is on record too.
+    That something was allowed is left out where its end is on record too. What came of it
+    afterwards is told with its end, and not once more.
     """
     remaining = iter(records)
     while chunk := list(islice(remaining, CHUNK)):
@@ -38,11 +40,21 @@ def audited_records(store: Store, records: Iterable[Record]) -> Iterator[Audited
             if record.get("outcome") == AuditOutcome.ALLOWED
         ]
         concluded = store.audit.concluded(allowed)
+        done = [
+            str(record.get("operation_id"))
+            for record in chunk
+            if record.get("outcome") == AuditOutcome.DONE
+        ]
+        results = store.audit.results(done)
         texts = store.snapshots.texts({each for record in chunk for each in _fingerprints(record)})
         for record in chunk:
             is_allowed = record.get("outcome") == AuditOutcome.ALLOWED
-            if not (is_allowed and record.get("operation_id") in concluded):
-                yield _with_details(store, record, texts)
+            is_told = is_allowed and record.get("operation_id") in concluded
+            if is_told or record.get("outcome") == AuditOutcome.RESULT:
+                continue
+            is_done = record.get("outcome") == AuditOutcome.DONE
+            result = results.get(str(record.get("operation_id"))) if is_done else None
+            yield replace(_with_details(store, record, texts), result=result)
 
 
 def snapshot_of(store: Store, record: Record) -> Snapshot | None:

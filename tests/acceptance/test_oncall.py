@@ -348,7 +348,8 @@ async def test_a_yes_that_is_taken_back_is_no_retry_to_be_followed(
     await environment.slack.press(CAROL, ONCALL, ts, "withdraw")
     await environment.replies(ts, 4, channel=ONCALL)
     followed = {
-        each.operation.ref.id for each in environment.app.services.store.followed_retries.all(10)
+        each.operation.ref.id
+        for each in environment.app.services.store.followed_operations.under_way(10)
     }
     assert followed == {runs[0]["id"], runs[1]["id"]}
 
