@@ -131,10 +131,24 @@ class RunResultNotification(Announcement):
         cards = await asyncio.to_thread(services.store.cards.cards_of, linked) if linked else []
         card = in_channel(cards, posting.channel)
         url = services.slack.permalink(card.channel, card.ts) if card else ""
-        await posting.reply(self.render(services.catalogue, url), self.thread_ts)
+        message = self.render(services.catalogue, url)
+        if self.ref.kind == "task" and self.thread_ts:
+            message = await self._named(posting, message)
+        await posting.reply(message, self.thread_ts)
         if self.ref.kind == "task" and self.result.status is not RunStatus.STILL_RUNNING:
             await posting.redraw(self.ref)
         return True
+
+    async def _named(self, posting: Posting, message: Message) -> Message:
+        """Put the task's name above the message, unless the thread is that of its own card."""
+        store = posting.services.store
+        cards = await asyncio.to_thread(store.cards.cards_at, posting.channel, self.thread_ts)
+        if [card.ref for card in cards] == [self.ref]:
+            return message
+        titles = [card.title for card in cards if card.ref == self.ref]
+        tracked = await asyncio.to_thread(store.tracked.get, [self.ref])
+        names = [*titles, *(each.snapshot.name for each in tracked), ""]
+        return messages.batch_results.item_message(names[0], self.ref, message)
 
 
 class SnoozeNotification(Announcement):

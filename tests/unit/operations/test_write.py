@@ -686,7 +686,17 @@ async def test_conclude_follows_the_run_that_a_decision_let_continue(
     stage: OperationStage, action: str, state: OperationState, *, is_followed: bool
 ) -> None:
     operation = await stage.claimed(action)
+    stage.set_policy("[watch]\nresults = true\n")
     preflight = Preflight(run="1:instance:main:i-1")
     await conclude(stage, operation, Outcome(state=state), preflight=preflight)
     followed = stage.services.store.followed_operations.under_way(limit=10)
     assert [str(each.run) for each in followed] == ["1:instance:main:i-1"] * is_followed
+
+
+async def test_conclude_follows_no_decision_where_the_policy_says_so(
+    stage: OperationStage,
+) -> None:
+    operation = await stage.claimed("task.approve")
+    stage.set_policy("[watch]\nresults = false\n")
+    await conclude(stage, operation, preflight=Preflight(run="1:instance:main:i-1"))
+    assert stage.services.store.followed_operations.under_way(limit=10) == []
