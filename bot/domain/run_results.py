@@ -108,7 +108,8 @@ class RunResult(Value):
     """How a run went on after an operation, ``seconds`` after that was asked for.
 
     ``node`` and ``error`` name what failed in it; ``blocks`` are those that it set. ``next_task``
-    is the task that it waits for now, and ``next_name`` the task's name.
+    is the task that it waits for now, and ``next_name`` the task's name. It is ``expected`` where
+    the run was terminated with its task: that is on record, and no news.
     """
 
     status: RunStatus
@@ -121,3 +122,4 @@ class RunResult(Value):
     blocks: tuple[BlockResult, ...] = ()
     next_task: Ref | None = None
     next_name: str = ""
+    expected: bool = False

@@ -280,9 +280,10 @@ def _came_of(
     if render_context.decision and not viewer:  # who may read no task must not be told of one
         return [run_results.decision_line(catalogue, render_context.decision, links)]
     is_decided = isinstance(snapshot, Task) and snapshot.status != TaskStatus.WAITING
-    if standing_operation and standing_operation.result and is_decided:
-        return run_results.card_lines(catalogue, standing_operation.result, links)
-    return []
+    result = standing_operation.result if standing_operation else None
+    if result is None or result.expected or not is_decided:
+        return []
+    return run_results.card_lines(catalogue, result, links)
 
 
 def _failed_again(snapshot: Snapshot, standing_operation: StandingOperation) -> bool:

@@ -93,8 +93,8 @@ async def follow(services: Services, followed: FollowedOperation) -> int:
         log.warning("run not read", extra={"run": str(followed.run), "error": str(error)})
     result = await _result(services, followed, run, now) if run else None
     if result and result.status is not RunStatus.STILL_RUNNING:
-        is_expected = _is_expected(followed, result.status)
-        entries = [] if is_expected else [RunResultNotification.entry(followed, result, now)]
+        entry = RunResultNotification.entry(followed, result, now)
+        entries = [] if result.expected else [entry]
         await asyncio.to_thread(operations.end, followed, result, entries, now)
     elif now - followed.operation.accepted_at > FOLLOWED_FOR:
         await asyncio.to_thread(operations.forget, followed)
@@ -147,12 +147,6 @@ def _next_task(followed: FollowedOperation, tasks: Sequence[TrackedObject]) -> T
     return None
 
 
-def _is_expected(followed: FollowedOperation, status: RunStatus) -> bool:
-    """Return whether a run ended as whoever terminated its task must expect."""
-    terminates = BY_NAME[followed.operation.action].command is TaskAction.TERMINATE
-    return terminates and status is RunStatus.TERMINATED
-
-
 async def _read(services: Services, run: RunRef) -> tuple[Run, int]:
     """Read a run, draw those of its cards that are outdated, and return it and how many were.
 
@@ -200,12 +194,14 @@ async def _result(
         return None
     has_ended = status not in (RunStatus.NEXT_TASK, RunStatus.STILL_RUNNING)
     at = (run.end_time or now) if has_ended else now
+    terminates = BY_NAME[followed.operation.action].command is TaskAction.TERMINATE
     result = RunResult(
         status=status,
         run=followed.run,
         name=run.name,
         seconds=max(0, int((at - followed.operation.accepted_at).total_seconds())),
         at=at,
+        expected=terminates and status is RunStatus.TERMINATED,
     )
     if status is RunStatus.NEXT_TASK and next_task:
         task = {"next_task": next_task.ref, "next_name": next_task.snapshot.name}
