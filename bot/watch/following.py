@@ -34,7 +34,6 @@ from bot.secmaster import (
     PlaybookInstance,
     SecMasterError,
     Task,
-    TaskAction,
     Unavailable,
     Unreachable,
 )
@@ -194,14 +193,15 @@ async def _result(
         return None
     has_ended = status not in (RunStatus.NEXT_TASK, RunStatus.STILL_RUNNING)
     at = (run.end_time or now) if has_ended else now
-    terminates = BY_NAME[followed.operation.action].command is TaskAction.TERMINATE
+    action = BY_NAME[followed.operation.action]
+    ends_it = action.is_decision and not action.lets_continue
     result = RunResult(
         status=status,
         run=followed.run,
         name=run.name,
         seconds=max(0, int((at - followed.operation.accepted_at).total_seconds())),
         at=at,
-        expected=terminates and status is RunStatus.TERMINATED,
+        expected=ends_it and status is RunStatus.TERMINATED,
     )
     if status is RunStatus.NEXT_TASK and next_task:
         task = {"next_task": next_task.ref, "next_name": next_task.snapshot.name}

@@ -1,4 +1,4 @@
-"""Followed operations: the one checked longest ago comes first, and what came of it is told once."""
+"""Followed operations: the one checked longest ago comes first, and its end is told once."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta

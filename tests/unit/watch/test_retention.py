@@ -312,7 +312,7 @@ async def test_a_failure_is_told_in_a_line_and_tried_again_while_the_rest_goes(
     assert (counts["cards"], counts["homes"]) == (0, 1)
     lines = [record for record in caplog.records if record.getMessage() == "not deleted yet"]
     # Snapshots are not deleted either: whether a card names one can't be told.
-    assert [vars(line)["rows"] for line in lines] == ["cards", "snapshots"]
+    assert [vars(line)["rows"] for line in lines] == ["cards", "evidence", "snapshots"]
     assert not any(line.exc_info for line in lines)
     with store.engine.begin() as connection:
         connection.execute(sa.text("ALTER TABLE hidden RENAME TO cards"))
