@@ -38,6 +38,7 @@ from bot.secmaster import (
     Unreachable,
 )
 from bot.services import Services
+from bot.slack.cards import IncompleteCards
 from bot.slack.gateway import SlackFailed
 
 log = logging.getLogger(__name__)
@@ -172,11 +173,14 @@ async def _read(services: Services, run: RunRef) -> tuple[Run, int]:
 async def _draw(services: Services, ref: Ref, reading: Reading) -> int:
     """Draw the outdated cards of a run; what Slack does not take is drawn in another poll."""
     try:
-        return await services.cards.redraw_outdated_from(ref, reading)
+        drawn = await services.cards.redraw_outdated_from(ref, reading)
     except SlackFailed as error:
         log.warning("card not refreshed", extra={"ref": str(ref), "error": str(error)})
         await asyncio.to_thread(services.store.tracked.mark_stale, ref, stale=True)
         return 1  # an update that Slack did not take was one as well
+    if drawn:  # the run has changed: so may have what is around it
+        services.cards.incomplete.put_nowait(IncompleteCards(ref))
+    return drawn
 
 
 async def _result(
