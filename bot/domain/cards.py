@@ -1,14 +1,14 @@
 """Cards and their buttons: which message shows which object, and what a button carries."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Self
 
 from bot.domain.approvals import ApprovalRequest, RequestNews
 from bot.domain.objects import Ref, Value
-from bot.domain.operations import StandingOperation
+from bot.domain.operations import Operation, StandingOperation
 from bot.domain.snapshots import Snapshot, decision_fingerprint, rendered_fingerprint
 from bot.domain.tracking import TrackedObject
 
@@ -66,6 +66,11 @@ class Card(Value):
     late_since: datetime | None = None
 
 
+def in_channel(cards: Sequence[Card], channel: str) -> Card | None:
+    """Return the first of an object's cards in a channel, or else its first anywhere."""
+    return next((card for card in cards if card.channel == channel), cards[0] if cards else None)
+
+
 @dataclass(frozen=True, slots=True)
 class CardGroup:
     """The cards of one channel that objects with one ``key`` may share.
@@ -95,6 +100,14 @@ class GroupState:
 
 
 @dataclass(frozen=True, slots=True)
+class DecidedTask:
+    """A decision on a task that let a run continue, and the cards of the task, newest first."""
+
+    operation: Operation
+    cards: tuple[Card, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class CardState:
     """What the cards of an object are drawn from; ``snapshot`` is None where it is gone.
 
@@ -102,8 +115,9 @@ class CardState:
     here, or may have been. ``request_news`` is what was last done to an approval request, if that
     was to withdraw from it or to decline it. ``names`` are the names of the files that were
     attached from here, and of the run that waits for a task, by id. ``groups`` are the groups of
-    those cards that show other objects too, by channel and ts. ``stale``: SecMaster can't be read,
-    and the snapshot is the one that was read last.
+    those cards that show other objects too, by channel and ts. ``decision`` is the one that let a
+    run continue, ``linked_cards`` are those of what came of the decision on a task, by reference.
+    ``stale``: SecMaster can't be read, and the snapshot is the one that was read last.
     """
 
     ref: Ref
@@ -116,6 +130,8 @@ class CardState:
     snoozed_until: datetime | None = None
     snoozed_by: str = ""
     groups: Mapping[tuple[str, str], GroupState] = field(default_factory=dict)
+    decision: DecidedTask | None = None
+    linked_cards: Mapping[str, tuple[Card, ...]] = field(default_factory=dict)
     stale: bool = False
 
     @property

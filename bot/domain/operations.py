@@ -9,6 +9,7 @@ from bot.domain.approvals import Approval, ApprovalIntent, ApprovalRequest
 from bot.domain.deliveries import DeliveryKind
 from bot.domain.objects import Ref, Value
 from bot.domain.reasons import OutcomeReason, RefusalReason
+from bot.domain.run_results import RunResult
 from bot.domain.slack import Actor, SlackFile, SlackLocation
 from bot.domain.snapshots import Change
 from bot.domain.stages import ONE, Stages, total
@@ -158,7 +159,8 @@ class Outcome(Value):
     ``status_after`` are those around the write, ``preflight_fingerprint`` is the decision
     fingerprint that was read right before it; ``duration`` is in seconds since the operation was
     accepted. ``retries_before`` is the retry count of a run before it was retried, where the run
-    is to be followed to its end.
+    is to be followed to its end; ``followed_run`` is the reference of the run that a decision let
+    continue, "" where there is none.
     """
 
     state: OperationState
@@ -181,6 +183,7 @@ class Outcome(Value):
     preflight_fingerprint: str = ""
     duration: float = 0
     retries_before: int | None = None
+    followed_run: str = ""
 
 
 class StandingOperation(Value):
@@ -188,6 +191,7 @@ class StandingOperation(Value):
 
     ``runner`` is who carries out one that is under way; it is asked for where people are told.
     ``retries_before`` is the retry count of a run when it was retried, None for any other action.
+    ``result`` is what came of a decision afterwards, where a card is drawn and that is known.
     """
 
     operation: Operation
@@ -195,6 +199,7 @@ class StandingOperation(Value):
     at: datetime
     runner: Runner = Runner.ALIVE
     retries_before: int | None = None
+    result: RunResult | None = None
 
     @property
     def is_interrupted(self) -> bool:

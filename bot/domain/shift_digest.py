@@ -33,8 +33,9 @@ class ShiftSummary(Value):
     those that were ``auto_approved`` or ``cancelled`` at their due dates. ``median`` is the number
     of seconds that the ``timed`` ones waited for their decision. ``oldest_overdue`` are
     the first few of the ``overdue`` ones. Of the ``retried`` runs ``recovered`` have finished
-    since. ``break_glass_users`` names those who decided alone, once for each time.
-    ``stale_since`` is since when SecMaster can't be read, None if it can.
+    since. After ``failed_afterwards`` decisions the run failed. ``break_glass_users`` names those
+    who decided alone, once for each time. ``stale_since`` is since when SecMaster can't be read,
+    None if it can.
     """
 
     since: datetime
@@ -52,6 +53,7 @@ class ShiftSummary(Value):
     retriers: tuple[RetrierCounts, ...] = ()
     retried: int = 0
     recovered: int = 0
+    failed_afterwards: int = 0
     break_glass_users: tuple[str, ...] = ()
     stale_since: datetime | None = None
 
@@ -64,6 +66,7 @@ class ShiftSummary(Value):
             or self.auto_approved
             or self.cancelled
             or self.retriers
+            or self.failed_afterwards
             or self.break_glass_users
             or self.overdue
         )

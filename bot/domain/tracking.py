@@ -1,4 +1,4 @@
-"""What the poller records about objects: tracked objects, listed objects, followed retries."""
+"""What the poller records about objects: tracked objects, listed objects, followed operations."""
 
 import hashlib
 from dataclasses import dataclass
@@ -6,35 +6,25 @@ from datetime import datetime
 
 from bot.domain.objects import Ref, Value
 from bot.domain.operations import Operation
+from bot.domain.run_results import RunRef
 from bot.domain.snapshots import Snapshot
 from bot.secmaster import Task
 
 MAX_GROUP = 200  # characters of a workflow's id or name; what is longer is hashed
 
 
-class FollowedRetry(Value):
-    """A run that was retried from here and is followed to its end.
+class FollowedOperation(Value):
+    """An operation that retried a run, or let one continue, which is followed to its end.
 
-    ``retries_before`` is its retry count before; ``at`` is when it was checked last.
+    ``retries_before`` is the run's retry count before; ``at`` is when it was checked last, and
+    ``is_reported`` whether it was said that it takes long.
     """
 
     operation: Operation
-    retries_before: int
+    run: RunRef
+    retries_before: int = 0
+    is_reported: bool = False
     at: datetime
-
-
-class RetryResult(Value):
-    """How a run ended that was retried from Slack by ``actor_id``, after ``seconds``.
-
-    ``node`` and ``error`` name the failed node and its message.
-    """
-
-    status: str
-    name: str = ""
-    actor_id: str = ""
-    node: str = ""
-    error: str = ""
-    seconds: int = 0
 
 
 class RanOutTask(Value):

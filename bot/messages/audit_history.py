@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from pydantic import ValidationError
 from slack_sdk.models.blocks import ButtonElement
 
 from bot.domain.actions import BY_NAME, Action
@@ -17,7 +18,9 @@ from bot.domain.audit import OPERATOR, SECMASTER, AuditOutcome, AuditQuery
 from bot.domain.fields import INSTANCE_FIELDS, TASK_FIELDS
 from bot.domain.objects import Ref
 from bot.domain.reasons import OutcomeReason, RefusalReason
+from bot.domain.run_results import RunResult
 from bot.domain.snapshots import Snapshot
+from bot.messages import run_results
 from bot.messages.blocks import Message, actions, context, new_message, section, text_message
 from bot.messages.catalogue import N_, Catalogue
 from bot.messages.fields import INSTANCE_STATES, TASK_STATES, WORDS, laid_out
@@ -42,6 +45,7 @@ SIGNS = {
     AuditOutcome.DONE: "✅",
     AuditOutcome.FAILED: "❌",
     AuditOutcome.UNKNOWN: "❓",
+    AuditOutcome.RESULT: "🏁",
 }
 STATES = {**TASK_STATES, **INSTANCE_STATES}
 # What was found by SecMaster's answer: it refused; everything else was never sent.
@@ -116,7 +120,8 @@ class AuditedRecord:
     ``snapshot`` is the object as the person saw it, or else as it was found; None where none is
     kept. ``later`` is the record that says what came of an approval that waited for others, and
     ``current`` what is known of the object of a request that ended at its due date. ``names`` are
-    those of people whom the record has by their id alone.
+    those of people whom the record has by their id alone. ``result`` is the record of what came of
+    an operation afterwards.
     """
 
     record: Mapping[str, Any]
@@ -124,6 +129,7 @@ class AuditedRecord:
     later: Mapping[str, Any] | None = None
     current: Snapshot | None = None
     names: Mapping[str, str] = field(default_factory=dict)
+    result: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,6 +298,9 @@ def _action_sentences(  # noqa: C901, PLR0912 - a sentence for each outcome
         case AuditOutcome.UNKNOWN:
             yield writer.sentence(sentences.unknown)
             yield _reason(writer)
+        case AuditOutcome.RESULT:
+            yield writer.sentence(sentences.past)
+            yield _came_of(writer, record)
 
 
 def _other_record(writer: _Writer) -> str:
@@ -414,6 +423,18 @@ def _facts(writer: _Writer, audited: AuditedRecord) -> Iterator[tuple[str, str]]
         later = _Writer(catalogue, markup, audited.later, audited.names)
         when = later.time(audited.later.get("at"))
         yield catalogue.gettext("Later"), f"{when} · {' '.join(_headline(later))}"
+    if audited.result is not None and (text := _came_of(writer, audited.result)):
+        yield catalogue.gettext("What came of it"), text
+
+
+def _came_of(writer: _Writer, record: Mapping[str, Any]) -> str:
+    """Say what came of an operation afterwards; "" where the record does not say."""
+    try:
+        result = RunResult.model_validate(record.get("run_result"))
+    except ValidationError:
+        return ""
+    text = run_results.audit_text(writer.catalogue, writer.markup, result)
+    return f"{writer.time(record.get('at'))} · {text}"
 
 
 def _requirements(writer: _Writer) -> Iterator[tuple[str, str]]:

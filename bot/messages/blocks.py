@@ -25,7 +25,7 @@ from slack_sdk.models.blocks import (
 )
 
 from bot.domain.actions import Action
-from bot.domain.cards import ButtonValue
+from bot.domain.cards import ButtonValue, DecidedTask
 from bot.domain.objects import Ref
 from bot.domain.snapshots import Snapshot, decision_fingerprint
 from bot.domain.stages import Stages, stage_at, total
@@ -92,7 +92,8 @@ class RenderContext:
     (S…) that the card called when it was posted. ``viewer`` is who reads a card that nobody else
     sees, None for a card that is shared. ``tallies`` are those of the actions that need several
     approvals, by name. ``names`` are the names of files and runs that the bot knows and SecMaster
-    does not give with the object, by SecMaster's id.
+    does not give with the object, by SecMaster's id. ``decision`` is the one that let a run
+    continue, and ``links`` are the addresses of the cards of other objects, by reference.
     """
 
     ref: Ref
@@ -107,6 +108,8 @@ class RenderContext:
     viewer: Viewer | None = None
     tallies: Mapping[str, Tally] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
+    decision: DecidedTask | None = None
+    links: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from bot.domain.attribution import without_receipt
 from bot.domain.cards import ButtonValue
 from bot.domain.operations import OperationState, StandingOperation
 from bot.domain.snapshots import Snapshot, decision_fingerprint
-from bot.messages import approvals, evidence
+from bot.messages import approvals, evidence, run_results
 from bot.messages.blocks import (
     Message,
     RenderContext,
@@ -200,6 +200,7 @@ def state_block(
     is_open = snapshot.status in OPEN_STATUSES
     lines = [
         *_last_event(render_context.catalogue, snapshot, standing_operation, request_news),
+        *_came_of(render_context, snapshot, standing_operation),
         *(_snooze(render_context) if is_open else []),
     ]
     return [section("\n".join(lines))] if lines else []
@@ -283,6 +284,22 @@ def _standing_text(
         case _:
             assert_never(standing_operation.state)
     return f"{text}\n{quote(operation.reason, 600)}" if operation.reason else text
+
+
+def _came_of(
+    render_context: RenderContext, snapshot: Snapshot, standing_operation: StandingOperation | None
+) -> list[str]:
+    """Say what came of the decision on a task, or which decision let a run continue."""
+    catalogue, viewer, links = render_context.catalogue, render_context.viewer, render_context.links
+    if viewer and not viewer.reads_runs:
+        return []
+    if render_context.decision and not viewer:  # who may read no task must not be told of one
+        return [run_results.decision_line(catalogue, render_context.decision, links)]
+    is_decided = isinstance(snapshot, Task) and snapshot.status != TaskStatus.WAITING
+    result = standing_operation.result if standing_operation else None
+    if result is None or result.expected or not is_decided:
+        return []
+    return run_results.card_lines(catalogue, result, links)
 
 
 def _failed_again(snapshot: Snapshot, standing_operation: StandingOperation) -> bool:

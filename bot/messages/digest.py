@@ -33,6 +33,7 @@ def digest(catalogue: Catalogue, summary: ShiftSummary) -> Message:
             _expired_sentence(catalogue, summary),
             _override_sentence(catalogue, summary),
             _decisions_sentence(catalogue, summary),
+            _failed_afterwards_sentence(catalogue, summary),
             _speed_sentence(catalogue, summary),
         )
         text = "\n".join(filter(None, lines))
@@ -192,6 +193,17 @@ def _decisions_sentence(catalogue: Catalogue, summary: ShiftSummary) -> str:
             )
         )
     return f"✅ {' '.join(sentences)}" if sentences else ""
+
+
+def _failed_afterwards_sentence(catalogue: Catalogue, summary: ShiftSummary) -> str:
+    if not summary.failed_afterwards:
+        return ""
+    text = catalogue.ngettext(
+        "After {count} decision the run failed.",
+        "After {count} decisions the run failed.",
+        summary.failed_afterwards,
+    )
+    return f"🔴 {text}"
 
 
 def _speed_sentence(catalogue: Catalogue, summary: ShiftSummary) -> str:

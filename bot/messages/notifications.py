@@ -1,22 +1,20 @@
 """Render what the bot posts by itself: reminders, results of retries, summaries, warnings."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from bot.domain.approvals import ApprovalRequest
 from bot.domain.objects import ObjectKind
 from bot.domain.reasons import ChannelRefusal
 from bot.domain.slack import Destination, DestinationKind
 from bot.domain.snapshots import Snapshot
-from bot.domain.tracking import RanOutTask, RetryResult, TrackedObject
+from bot.domain.tracking import RanOutTask, TrackedObject
 from bot.messages.blocks import Message, context, link, new_message, section, text_message
 from bot.messages.catalogue import Catalogue
-from bot.messages.fields import INSTANCE_STATES, state_name
 from bot.messages.lists import SHOW, object_row
 from bot.messages.text import (
     ago_token,
     code,
-    code_block,
     date_token,
     destination_name,
     inline,
@@ -24,7 +22,7 @@ from bot.messages.text import (
     mention_user,
 )
 from bot.policy.routes import Route
-from bot.secmaster import DueHandle, InstanceStatus, Task
+from bot.secmaster import DueHandle, Task
 
 SUMMED = 12  # objects that a summary shows
 ERROR = 400
@@ -134,41 +132,6 @@ def snooze_ended(catalogue: Catalogue, snoozed_by: str, snapshot: Snapshot) -> M
     else:
         text = catalogue.gettext("Snooze over: *{name}* is still failed.", name=name)
     return text_message(f"🔔 {mention}{text}")
-
-
-def retry_ended(catalogue: Catalogue, result: RetryResult) -> Message:
-    """Say how a run ended that was retried from Slack."""
-    duration = catalogue.duration(timedelta(seconds=result.seconds))
-    mention = f"{mention_user(result.actor_id)} " if result.actor_id else ""
-    # A thread may be that of several, and a fallback channel knows of none.
-    name = inline(result.name) or catalogue.gettext("the run")
-    if result.status == InstanceStatus.FINISHED:
-        text = catalogue.gettext(
-            "*Retry finished* after {duration}: {name}.", duration=duration, name=name
-        )
-        return text_message(f"{mention}✅ {text}")
-    if result.status != InstanceStatus.FAILED:
-        state = state_name(catalogue, INSTANCE_STATES, result.status)
-        text = catalogue.gettext(
-            "The retry ended after {duration}: {name} is {state}.",
-            duration=duration,
-            name=name,
-            state=state,
-        )
-        return text_message(f"{mention}{text}")
-    if result.node:
-        text = catalogue.gettext(
-            "*Retry failed again* at {node} after {duration}: {name}.",
-            node=inline(result.node),
-            duration=duration,
-            name=name,
-        )
-    else:
-        text = catalogue.gettext(
-            "*Retry failed again* after {duration}: {name}.", duration=duration, name=name
-        )
-    error = f"\n{code_block(result.error, ERROR)}" if result.error else ""
-    return text_message(f"{mention}🔴 {text}{error}")
 
 
 def ran_out(catalogue: Catalogue, tasks: Sequence[RanOutTask]) -> Message:

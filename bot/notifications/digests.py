@@ -148,6 +148,7 @@ def collect(services: Services, since: datetime, until: datetime) -> ShiftSummar
             tracked.snapshot.status == InstanceStatus.FINISHED
             for tracked in tracked_objects.get(list(retried))
         ),
+        failed_afterwards=services.store.followed_operations.count_failed_decisions(since, until),
         break_glass_users=tuple(_name(action) for action in certain if action.break_glass),
         stale_since=stale_since(services),
     )

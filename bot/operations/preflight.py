@@ -22,6 +22,7 @@ from bot.domain.attribution import comment_reference, comment_reference_of
 from bot.domain.claims import Claim, HeldBy, NotCounted, RequestOver, Taken, WaitingFor
 from bot.domain.operations import Operation, OperationState, Outcome, PolicyRefusal
 from bot.domain.reasons import OutcomeReason
+from bot.domain.run_results import run_of
 from bot.domain.snapshots import Snapshot, StoredSnapshot
 from bot.operations.around import attach_for_decision
 from bot.operations.authorization import ask_again, authorize_again, needs_object
@@ -154,6 +155,7 @@ async def _claim(
         retry_count=retry_count,
         status=snapshot.status if snapshot else "",
         decision_fingerprint=stored.fingerprint,
+        run=str(run_of(operation.ref, snapshot) or "") if isinstance(snapshot, Task) else "",
     )
     return _result(operation, claim, preflight)
 

@@ -128,7 +128,8 @@ class WatchConfig(Section):
     """How SecMaster is polled: ``every`` so many seconds; 0 is never.
 
     At the very first start what is older than ``fresh`` is summed up, and failures of one
-    workflow within ``gather`` share a card. Cards of a closed channel go to ``fallback``.
+    workflow within ``gather`` share a card. Cards of a closed channel go to ``fallback``. With
+    ``results`` the run that waited for a decision is followed, and its thread is told of the end.
     ``admins`` are notified of what keeps the bot from its work; ``oncall`` are the user groups
     whose members are on call, a ``shift`` at a time.
     """
@@ -136,6 +137,7 @@ class WatchConfig(Section):
     every: float = Field(15, ge=0, le=3600, strict=True, allow_inf_nan=False)
     fresh: Duration = timedelta(hours=1)
     gather: Duration = timedelta(hours=1)
+    results: bool = Field(default=True, strict=True)
     fallback: ChannelId = ""
     admins: tuple[UserId, ...] = ()
     oncall: tuple[UsergroupId, ...] = ()

@@ -16,7 +16,15 @@ from bot import messages
 from bot.domain import snapshots
 from bot.domain.actions import CHANGEABLE_STATUSES, TABLE
 from bot.domain.approvals import ApprovalRequest, missing_in_turn, turn_of
-from bot.domain.cards import STALE, VANISHED, Card, CardGroup, CardState, GroupState
+from bot.domain.cards import (
+    STALE,
+    VANISHED,
+    Card,
+    CardGroup,
+    CardState,
+    GroupState,
+    in_channel,
+)
 from bot.domain.objects import Ref
 from bot.domain.snapshots import Reading, Snapshot
 from bot.domain.stages import one_stage, stage_at, strictest, total
@@ -264,6 +272,20 @@ class Cards:
         """Draw those cards of an object that show something else than is so; return how many."""
         return await self._draw_cards(ref, only_outdated=True)
 
+    async def redraw_outdated_from(self, ref: Ref, reading: Reading) -> int:
+        """Draw those cards of an object that show something else than a reading; return how many.
+
+        None is drawn where something newer may be known. Raises SlackFailed for what may pass.
+        """
+        states = self._store.card_states
+        if not await asyncio.to_thread(states.is_followed, ref):
+            return 0
+        async with self.render_lock(ref):
+            if not await asyncio.to_thread(states.record_if_newest, ref, reading):
+                return 0
+            state = await self._load(ref, reading.snapshot)
+            return await self._publish(state, only_outdated=True)
+
     async def redraw_from_stored(self, ref: Ref) -> None:
         """Draw the cards from the snapshot that they show, while SecMaster can't be read.
 
@@ -444,18 +466,27 @@ class Cards:
         return task_readers_read_runs(self._policy.current.rules, context)
 
     def _render(self, card: Card, state: CardState, viewer: Viewer | None = None) -> Message:
-        context = replace(self._context(state), mentions=card.mentions, viewer=viewer)
+        context = replace(
+            self._context(state),
+            mentions=card.mentions,
+            viewer=viewer,
+            decision=state.decision,
+            links=self._links(card.channel, state),
+        )
+        standing_operation = state.standing_operation
         if viewer is None and isinstance(state.snapshot, Task) and not self._names_runs(card.ref):
             run = state.snapshot.action_instance_id
             names = {id_: name for id_, name in context.names.items() if id_ != run}
             context = replace(context, names=names)
+            if standing_operation:  # what came of it is about the run
+                standing_operation = standing_operation.model_copy(update={"result": None})
         if state.snapshot is None:
             message = messages.vanished_card(context, card.title)
         else:
             message = messages.card(
                 context,
                 state.snapshot,
-                state.standing_operation,
+                standing_operation,
                 state.requests,
                 state.request_news,
             )
@@ -466,6 +497,17 @@ class Cards:
             escalation=self._escalation(card, state.counted_requests),
             late_since=card.late_since,
         )
+
+    def _links(self, channel: str, state: CardState) -> dict[str, str]:
+        """Return the addresses of other objects' cards: of those in the channel, if there are."""
+        linked = dict(state.linked_cards)
+        if state.decision:
+            linked[str(state.decision.operation.ref)] = state.decision.cards
+        return {
+            ref: self._slack.permalink(card.channel, card.ts)
+            for ref, cards in linked.items()
+            if (card := in_channel(cards, channel))
+        }
 
     # Posting.
 

@@ -169,6 +169,12 @@ class Audit(Repository):
             entries = audit_log.find(connection, operation_ids, *ends)
         return {entry["operation_id"] for entry in entries}
 
+    def results(self, operation_ids: Collection[str]) -> dict[str, dict[str, Any]]:
+        """Return the records of what came of operations afterwards, by id, of those that have."""
+        with self.engine.begin() as connection:
+            entries = audit_log.find(connection, operation_ids, AuditOutcome.RESULT)
+        return {entry["operation_id"]: entry for entry in entries}
+
     def entries(self, target: Ref | str) -> list[dict[str, Any]]:
         """Return every record about one object, oldest first."""
         return list(audit_log.entries(self.engine, target=str(target)))

@@ -40,7 +40,7 @@ from bot.domain.reasons import OutcomeReason
 from bot.domain.snapshots import StoredSnapshot
 from bot.domain.stages import with_at_least
 from bot.store import approvals, audit, outbox, snapshots
-from bot.store.followed_retries import follow_retry
+from bot.store.followed_operations import follow
 from bot.store.repository import Repository
 from bot.store.tables import approvals as approvals_table
 from bot.store.tables import claims
@@ -269,10 +269,10 @@ class Claims(Repository):
             if operation.intent is not ApprovalIntent.GIVE and outcome.state is OperationState.DONE:
                 return  # on record as what it was: "done" would read as the action itself
             recorded = audit.record_end(connection, operation, outcome, at)
-            if not recorded:  # a step that runs again must not follow its retry again
+            if not recorded:  # a step that runs again must not follow its run again
                 return
-            if outcome.state is OperationState.DONE and outcome.retries_before is not None:
-                follow_retry(connection, operation, outcome.retries_before, at)
+            if outcome.state is OperationState.DONE:
+                follow(connection, operation, outcome, at)
 
     def purge(self, before: datetime, limit: int) -> int:
         """Delete up to ``limit`` claims that ended before a time; return how many.

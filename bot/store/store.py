@@ -10,7 +10,7 @@ from bot.store.closed_channels import ClosedChannels
 from bot.store.delegations import Delegations
 from bot.store.deliveries import Deliveries
 from bot.store.evidence import StoredEvidence
-from bot.store.followed_retries import FollowedRetries
+from bot.store.followed_operations import FollowedOperations
 from bot.store.home_views import HomeViews
 from bot.store.mark_key import MarkKey
 from bot.store.outbox import Outbox
@@ -39,7 +39,7 @@ class Store:
         self.delegations = Delegations(engine)
         self.deliveries = Deliveries(engine)
         self.evidence = StoredEvidence(engine)
-        self.followed_retries = FollowedRetries(engine)
+        self.followed_operations = FollowedOperations(engine)
         self.home_views = HomeViews(engine)
         self.mark_key = MarkKey(engine)
         self.outbox = Outbox(engine)

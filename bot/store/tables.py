@@ -115,7 +115,8 @@ delegations = sa.Table(
 # that of its row in SecMaster's list, ``snapshot`` the object as it was read last. ``stale`` marks
 # a change that its cards do not show yet; ``next_check_at`` is when a reminder or an escalation
 # may be due, and what was due until ``planned_until`` is in the outbox. A ``backlog`` row is older
-# than the first poll. ``auto_approves`` is whether SecMaster approves a task at its due date.
+# than the first poll. ``auto_approves`` is whether SecMaster approves a task at its due date, and
+# ``run`` is the reference of the run that waits for it.
 tracked_objects = sa.Table(
     "tracked_objects",
     metadata,
@@ -132,6 +133,7 @@ tracked_objects = sa.Table(
     sa.Column("created_at", sa.DateTime(timezone=True)),
     sa.Column("due_at", sa.DateTime(timezone=True)),
     sa.Column("auto_approves", sa.Boolean, nullable=False),
+    sa.Column("run", sa.String(255), nullable=False, index=True),
     sa.Column("settled_at", sa.DateTime(timezone=True), index=True),
     # A task that ran out, which the audit has not yet.
     sa.Column("ending_unrecorded", sa.Boolean, nullable=False, default=False, index=True),
@@ -207,15 +209,22 @@ deliveries = sa.Table(
     sa.Column("answered_at", sa.DateTime(timezone=True)),
 )
 
-# Runs that were retried from here, until their thread has been told how they ended.
-followed_retries = sa.Table(
-    "followed_retries",
+# Retries and decisions whose run is followed until it ends or waits for another task: ``run`` is
+# its reference. ``is_reported`` is whether it was said that the run takes long. ``result`` is what
+# came of the operation, once that is known.
+followed_operations = sa.Table(
+    "followed_operations",
     metadata,
     sa.Column("operation_id", sa.String(64), primary_key=True),
     sa.Column("ref", sa.String(255), nullable=False, index=True),
+    sa.Column("run", sa.String(255), nullable=False, index=True),
     sa.Column("operation", sa.JSON, nullable=False),
     sa.Column("retries_before", sa.Integer, nullable=False),
+    sa.Column("is_reported", sa.Boolean, nullable=False),
+    sa.Column("at", sa.DateTime(timezone=True), nullable=False),
     sa.Column("checked_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("ended_at", sa.DateTime(timezone=True), index=True),
+    sa.Column("result", sa.JSON(none_as_null=True)),
 )
 
 # How polling goes, for each workspace; ``answer`` is what SecMaster said to the poll that failed.

@@ -16,6 +16,7 @@ from bot.domain.endings import ran_out
 from bot.domain.notifications import OutboxEntry
 from bot.domain.objects import ObjectKind, Ref
 from bot.domain.ordering import auto_approves, urgency
+from bot.domain.run_results import RunRef, run_of
 from bot.domain.snapshots import Snapshot
 from bot.domain.tracking import ListedObject, OpenCounts, TrackedObject, failure_group
 from bot.secmaster import Task
@@ -70,7 +71,7 @@ def update_read(
         values = {
             "open_since": _open_since(snapshot, at),
             "ending_unrecorded": _ending_unrecorded(snapshot),
-            **_snapshot_columns(snapshot),
+            **_snapshot_columns(ref, snapshot),
         }
     settled_at = _settled_at(snapshot, at)
     update = sa.update(tracked_objects).where(tracked_objects.c.ref == str(ref))
@@ -129,7 +130,7 @@ class TrackedObjects(Repository):
                 "planned_until": to_utc(at),
                 "snoozed_until": None,
                 "snoozed_by": "",
-                **_snapshot_columns(listed.snapshot),
+                **_snapshot_columns(listed.ref, listed.snapshot),
             }
             for listed in objects
         ]
@@ -151,7 +152,7 @@ class TrackedObjects(Repository):
                         ending_unrecorded=_ending_unrecorded(listed.snapshot),
                         fingerprint=listed.fingerprint,
                         next_check_at=to_utc(listed.next_check_at),
-                        **_snapshot_columns(listed.snapshot),
+                        **_snapshot_columns(listed.ref, listed.snapshot),
                     )
                 )
 
@@ -222,6 +223,12 @@ class TrackedObjects(Repository):
         query = TRACKED.where(_open_of(workspace, kind))
         order = MOST_URGENT_TASKS if kind == "task" else LATEST_FAILURES
         return _most_urgent_first(self._fetch(query.order_by(*order), limit))
+
+    def waiting_for(self, run: RunRef) -> list[TrackedObject]:
+        """Return the tasks that a run waits for, newest first."""
+        query = TRACKED.where(tracked_objects.c.run == str(run), tracked_objects.c.open)
+        order = tracked_objects.c.created_at.desc(), tracked_objects.c.ref
+        return self._fetch(query.order_by(*order), None)
 
     def due_between(self, start: datetime, end: datetime) -> list[TrackedObject]:
         """Return the tasks that wait and are due in that time, due soonest first."""
@@ -350,12 +357,13 @@ class TrackedObjects(Repository):
         return [(_tracked(row), from_db(row.settled_at)) for row in rows]
 
 
-def _snapshot_columns(snapshot: Snapshot) -> dict[str, Any]:
+def _snapshot_columns(ref: Ref, snapshot: Snapshot) -> dict[str, Any]:
     """Return a snapshot, and the columns that repeat parts of it for queries."""
     if isinstance(snapshot, Task):
         created_at, due_at = snapshot.create_time, snapshot.due_date
+        run = run_of(ref, snapshot)
     else:
-        created_at, due_at = snapshot.start_time, None
+        created_at, due_at, run = snapshot.start_time, None, None
     return {
         "open": _is_open(snapshot),
         "snapshot": snapshots.without_evidence(snapshot).model_dump_json(),
@@ -363,6 +371,7 @@ def _snapshot_columns(snapshot: Snapshot) -> dict[str, Any]:
         "due_at": to_utc(due_at),
         "auto_approves": isinstance(snapshot, Task) and auto_approves(snapshot),
         "failure_group": failure_group(snapshot),
+        "run": str(run or ""),
     }
 
 

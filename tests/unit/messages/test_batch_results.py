@@ -163,7 +163,7 @@ def test_however_many_end_slack_takes_the_table(
         batch_results.results(ENGLISH, batch, [BatchItemResult(item, outcome, earlier)] * 20)
     )
     assert_slack_takes(
-        batch_results.item_message(name, operation_, batch_results.progress(ENGLISH, batch, 7))
+        batch_results.item_message(name, operation_.ref, batch_results.progress(ENGLISH, batch, 7))
     )
 
 

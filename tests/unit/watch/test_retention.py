@@ -176,6 +176,7 @@ async def test_with_0_days_all_stays_but_what_was_heard_posted_and_settled(
         "deliveries": 1,
         "outbox": 0,
         "tracked": 0,
+        "followed": 0,
     }
     assert row_counts(store) == before
 

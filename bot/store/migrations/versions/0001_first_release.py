@@ -101,6 +101,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True)),
         sa.Column("due_at", sa.DateTime(timezone=True)),
         sa.Column("auto_approves", sa.Boolean, nullable=False),
+        sa.Column("run", sa.String(255), nullable=False, index=True),
         sa.Column("settled_at", sa.DateTime(timezone=True), index=True),
         sa.Column("ending_unrecorded", sa.Boolean, nullable=False, index=True),
         sa.Column("next_check_at", sa.DateTime(timezone=True), index=True),
@@ -155,12 +156,17 @@ def upgrade() -> None:
         sa.Column("answered_at", sa.DateTime(timezone=True)),
     )
     op.create_table(
-        "followed_retries",
+        "followed_operations",
         sa.Column("operation_id", sa.String(64), primary_key=True),
         sa.Column("ref", sa.String(255), nullable=False, index=True),
+        sa.Column("run", sa.String(255), nullable=False, index=True),
         sa.Column("operation", sa.JSON, nullable=False),
         sa.Column("retries_before", sa.Integer, nullable=False),
+        sa.Column("is_reported", sa.Boolean, nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("checked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), index=True),
+        sa.Column("result", sa.JSON),
     )
     op.create_table(
         "poll_status",
