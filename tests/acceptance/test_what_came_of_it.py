@@ -56,7 +56,7 @@ async def test_an_approval_whose_run_failed_says_so_in_its_thread_on_its_card_an
 
     environment.secmaster.world.fail(run, "quota exceeded")
     reply = (await environment.replies(ts, 2))[-1]
-    assert f"<@{ALICE}> 🔴 *The run failed at Isolate host web-07 after 0 min: " in reply
+    assert f"<@{ALICE}> 🔴 *The run failed at Isolate host web-07 after " in reply
     assert "```quota exceeded```" in reply
     # The card says it, and is linked with the card of the run, both ways.
     failed = await environment.slack.until(lambda: card_of(environment, ONCALL, task["name"]))
@@ -93,7 +93,8 @@ async def test_the_blocks_that_a_finished_run_set_are_said_where_there_are_some(
     world.blocks.plan(run, "203.0.113.77", defense("WAF"), defense("VPC", "quota"))
     world.advance(run)
     reply = (await environment.replies(ts, 2))[-1]
-    assert "✅ *The run finished after 0 min: Block 203.0.113.77.*" in reply
+    assert "✅ *The run finished after " in reply
+    assert ": Block 203.0.113.77.*" in reply
     assert (
         "⚠️ `203.0.113.77` is blocked on WAF. `203.0.113.77` is not blocked on VPC: `quota`."
     ) in reply
