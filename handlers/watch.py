@@ -29,6 +29,7 @@ from bot.notifications.kinds import (
     SnoozeNotification,
     SubscriptionNotification,
 )
+from bot.notifications.notification import ThreadAnnouncement
 from bot.notifications.reminder import auto_approves_by
 from bot.operations import authorization
 from bot.operations.authorization import NotAllowed, Right
@@ -398,9 +399,9 @@ async def record_wake(
 
 
 async def thread_announcement(
-    app: AppContext, requester: Requester, notification: SnoozeNotification, *, is_answered: bool
-) -> tuple[str, SnoozeNotification] | None:
-    """Return where a snooze is announced, and how: in the thread of a card, or to its requester.
+    app: AppContext, requester: Requester, notification: ThreadAnnouncement, *, is_answered: bool
+) -> tuple[str, ThreadAnnouncement] | None:
+    """Return where a change of an object is announced: in its card's thread, or to its requester.
 
     None where there is no card to show it, and the requester is answered anyway.
     """
@@ -431,22 +432,39 @@ def cut_snooze(
     None for the latter where the snooze was not cut for that. It ends before the last reminder.
     Raises UserError where no time is left.
     """
+    limit = latest_hold(app, tracked)
+    if limit is None or until <= limit.hold_until:
+        return until, None
+    if limit.hold_until <= app.services.clock.now():
+        raise UserError(watch_messages.no_room_to_snooze(app.catalogue, limit.auto_approves_at))
+    return limit.hold_until, limit.auto_approves_at
+
+
+@dataclass(frozen=True, slots=True)
+class HoldLimit:
+    """Until when people may go uncalled for a task at most, and when it is approved by itself."""
+
+    hold_until: datetime
+    auto_approves_at: datetime
+
+
+def latest_hold(app: AppContext, tracked: TrackedObject) -> HoldLimit | None:
+    """Return what bounds snoozes and claims of a task that silence approves: its last reminder.
+
+    None for all else, and for a task whose due date has passed.
+    """
     task, now = tracked.snapshot, app.services.clock.now()
     if not auto_approves_by(task, datetime.max.replace(tzinfo=UTC)) or not isinstance(task, Task):
-        return until, None
+        return None
     reminders = [
         route.remind[-1]
         for route in planner.routes_of(app.services, tracked.ref, task)
         if route.remind
     ]
     if task.due_date is None or task.due_date <= now:
-        return until, None
-    limit = task.due_date - min(reminders, default=BEFORE_AUTO_APPROVAL)
-    if until <= limit:
-        return until, None
-    if limit <= now:
-        raise UserError(watch_messages.no_room_to_snooze(app.catalogue, task.due_date))
-    return limit, task.due_date
+        return None
+    hold_until = task.due_date - min(reminders, default=BEFORE_AUTO_APPROVAL)
+    return HoldLimit(hold_until, task.due_date)
 
 
 async def require_snoozer(
@@ -472,7 +490,7 @@ async def require_any_decision(
 ) -> None:
     """Raise NotAllowed for whoever may decide nothing about an object.
 
-    Snoozing it asks for that much: a reminder that does not come decides as well.
+    Snoozing or claiming it asks for that much: a reminder that does not come decides as well.
     """
     config = app.config
     kind = tracked.ref.kind

@@ -10,7 +10,7 @@ from bot.domain.approvals import ApprovalRequest, RequestNews
 from bot.domain.objects import Ref, Value
 from bot.domain.operations import StandingOperation
 from bot.domain.snapshots import Snapshot, decision_fingerprint, rendered_fingerprint
-from bot.domain.tracking import TrackedObject
+from bot.domain.tracking import Assignment, TrackedObject
 
 VANISHED = "vanished"  # the rendered fingerprint of an object that is gone
 STALE = "stale"  # and that of one which could not be read: its cards are drawn again once it can
@@ -101,9 +101,9 @@ class CardState:
     ``cards`` are newest first. ``standing_operation`` is what was last done to the object from
     here, or may have been. ``request_news`` is what was last done to an approval request, if that
     was to withdraw from it or to decline it. ``names`` are the names of the files that were
-    attached from here, and of the run that waits for a task, by id. ``groups`` are the groups of
-    those cards that show other objects too, by channel and ts. ``stale``: SecMaster can't be read,
-    and the snapshot is the one that was read last.
+    attached from here, and of the run that waits for a task, by id. ``assignment`` is its claim
+    that holds now. ``groups`` are the groups of those cards that show other objects too, by channel
+    and ts. ``stale``: SecMaster can't be read, and the snapshot is the one that was read last.
     """
 
     ref: Ref
@@ -115,6 +115,7 @@ class CardState:
     names: Mapping[str, str] = field(default_factory=dict)
     snoozed_until: datetime | None = None
     snoozed_by: str = ""
+    assignment: Assignment | None = None
     groups: Mapping[tuple[str, str], GroupState] = field(default_factory=dict)
     stale: bool = False
 

@@ -26,15 +26,23 @@ class OverdueTask(Value):
     due: datetime
 
 
+class ClaimedObject(Value):
+    """An open task or run that somebody has claimed, by their name."""
+
+    name: str
+    assignee: str
+
+
 class ShiftSummary(Value):
     """What is handed over: what happened from ``since`` to ``until``, and what is open now.
 
     ``decided_outside`` counts the tasks that somebody decided, and not from here; nobody decided
     those that were ``auto_approved`` or ``cancelled`` at their due dates. ``median`` is the number
-    of seconds that the ``timed`` ones waited for their decision. ``oldest_overdue`` are
-    the first few of the ``overdue`` ones. Of the ``retried`` runs ``recovered`` have finished
-    since. ``break_glass_users`` names those who decided alone, once for each time.
-    ``stale_since`` is since when SecMaster can't be read, None if it can.
+    of seconds that the ``timed`` ones waited for their decision. ``oldest_overdue`` are the first
+    few of the ``overdue`` ones. Of the ``retried`` runs ``recovered`` have finished since.
+    ``break_glass_users`` names those who decided alone, once for each time. ``claimed`` are the
+    open objects that somebody takes care of. ``stale_since`` is since when SecMaster can't be read,
+    None if it can.
     """
 
     since: datetime
@@ -53,6 +61,7 @@ class ShiftSummary(Value):
     retried: int = 0
     recovered: int = 0
     break_glass_users: tuple[str, ...] = ()
+    claimed: tuple[ClaimedObject, ...] = ()
     stale_since: datetime | None = None
 
     @property

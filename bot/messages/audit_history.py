@@ -102,6 +102,8 @@ OTHER_RECORDS = {
     ("unwatch", True): N_("{actor} unsubscribed a channel: {target}."),
     ("snooze", True): N_("{actor} snoozed reminders of {object} until {until}."),
     ("wake", True): N_("{actor} ended the snooze of {object}."),
+    ("claim", True): N_("{actor} claimed {object} until {until}."),
+    ("unclaim", True): N_("{actor} released the claim of {object}."),
     ("auto-approve", True): N_("SecMaster auto-approved {object} at its due date: nobody decided."),
     ("auto-cancel", True): N_("SecMaster cancelled {object} at its due date: nobody decided."),
     ("calls", True): N_("{actor} chose how they are notified of approval requests."),

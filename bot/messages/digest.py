@@ -36,6 +36,8 @@ def digest(catalogue: Catalogue, summary: ShiftSummary) -> Message:
             _speed_sentence(catalogue, summary),
         )
         text = "\n".join(filter(None, lines))
+    if claims := _claims_sentence(catalogue, summary):
+        text += f"\n{claims}"
     text += f"\n{stale_warning(catalogue, summary.stale_since)}" if summary.stale_since else ""
     return text_message(text)
 
@@ -204,6 +206,18 @@ def _speed_sentence(catalogue: Catalogue, summary: ShiftSummary) -> str:
         duration=catalogue.duration(timedelta(seconds=summary.median)),
     )
     return f"⏱️ {text}"
+
+
+def _claims_sentence(catalogue: Catalogue, summary: ShiftSummary) -> str:
+    """Say what open tasks and runs are claimed, and by whom; "" for none."""
+    if not summary.claimed:
+        return ""
+    claims = [
+        f"{inline(claimed.name, NAME)} ({inline(claimed.assignee, NAME)})"
+        for claimed in summary.claimed
+    ]
+    text = catalogue.gettext("Claimed now: {claims}.", claims=_some(catalogue, claims))
+    return f"🙋 {text}"
 
 
 def _some(catalogue: Catalogue, names: list[str]) -> str:

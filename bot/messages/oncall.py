@@ -68,10 +68,22 @@ def on_call(catalogue: Catalogue, facts: OnCall, now: datetime) -> Message:
     counts = count_line(catalogue, facts.counts, facts.counted_kinds)
     warning = stale_warning(catalogue, facts.as_of) if facts.is_stale else ""
     text = "\n".join(filter(None, (head, counts, warning)))
+    assignees = {
+        tracked.ref: assignment.assignee
+        for tracked in facts.urgent
+        if (assignment := tracked.assignment_at(now))
+    }
     rows = [
         block
         for tracked in facts.urgent
-        for block in object_row(catalogue, tracked.snapshot, tracked.ref.workspace, now, SHOW)
+        for block in object_row(
+            catalogue,
+            tracked.snapshot,
+            tracked.ref.workspace,
+            now,
+            SHOW,
+            assignee=assignees.get(tracked.ref, ""),
+        )
     ]
     if rows:
         rows.insert(0, section(catalogue.gettext("*Most urgent:*")))

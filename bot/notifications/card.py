@@ -44,7 +44,7 @@ class CardNotification(RoutedNotification):
     ) -> list[ScheduledNotification]:
         """Return the cards on the routes that ``route`` escalates to, each after its own time.
 
-        A snooze puts an escalation off until it ends; the backlog escalates to nobody.
+        A snooze or a claim puts an escalation off until it ends; the backlog escalates to nobody.
         """
         if tracked.backlog:
             return []
@@ -55,6 +55,8 @@ class CardNotification(RoutedNotification):
         while origin.escalate:
             at += origin.escalate.after
             at = max(at, tracked.snoozed_until or at)
+            holding = tracked.holding_assignment(at)
+            at = holding.until if holding else at
             target = by_name[origin.escalate.to]
             notification = cls(
                 ref=tracked.ref,

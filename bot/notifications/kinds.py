@@ -26,6 +26,7 @@ from bot.notifications.approval_calls import (
     ApprovalDirectCallNotification,
     ApprovalShortageNotification,
 )
+from bot.notifications.assignments import AssignmentEndedNotification, AssignmentNotification
 from bot.notifications.card import CardNotification
 from bot.notifications.failure_details import FailureDetailsNotification
 from bot.notifications.notification import (
@@ -34,10 +35,11 @@ from bot.notifications.notification import (
     Posting,
     RoutedNotification,
     ScheduledNotification,
+    ThreadAnnouncement,
     may_read,
 )
 from bot.notifications.reminder import ReminderNotification
-from bot.policy.routes import Route, ThreadDetail
+from bot.policy.routes import Route
 from bot.secmaster import Instance, Task
 from bot.slack.gateway import CannotPost
 from bot.store import RequestedChange, RequestedChanges
@@ -122,7 +124,7 @@ class RetryEndedNotification(Announcement):
         return messages.notifications.retry_ended(catalogue, self.result)
 
 
-class SnoozeNotification(Announcement):
+class SnoozeNotification(ThreadAnnouncement):
     """Somebody snoozed an object for everybody until a time, or ended its snooze.
 
     ``auto_approves_at`` is when the task is approved by itself, where the snooze was cut for that.
@@ -139,18 +141,6 @@ class SnoozeNotification(Announcement):
         if self.until is None:
             return messages.watch.snooze_ended(catalogue, self.actor_id)
         return messages.watch.snoozed(catalogue, self.actor_id, self.until, self.auto_approves_at)
-
-    async def deliver(self, posting: Posting) -> bool:
-        """Post the message, and show the snooze on every card.
-
-        A thread that gets outcomes only is not told: its card says as much.
-        """
-        detail = await posting.services.cards.thread_detail(self.ref, posting.channel)
-        is_posted = not (self.thread_ts and detail is ThreadDetail.OUTCOMES)
-        if is_posted:
-            await super().deliver(posting)
-        await posting.redraw(self.ref)
-        return is_posted
 
 
 class PersonalSnoozeNotification(Announcement):
@@ -227,7 +217,7 @@ class GivenUpNotification(Announcement):
         return True
 
 
-class ApprovalsRevokedNotification(Announcement):
+class ApprovalsRevokedNotification(ThreadAnnouncement):
     """Approvals no longer count, since a delegation is over: ``count`` of ``needed`` are left."""
 
     kind: Literal["approvals_revoked"] = "approvals_revoked"
@@ -248,18 +238,6 @@ class ApprovalsRevokedNotification(Announcement):
             self.count,
             self.needed,
         )
-
-    async def deliver(self, posting: Posting) -> bool:
-        """Post the message, and draw the cards, which show these approvals no more.
-
-        A thread that gets outcomes only is not told: its card shows as much.
-        """
-        detail = await posting.services.cards.thread_detail(self.ref, posting.channel)
-        is_posted = not (self.thread_ts and detail is ThreadDetail.OUTCOMES)
-        if is_posted:
-            await super().deliver(posting)
-        await posting.redraw(self.ref)
-        return is_posted
 
 
 class DelegationNotification(Announcement):
@@ -439,8 +417,10 @@ KINDS: tuple[type[Notification], ...] = (
     ReminderNotification,
     CardNotification,
     SnoozeEndedNotification,
+    AssignmentEndedNotification,
     RetryEndedNotification,
     SnoozeNotification,
+    AssignmentNotification,
     PersonalSnoozeNotification,
     PersonalSnoozeEndedNotification,
     DelegationNotification,

@@ -130,7 +130,7 @@ class WatchConfig(Section):
     At the very first start what is older than ``fresh`` is summed up, and failures of one
     workflow within ``gather`` share a card. Cards of a closed channel go to ``fallback``.
     ``admins`` are notified of what keeps the bot from its work; ``oncall`` are the user groups
-    whose members are on call, a ``shift`` at a time.
+    whose members are on call, a ``shift`` at a time. A ``claim`` of a task or run lasts so long.
     """
 
     every: float = Field(15, ge=0, le=3600, strict=True, allow_inf_nan=False)
@@ -140,6 +140,7 @@ class WatchConfig(Section):
     admins: tuple[UserId, ...] = ()
     oncall: tuple[UsergroupId, ...] = ()
     shift: Duration = timedelta(hours=12)
+    claim: Duration = timedelta(minutes=30)
 
 
 class Organisation(Section):

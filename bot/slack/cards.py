@@ -424,6 +424,7 @@ class Cards:
             stale=state.stale,
             snoozed_until=state.snoozed_until,
             snoozed_by=state.snoozed_by,
+            assignment=state.assignment,
             tallies=self.tallies(state.ref, state.snapshot, state.requests),
             names=state.names,
         )

@@ -1,4 +1,4 @@
-"""What people change in the bot itself: delegations, subscriptions, snoozes, and what they prefer.
+"""What people change in the bot itself: delegations, subscriptions, snoozes, claims, preferences.
 
 Only here are these written. A change is recorded together with its audit record and with what is
 to be announced of it, so none of the three is lost without the others.
@@ -15,6 +15,7 @@ from bot.domain.approvals import CallPreference
 from bot.domain.delegations import Delegation
 from bot.domain.notifications import OutboxEntry
 from bot.domain.objects import Ref
+from bot.domain.tracking import Assignment
 from bot.store import (
     audit_log,
     delegations,
@@ -102,6 +103,24 @@ class RequestedChanges(Repository):
             return was_personal or bool(snoozed)
 
         return self._make(change, end)
+
+    def assign(
+        self,
+        ref: Ref,
+        assignment: Assignment | None,
+        assignee_before: str,
+        change: RequestedChange,
+    ) -> bool:
+        """Record who claims an open object, None for nobody.
+
+        Returns False as well where somebody else than ``assignee_before`` has it by now.
+        """
+        return self._make(
+            change,
+            lambda connection: tracked.assign(
+                connection, ref, assignment, assignee_before, change.at
+            ),
+        )
 
     def choose_home_options(self, user: str, options: dict[str, Any], at: datetime) -> None:
         """Record with which options a person's Home is to be drawn."""

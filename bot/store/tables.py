@@ -113,6 +113,7 @@ delegations = sa.Table(
 # a change that its cards do not show yet; ``next_check_at`` is when a reminder or an escalation
 # may be due, and what was due until ``planned_until`` is in the outbox. A ``backlog`` row is older
 # than the first poll. ``auto_approves`` is whether SecMaster approves a task at its due date.
+# ``assignee`` is who claimed it, until ``assigned_until``.
 tracked_objects = sa.Table(
     "tracked_objects",
     metadata,
@@ -136,6 +137,9 @@ tracked_objects = sa.Table(
     sa.Column("planned_until", sa.DateTime(timezone=True), nullable=False),
     sa.Column("snoozed_until", sa.DateTime(timezone=True)),
     sa.Column("snoozed_by", sa.String(32), nullable=False),
+    sa.Column("assigned_until", sa.DateTime(timezone=True)),
+    sa.Column("assignee", sa.String(32), nullable=False),
+    sa.Column("assignee_name", sa.Text, nullable=False),
     sa.Index("ix_tracked_objects_open", "workspace", "kind", "open"),
 )
 

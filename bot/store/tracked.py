@@ -17,7 +17,13 @@ from bot.domain.notifications import OutboxEntry
 from bot.domain.objects import ObjectKind, Ref
 from bot.domain.ordering import auto_approves, urgency
 from bot.domain.snapshots import Snapshot
-from bot.domain.tracking import ListedObject, OpenCounts, TrackedObject, failure_group
+from bot.domain.tracking import (
+    Assignment,
+    ListedObject,
+    OpenCounts,
+    TrackedObject,
+    failure_group,
+)
 from bot.secmaster import Task
 from bot.store import audit_log, evidence
 from bot.store.outbox import enqueue
@@ -27,6 +33,7 @@ from bot.store.tables import evidence as evidence_table
 from bot.store.times import from_db, from_db_or_none, to_utc
 
 Row = sa.Row[Any]
+UNASSIGNED: dict[str, Any] = {"assigned_until": None, "assignee": "", "assignee_name": ""}
 BATCH_SIZE = 500  # rows in one statement: SQLite takes only so many values
 # The order of ``bot.domain.ordering``, for queries that return only the first rows.
 MOST_URGENT_TASKS = (
@@ -65,12 +72,13 @@ def update_read(
     connection: sa.Connection, ref: Ref, snapshot: Snapshot | None, at: datetime
 ) -> None:
     """Record an object as it was read; None if it does not exist any more."""
-    values: dict[str, Any] = {"open": False}
+    values: dict[str, Any] = {"open": False, **UNASSIGNED}
     if snapshot:
         values = {
             "open_since": _open_since(snapshot, at),
             "ending_unrecorded": _ending_unrecorded(snapshot),
             **_snapshot_columns(snapshot),
+            **({} if _is_open(snapshot) else UNASSIGNED),
         }
     settled_at = _settled_at(snapshot, at)
     update = sa.update(tracked_objects).where(tracked_objects.c.ref == str(ref))
@@ -88,6 +96,36 @@ def snooze(
     update = sa.update(tracked_objects).where(row)
     values = {"snoozed_until": to_utc(until), "snoozed_by": by, "next_check_at": to_utc(at)}
     return bool(connection.execute(update.values(**values)).rowcount)
+
+
+def assign(
+    connection: sa.Connection,
+    ref: Ref,
+    assignment: Assignment | None,
+    assignee_before: str,
+    at: datetime,
+) -> bool:
+    """Record who claims an object, None for nobody; False if it is not tracked as open.
+
+    False as well where somebody else than ``assignee_before`` ("" for nobody) has it by now. In
+    the caller's transaction.
+    """
+    is_claimed = tracked_objects.c.assigned_until > to_utc(at)
+    unchanged = (
+        is_claimed & (tracked_objects.c.assignee == assignee_before)
+        if assignee_before
+        else tracked_objects.c.assigned_until.is_(None) | sa.not_(is_claimed)
+    )
+    row = (tracked_objects.c.ref == str(ref)) & tracked_objects.c.open & unchanged
+    values = dict(UNASSIGNED)
+    if assignment:
+        values = {
+            "assigned_until": to_utc(assignment.until),
+            "assignee": assignment.assignee,
+            "assignee_name": assignment.name,
+        }
+    update = sa.update(tracked_objects).where(row)
+    return bool(connection.execute(update.values(next_check_at=to_utc(at), **values)).rowcount)
 
 
 class TrackedObjects(Repository):
@@ -129,6 +167,7 @@ class TrackedObjects(Repository):
                 "planned_until": to_utc(at),
                 "snoozed_until": None,
                 "snoozed_by": "",
+                **UNASSIGNED,
                 **_snapshot_columns(listed.snapshot),
             }
             for listed in objects
@@ -152,6 +191,7 @@ class TrackedObjects(Repository):
                         fingerprint=listed.fingerprint,
                         next_check_at=to_utc(listed.next_check_at),
                         **_snapshot_columns(listed.snapshot),
+                        **({} if _is_open(listed.snapshot) else UNASSIGNED),
                     )
                 )
 
@@ -238,6 +278,16 @@ class TrackedObjects(Repository):
         """Return up to ``limit`` runs that failed, latest first."""
         query = TRACKED.where(tracked_objects.c.kind == "instance", tracked_objects.c.open)
         return _most_urgent_first(self._fetch(query.order_by(*LATEST_FAILURES), limit))
+
+    def assigned(self, at: datetime) -> list[TrackedObject]:
+        """Return the open objects that somebody has claimed, the claim that ends first first."""
+        until = tracked_objects.c.assigned_until
+        query = TRACKED.where(tracked_objects.c.open, until > to_utc(at))
+        return self._fetch(query.order_by(until, tracked_objects.c.ref), None)
+
+    def assignments(self, at: datetime) -> dict[Ref, Assignment]:
+        """Return the claims of open objects that hold at a time."""
+        return {each.ref: each.assignment for each in self.assigned(at) if each.assignment}
 
     def backlog(self, workspace: str) -> list[TrackedObject]:
         """Return the open objects of a workspace that are older than the first poll."""
@@ -423,7 +473,16 @@ def _tracked(row: Row) -> TrackedObject:
         snoozed_by=row.snoozed_by,
         next_check_at=from_db_or_none(row.next_check_at),
         planned_until=from_db(row.planned_until),
+        assignment=_assignment(row),
     )
+
+
+def _assignment(row: Row) -> Assignment | None:
+    """Return the last claim of an object, which may be over; None where nobody has it."""
+    until = from_db_or_none(row.assigned_until)
+    if until is None:
+        return None
+    return Assignment(assignee=row.assignee, name=row.assignee_name, until=until)
 
 
 def _open_of(workspace: str, kind: ObjectKind) -> sa.ColumnElement[bool]:

@@ -105,6 +105,9 @@ def upgrade() -> None:
         sa.Column("planned_until", sa.DateTime(timezone=True), nullable=False),
         sa.Column("snoozed_until", sa.DateTime(timezone=True)),
         sa.Column("snoozed_by", sa.String(32), nullable=False),
+        sa.Column("assigned_until", sa.DateTime(timezone=True)),
+        sa.Column("assignee", sa.String(32), nullable=False),
+        sa.Column("assignee_name", sa.Text, nullable=False),
     )
     op.create_index("ix_tracked_objects_open", "tracked_objects", ["workspace", "kind", "open"])
     op.create_table(

@@ -1,0 +1,175 @@
+"""Claims: who takes care of a task or a run, whom reminders call meanwhile, and how it ends."""
+
+import json
+from datetime import timedelta
+
+import pytest
+
+from bot.cli.demo_story import POLICY
+from bot.domain.objects import Ref
+from bot.secmaster.values import stamp
+from tests.support.databases import postgres_in_full
+from tests.support.environment import BotEnvironment
+from tests.support.people import ALICE, BOB, CAROL, DAVE, ONCALL, SOC
+from tests.support.watch import (
+    add_failure,
+    card_of,
+    first_poll_finished,
+    ignore_seeded_tasks,
+    task_id_of,
+)
+
+CHAT = "D0BOB"
+ROUTES = """
+[watch]
+every = 0.02
+
+[[routes]]
+name = "soc"
+channel = "C0SOC"
+tasks = true
+instances = ["FAILED"]
+mention = ["S0SOC"]
+remind = ["20m", "5m"]
+escalate = { after = "15m", to = "duty" }
+group = "none"
+continue = true
+
+[[routes]]
+name = "Bob"
+user = "U0BOB"
+tasks = true
+remind = ["20m"]
+group = "none"
+
+[[routes]]
+name = "duty"
+channel = "C0ONCALL"
+tasks = true
+instances = ["FAILED"]
+when = { name = "never" }
+"""
+
+
+@pytest.fixture
+def rules() -> str:
+    return POLICY + ROUTES
+
+
+@postgres_in_full
+async def test_a_claim_is_shown_everywhere_and_taken_over(environment: BotEnvironment) -> None:
+    environment.ignore_messages(channel=CHAT)
+    slack, ts = environment.slack, await task(environment, hours=40)
+    id_ = task_id_of(environment, ts)
+    ref = f"1:task:main:{id_}"
+    assert "I'm on it" in shown(environment, ts)
+    await slack.press(DAVE, SOC, ts, "assign.take", value=ref)
+    await environment.ephemeral(DAVE, "was not sent")
+    await slack.press(ALICE, SOC, ts, "assign.take", value=ref)
+    [reply] = await environment.replies(ts)
+    assert reply.startswith(f"🙋 <@{ALICE}> is on it until <!date^")
+    await slack.until(lambda: f"🙋 Claimed by <@{ALICE}> until" in shown(environment, ts))
+    assert "Take over" in shown(environment, ts)
+    for user, is_theirs in ((ALICE, True), (BOB, False)):
+        answer = await environment.answer(user, "/secmaster task list mine Isolate x")
+        assert ("No task was found" not in answer) is is_theirs
+        await environment.answer(user, "/secmaster task list Isolate x")
+        assert f"🙋 Claimed by <@{ALICE}>" in json.dumps(
+            slack.ephemerals(user)[-1], ensure_ascii=False
+        )
+        await slack.open_home(user)
+        home = await slack.until(
+            lambda user=user: json.dumps(slack.home(user)) if slack.home(user) else ""
+        )
+        assert ("Isolate x" in home) is is_theirs
+    # Another takes it over, in the card's thread, and everybody reads that.
+    await slack.say(BOB, SOC, "<@U0BOT> I'm on it", ts)
+    await environment.ephemeral(BOB, "🙋 You claimed *Isolate x* until")
+    thread = "\n".join(await environment.replies(ts, 3))
+    assert f"🙋 <@{BOB}> took this over from <@{ALICE}>, until <!date^" in thread
+    await environment.answer(ALICE, "/secmaster oncall")
+    digest = await environment.answer(ALICE, "/secmaster digest")
+    assert "🙋 Claimed now: Isolate x (" in digest
+    # Anybody who may decide may release it, from the card's menu.
+    await slack.until(lambda: f"🙋 Claimed by <@{BOB}> until" in shown(environment, ts))
+    await slack.press(ALICE, SOC, ts, "more", value=f"assign.release|{ref}")
+    thread = "\n".join(await environment.replies(ts, 4))
+    assert f"🔔 <@{ALICE}> released the claim of <@{BOB}>: reminders are on again" in thread
+    await slack.until(lambda: "🙋 Claimed by" not in shown(environment, ts))
+    assert "is not claimed" in await environment.answer(ALICE, f"/secmaster unclaim {id_}")
+    records = environment.app.services.store.audit.entries(id_)
+    assert [record["action"] for record in records] == ["claim", "claim", "unclaim"]
+
+
+async def test_reminders_call_only_the_claimer_and_nothing_is_escalated(
+    environment: BotEnvironment,
+) -> None:
+    slack, ts = environment.slack, await task(environment, hours=0.5)
+    chat = await slack.until(lambda: card_of(environment, CHAT, "Isolate x"))
+    id_ = task_id_of(environment, ts)
+    await environment.answer(ALICE, f"/secmaster claim {id_} 22m")
+    await environment.replies(ts)
+    environment.clock.forward(minutes=16)  # the first reminder is due, and the escalation
+    reminder = (await environment.replies(ts, 2))[1]
+    assert reminder.startswith(f"<@{ALICE}> ")
+    assert "S0SOC" not in reminder
+    await environment.polls(3)
+    assert slack.thread(CHAT, chat)[1:] == []
+    assert not card_of(environment, ONCALL, "Isolate x")
+    # The claim is over: everybody is called, and it is escalated.
+    environment.clock.forward(minutes=7)
+    ended = (await environment.replies(ts, 3))[2]
+    assert ended.startswith("<!subteam^S0SOC> 🔔 The claim of ")
+    assert "*Isolate x* is still waiting." in ended
+    await slack.until(lambda: card_of(environment, ONCALL, "Isolate x"))
+    await slack.until(lambda: "🙋 Claimed by" not in shown(environment, ts))
+    assert "I'm on it" in shown(environment, ts)
+    await environment.replies(chat, 1, channel=CHAT)
+
+
+async def test_a_claim_never_outlasts_what_silence_approves_nor_a_decision(
+    environment: BotEnvironment,
+) -> None:
+    environment.ignore_messages(channel=CHAT)
+    slack, ts = environment.slack, await task(environment, hours=0.5, due_handle="CONTINUE")
+    id_ = task_id_of(environment, ts)
+    answer = await environment.answer(ALICE, f"/secmaster claim {id_} 2h")
+    assert "⚠️ It auto-approves <!date^" in answer
+    assert "so the claim lasts only until <!date^" in answer
+    environment.clock.forward(minutes=26)  # the last reminder calls everybody
+    texts = await slack.until(
+        lambda: [
+            text
+            for message in slack.thread(SOC, ts)
+            if "will be auto-approved" in (text := message["text"]) and "S0SOC" in text
+        ]
+    )
+    assert len(texts) == 1
+    answer = await environment.answer(BOB, f"/secmaster claim {id_}")
+    assert answer.startswith("🚫 Not claimed: it auto-approves ")
+    environment.ignore_messages("Isolate x", channel=ONCALL)
+    environment.ignore_messages("Isolate x", channel=SOC)
+    # A run that is claimed, and then is no longer failed.
+    run = await add_failure(environment)
+    card = await slack.until(lambda: card_of(environment, SOC, run["name"]))
+    ref = f"1:instance:main:{run['id']}"
+    await slack.press(CAROL, SOC, card, "assign.take", value=ref)
+    await slack.until(lambda: "🙋 Claimed by" in shown(environment, card))
+    await slack.press(CAROL, SOC, card, "instance.retry")
+    await slack.until(lambda: "🙋 Claimed by" not in shown(environment, card))
+    tracked = environment.app.services.store.tracked
+    assert Ref.parse(ref) not in tracked.assignments(environment.clock.now())
+    environment.ignore_messages(channel=SOC)
+
+
+async def task(environment: BotEnvironment, *, hours: float, **fields: str) -> str:
+    """Let a task come that is due in so many hours; returns its card in the channel."""
+    ignore_seeded_tasks(environment)
+    await first_poll_finished(environment)
+    due = environment.clock.now() + timedelta(hours=hours)
+    environment.secmaster.world.add_task(name="Isolate x", due_date=stamp(due), **fields)
+    return await environment.slack.until(lambda: card_of(environment, SOC, "Isolate x"))
+
+
+def shown(environment: BotEnvironment, ts: str) -> str:
+    return json.dumps(environment.message(ts), ensure_ascii=False)
