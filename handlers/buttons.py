@@ -15,12 +15,14 @@ from bot.domain.cards import ButtonValue
 from bot.domain.slack import Requester
 from bot.messages import assignments as assignment_messages
 from bot.messages import denials, modals, private_cards
+from bot.messages import escalations as escalation_messages
 from bot.messages.home import CALLS
 from handlers import (
     assignments,
     audit,
     batch,
     commands,
+    escalations,
     forms,
     home,
     operations,
@@ -222,4 +224,5 @@ HANDLERS: Mapping[str, Callable[[Recorder, Press], Awaitable[None]]] = {
     private_cards.TRY_AGAIN: answer_question,
     "several": select_several,
     "assign": change_claim,
+    escalation_messages.ESCALATE: escalations.open_form,
 }

@@ -23,6 +23,7 @@ from bot.messages import permissions as permission_messages
 from bot.messages import watch as watch_messages
 from bot.messages.command_help import HelpLine
 from bot.notifications import planner
+from bot.notifications.escalations import next_steps
 from bot.notifications.kinds import (
     PersonalSnoozeEndedNotification,
     PersonalSnoozeNotification,
@@ -121,8 +122,8 @@ class ChangeSnooze:
         return [Ref(kind=kind, id=self.id, workspace=workspace) for kind in OBJECT_KINDS]
 
 
-class SnoozeFormState(Value):
-    """What the form remembers that asks how long to snooze an object."""
+class ObjectFormState(Value):
+    """What a form remembers that changes nothing in SecMaster: its object, and where it answers."""
 
     ref: Ref
     location: SlackLocation
@@ -306,20 +307,33 @@ async def open_snooze_form(
     if not await may_read(app.services, requester.actor, ref, tracked.snapshot):
         await require_any_decision(app, tracked, requester)
     location = requester.location
-    remembered = SnoozeFormState(
+    remembered = ObjectFormState(
         ref=ref, location=SlackLocation(channel=location.channel, card=location.card)
     )
+    steps = await asyncio.to_thread(next_steps, app.services, tracked)
     view = watch_messages.snooze_form(
-        app.catalogue, remembered.model_dump_json(), tracked.snapshot.name
+        app.catalogue,
+        remembered.model_dump_json(),
+        tracked.snapshot.name,
+        ref,
+        [step.target.name for step in steps],
     )
     await forms.open_view(app.services, trigger_id, view)
+
+
+def read_form_state(app: AppContext, metadata: str) -> ObjectFormState:
+    """Read what a form remembers; raises UserError for one of another version."""
+    try:
+        return ObjectFormState.model_validate_json(metadata)
+    except ValueError:
+        raise UserError(denials.newer_form(app.catalogue)) from None
 
 
 async def submit_snooze(ack: AsyncAck, slack_payload: Submission, recorder: Recorder) -> None:
     """Snooze an object as a submitted form says; raises InvalidInput for what is no moment."""
     app, inputs = recorder.app, slack_payload.inputs
     try:
-        state = SnoozeFormState.model_validate_json(slack_payload.metadata)
+        state = ObjectFormState.model_validate_json(slack_payload.metadata)
         scope = SnoozeScope(inputs[watch_messages.SNOOZE_SCOPE].options[0])
         moment = inputs[watch_messages.SNOOZE_LENGTH].text
     except (ValueError, LookupError):

@@ -48,8 +48,9 @@ class Card(Value):
     to a decision; "" where unknown. A message with a ``card_group`` may show several objects, and
     is the card of each of them; only one that ``gathers`` takes in more. ``mentions`` are the
     people and user groups that it mentioned, ``intended_channel`` is the channel it was meant for
-    where that one is closed, ``escalated_from`` the route that it was escalated from, and
-    ``late_since`` when it should have come, where it came long after that.
+    where that one is closed, ``escalated_from`` the route that it was escalated from,
+    ``escalated_by`` who had that done before its time and for which reason, and ``late_since`` when
+    it should have come, where it came long after that.
     """
 
     ref: Ref
@@ -63,6 +64,8 @@ class Card(Value):
     mentions: tuple[str, ...] = ()
     intended_channel: str = ""
     escalated_from: str = ""
+    escalated_by: str = ""
+    escalation_reason: str = ""
     late_since: datetime | None = None
 
 

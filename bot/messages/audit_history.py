@@ -104,6 +104,7 @@ OTHER_RECORDS = {
     ("wake", True): N_("{actor} ended the snooze of {object}."),
     ("claim", True): N_("{actor} claimed {object} until {until}."),
     ("unclaim", True): N_("{actor} released the claim of {object}."),
+    ("escalate", True): N_("{actor} escalated {object} at once."),
     ("auto-approve", True): N_("SecMaster auto-approved {object} at its due date: nobody decided."),
     ("auto-cancel", True): N_("SecMaster cancelled {object} at its due date: nobody decided."),
     ("calls", True): N_("{actor} chose how they are notified of approval requests."),

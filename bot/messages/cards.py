@@ -63,6 +63,7 @@ SNOOZES = [
 ]
 MENU = 5  # options that a menu holds
 OPTION_VALUE = 150  # characters that one of them carries
+SNOOZE_OR_ESCALATE = [("snooze.xh", N_("Snooze or escalate…"))]
 END_SNOOZE = [("snooze.0h", N_("End the snooze"))]
 LATEST = 3
 ERROR = 600
@@ -392,7 +393,8 @@ def _button_row(render_context: RenderContext, snapshot: Snapshot) -> list[Block
         menu.append(("refresh", catalogue.gettext("Refresh")))
     if is_open:
         buttons.append(_claim_button(render_context, snapshot, is_claimed=is_claimed))
-        snoozes = END_SNOOZE if render_context.snoozed_until else SNOOZES
+        longest = SNOOZE_OR_ESCALATE if render_context.escalates_to else SNOOZES[-1:]
+        snoozes = END_SNOOZE if render_context.snoozed_until else [*SNOOZES[:-1], *longest]
         menu += [(name, catalogue.gettext(label)) for name, label in snoozes]
     options = [(f"{name}|{render_context.ref}", label) for name, label in menu]
     options[:0] = _reason_options(render_context, snapshot)

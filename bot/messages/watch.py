@@ -18,7 +18,7 @@ from bot.domain.reasons import ChannelRefusal
 from bot.domain.slack import Destination, DestinationKind
 from bot.domain.troubles import DueTasks, Trouble, TroubleKind
 from bot.domain.watch_status import PollStatus, WatchStatus
-from bot.messages import troubles
+from bot.messages import escalations, troubles
 from bot.messages.blocks import Message, plain_name, text_message
 from bot.messages.catalogue import N_, Catalogue
 from bot.messages.errors import posting_problem
@@ -448,11 +448,15 @@ def no_room_to_snooze(catalogue: Catalogue, auto_approves_at: datetime) -> Messa
     return text_message(f"🚫 {text}")
 
 
-def snooze_form(catalogue: Catalogue, metadata: str, name: str) -> dict[str, Any]:
+def snooze_form(
+    catalogue: Catalogue, metadata: str, name: str, ref: Ref, escalates_to: Sequence[str] = ()
+) -> dict[str, Any]:
     """Return the form that asks how long to snooze an object, and for whom.
 
-    ``metadata`` is what it remembers.
+    ``metadata`` is what it remembers; ``escalates_to`` are the routes that the object can be
+    escalated to in its place.
     """
+    offers = [escalations.offer(catalogue, ref, target) for target in escalates_to[:1]]
     scopes = [
         Option(value=FOR_ALL, label=catalogue.gettext("For everyone")),
         Option(value=FOR_ME, label=catalogue.gettext("Only for me: direct messages and my Home")),
@@ -479,5 +483,5 @@ def snooze_form(catalogue: Catalogue, metadata: str, name: str) -> dict[str, Any
         submit=clip(catalogue.pgettext("button", "Snooze"), 24),
         close=clip(catalogue.pgettext("button", "Cancel"), 24),
         private_metadata=metadata,
-        blocks=[plain_name(name), length, scope],
+        blocks=[plain_name(name), *offers, length, scope],
     ).to_dict()

@@ -143,6 +143,20 @@ class SnoozeNotification(ThreadAnnouncement):
         return messages.watch.snoozed(catalogue, self.actor_id, self.until, self.auto_approves_at)
 
 
+class EscalationNotification(ThreadAnnouncement):
+    """Somebody escalated an object at once, to these routes."""
+
+    kind: Literal["escalation"] = "escalation"
+    ref: Ref
+    actor_id: str
+    targets: tuple[str, ...]
+    reason: str = ""
+
+    def render(self, catalogue: Catalogue) -> Message:
+        """Return the message for the thread of the object's card."""
+        return messages.escalations.escalated(catalogue, self.actor_id, self.targets, self.reason)
+
+
 class PersonalSnoozeNotification(Announcement):
     """Somebody snoozed an object for themselves alone."""
 
@@ -421,6 +435,7 @@ KINDS: tuple[type[Notification], ...] = (
     RetryEndedNotification,
     SnoozeNotification,
     AssignmentNotification,
+    EscalationNotification,
     PersonalSnoozeNotification,
     PersonalSnoozeEndedNotification,
     DelegationNotification,

@@ -25,7 +25,7 @@ from bot.store import (
     subscriptions,
     tracked,
 )
-from bot.store.outbox import enqueue
+from bot.store.outbox import contains, enqueue
 from bot.store.repository import Repository
 
 
@@ -121,6 +121,20 @@ class RequestedChanges(Repository):
                 connection, ref, assignment, assignee_before, change.at
             ),
         )
+
+    def escalate(self, cards: Sequence[OutboxEntry], change: RequestedChange) -> bool:
+        """Enqueue the cards that escalate an object; False where all of them were before.
+
+        The audit's lock lets one process after the other come here.
+        """
+
+        def add(connection: sa.Connection) -> bool:
+            if all(contains(connection, card.dedupe_key) for card in cards):
+                return False
+            enqueue(connection, self._insert, cards, change.at)
+            return True
+
+        return self._make(change, add)
 
     def choose_home_options(self, user: str, options: dict[str, Any], at: datetime) -> None:
         """Record with which options a person's Home is to be drawn."""

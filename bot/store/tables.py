@@ -32,8 +32,8 @@ claims = sa.Table(
 # whether its object may still change, ``checked_at`` when that was last compared with the card. A
 # message that shows several objects, those of its ``card_group``, has a row for each of them, and
 # only one that ``gathers`` takes in more. ``mentions`` are those whom it mentioned when it was
-# posted; ``intended_channel`` and ``escalated_from`` say why it is in its channel, and
-# ``late_since`` when it should have come.
+# posted; ``intended_channel`` and ``escalated_from`` say why it is in its channel, the latter with
+# who had it escalated and why, and ``late_since`` when it should have come.
 cards = sa.Table(
     "cards",
     metadata,
@@ -52,6 +52,8 @@ cards = sa.Table(
     sa.Column("mentions", sa.Text, nullable=False),
     sa.Column("intended_channel", sa.String(32), nullable=False),
     sa.Column("escalated_from", sa.Text, nullable=False),
+    sa.Column("escalated_by", sa.String(32), nullable=False),
+    sa.Column("escalation_reason", sa.Text, nullable=False),
     sa.Column("late_since", sa.DateTime(timezone=True)),
 )
 

@@ -97,7 +97,7 @@ async def test_a_claim_is_shown_everywhere_and_taken_over(environment: BotEnviro
     assert f"🔔 <@{ALICE}> released the claim of <@{BOB}>: reminders are on again" in thread
     await slack.until(lambda: "🙋 Claimed by" not in shown(environment, ts))
     assert "is not claimed" in await environment.answer(ALICE, f"/secmaster unclaim {id_}")
-    records = environment.app.services.store.audit.entries(id_)
+    records = environment.app.services.store.audit.entries(ref)
     assert [record["action"] for record in records] == ["claim", "claim", "unclaim"]
 
 
@@ -173,3 +173,38 @@ async def task(environment: BotEnvironment, *, hours: float, **fields: str) -> s
 
 def shown(environment: BotEnvironment, ts: str) -> str:
     return json.dumps(environment.message(ts), ensure_ascii=False)
+
+
+@postgres_in_full
+async def test_escalated_at_once_by_whom_and_why_and_only_once(environment: BotEnvironment) -> None:
+    environment.ignore_messages(channel=CHAT)
+    slack, ts = environment.slack, await task(environment, hours=40)
+    id_ = task_id_of(environment, ts)
+    ref = f"1:task:main:{id_}"
+    assert "Snooze or escalate…" in shown(environment, ts)
+    # From the form that the card's menu opens, where a second form asks why.
+    await slack.press(ALICE, SOC, ts, "more", value=f"snooze.xh|{ref}")
+    [form] = await slack.until(lambda: slack.views(ALICE))
+    assert "Escalate it to *duty* now" in json.dumps(form)
+    await slack.press_in_view(ALICE, form["id"], "escalate", ref)
+    views = await slack.until(lambda: views if len(views := slack.views(ALICE)) > 1 else None)
+    await slack.submit(ALICE, views[-1]["id"], {"reason": "the host is a bank's"})
+    [reply] = await environment.replies(ts)
+    assert reply == f"⬆️ <@{ALICE}> escalated this to *duty*.\n>the host is a bank's"
+    escalated = await slack.until(lambda: card_of(environment, ONCALL, "Isolate x"))
+    card = json.dumps(environment.message(escalated, channel=ONCALL), ensure_ascii=False)
+    assert f"⬆️ Escalated from <#{SOC}> by <@{ALICE}>. “the host is a bank's”" in card
+    # Neither a second person nor the time brings another.
+    answer = await environment.answer(BOB, f"/secmaster escalate {id_} once more")
+    assert answer == "*Isolate x* was already escalated. Nothing was changed."
+    environment.clock.forward(minutes=16)
+    await environment.polls(3)
+    assert len(slack.messages(ONCALL)) == 1
+    refusal = await environment.answer(DAVE, f"/secmaster escalate {id_}")
+    assert "🚫" in refusal
+    [record] = environment.app.services.store.audit.entries(ref)
+    assert (record["action"], record["reason"]) == ("escalate", "the host is a bank's")
+    # Where no route escalates it is not offered.
+    environment.secmaster.world.add_task(name="never")
+    other = await slack.until(lambda: card_of(environment, SOC, "never"))
+    assert "escalate…" in shown(environment, other)

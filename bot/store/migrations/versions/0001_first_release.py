@@ -44,6 +44,8 @@ def upgrade() -> None:
         sa.Column("mentions", sa.Text, nullable=False),
         sa.Column("intended_channel", sa.String(32), nullable=False),
         sa.Column("escalated_from", sa.Text, nullable=False),
+        sa.Column("escalated_by", sa.String(32), nullable=False),
+        sa.Column("escalation_reason", sa.Text, nullable=False),
         sa.Column("late_since", sa.DateTime(timezone=True)),
     )
     op.create_table(
