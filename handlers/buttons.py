@@ -16,6 +16,7 @@ from bot.domain.slack import Requester
 from bot.messages import assignments as assignment_messages
 from bot.messages import denials, modals, private_cards
 from bot.messages import escalations as escalation_messages
+from bot.messages import mutes as mute_messages
 from bot.messages.home import CALLS
 from handlers import (
     assignments,
@@ -25,6 +26,7 @@ from handlers import (
     escalations,
     forms,
     home,
+    mutes,
     operations,
     preferences,
     queries,
@@ -225,4 +227,5 @@ HANDLERS: Mapping[str, Callable[[Recorder, Press], Awaitable[None]]] = {
     "several": select_several,
     "assign": change_claim,
     escalation_messages.ESCALATE: escalations.open_form,
+    mute_messages.MUTE: mutes.open_form,
 }

@@ -17,7 +17,15 @@ from bot.messages import Message, command_help, command_problems
 from bot.messages.command_help import HelpCommands, HelpLine, HelpSection
 from bot.policy.rules import READS
 from bot.slack.directory import LookupFailed
-from handlers import assignments, either_kind, escalations, oncall, permissions, preferences, watch
+from handlers import (
+    assignments,
+    either_kind,
+    escalations,
+    oncall,
+    permissions,
+    preferences,
+    watch,
+)
 from handlers.command_row import (
     AnswersAtOnce,
     AnyCommand,
@@ -180,6 +188,7 @@ SECTIONS: dict[HelpSection, tuple[AnyCommand, ...]] = {
         *oncall.COMMANDS,
         *assignments.COMMANDS,
         *escalations.COMMANDS,
+        *mutes.COMMANDS,
         *watch.COMMANDS,
     ),
     HelpSection.RIGHTS: (

@@ -12,6 +12,7 @@ from typing import assert_never
 from slack_bolt.async_app import AsyncAck
 
 from bot.domain.actions import OPEN_STATUSES, TABLE
+from bot.domain.mutes import Mute, workflow_name
 from bot.domain.notifications import OutboxEntry
 from bot.domain.objects import OBJECT_KINDS, ObjectId, Ref, Value
 from bot.domain.reasons import ChannelRefusal
@@ -34,7 +35,7 @@ from bot.notifications.notification import ThreadAnnouncement
 from bot.notifications.reminder import auto_approves_by
 from bot.operations import authorization
 from bot.operations.authorization import NotAllowed, Right
-from bot.operations.reading import may_read, open_reader
+from bot.operations.reading import Reader, may_read, open_reader
 from bot.policy.decide import Refused, decide
 from bot.policy.routes import explain_routes, titled_routes
 from bot.secmaster import Task
@@ -143,7 +144,18 @@ async def status(app: AppContext, _request: ShowStatus, delivery: Delivery) -> M
     tasks = DueTasks()
     if troubles:
         tasks = await due_tasks(app.services, lambda each: reader.may_read(each.ref, each.snapshot))
-    return watch_messages.status(app.catalogue, status, policy_line, counted_kinds, troubles, tasks)
+    muted = await readable_mutes(app, reader)
+    return watch_messages.status(
+        app.catalogue, status, policy_line, counted_kinds, troubles, tasks, muted
+    )
+
+
+async def readable_mutes(app: AppContext, reader: Reader) -> list[Mute]:
+    """Return the mutes that hold now, for whoever may read all runs; to others none."""
+    if not reader.reads_all("instance"):
+        return []
+    now = app.services.clock.now()
+    return await asyncio.to_thread(app.services.store.mutes.ending_after, now)
 
 
 def parse_routes(arguments: Arguments) -> ShowRoutes:
@@ -317,6 +329,7 @@ async def open_snooze_form(
         tracked.snapshot.name,
         ref,
         [step.target.name for step in steps],
+        await mutable_workflow(app, tracked, requester),
     )
     await forms.open_view(app.services, trigger_id, view)
 
@@ -327,6 +340,14 @@ def read_form_state(app: AppContext, metadata: str) -> ObjectFormState:
         return ObjectFormState.model_validate_json(metadata)
     except ValueError:
         raise UserError(denials.newer_form(app.catalogue)) from None
+
+
+async def mutable_workflow(app: AppContext, tracked: TrackedObject, requester: Requester) -> str:
+    """Return the workflow of a failed run that the requester may mute; "" for none."""
+    if tracked.ref.kind != "instance":
+        return ""
+    may_mute = await authorization.has_right(app.services, requester.actor, Right.MUTE)
+    return workflow_name(tracked.snapshot) if may_mute else ""
 
 
 async def submit_snooze(ack: AsyncAck, slack_payload: Submission, recorder: Recorder) -> None:

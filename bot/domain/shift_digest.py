@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from bot.domain.mutes import Mute
 from bot.domain.objects import Value
 
 
@@ -41,8 +42,8 @@ class ShiftSummary(Value):
     of seconds that the ``timed`` ones waited for their decision. ``oldest_overdue`` are the first
     few of the ``overdue`` ones. Of the ``retried`` runs ``recovered`` have finished since.
     ``break_glass_users`` names those who decided alone, once for each time. ``claimed`` are the
-    open objects that somebody takes care of. ``stale_since`` is since when SecMaster can't be read,
-    None if it can.
+    open objects that somebody takes care of, ``muted`` the workflows that were muted in the shift.
+    ``stale_since`` is since when SecMaster can't be read, None if it can.
     """
 
     since: datetime
@@ -62,6 +63,7 @@ class ShiftSummary(Value):
     recovered: int = 0
     break_glass_users: tuple[str, ...] = ()
     claimed: tuple[ClaimedObject, ...] = ()
+    muted: tuple[Mute, ...] = ()
     stale_since: datetime | None = None
 
     @property

@@ -57,9 +57,9 @@ class Assignment(Value):
 class TrackedObject:
     """An object's last snapshot, since when it is open, and until when it is snoozed by whom.
 
-    ``assignment`` is its claim. ``backlog`` marks one that is older than the first poll;
-    ``next_check_at`` is when a reminder or an escalation may be due, and what was due until
-    ``planned_until`` is planned, None where nothing is.
+    ``assignment`` is its claim, ``muted_until`` the end of its workflow's mute. ``backlog`` marks
+    one that is older than the first poll; ``next_check_at`` is when a reminder or an escalation may
+    be due, and what was due until ``planned_until`` is planned, None where nothing is.
     """
 
     ref: Ref
@@ -72,6 +72,12 @@ class TrackedObject:
     next_check_at: datetime | None = None
     planned_until: datetime | None = None
     assignment: Assignment | None = None
+    muted_until: datetime | None = None
+
+    @property
+    def held_until(self) -> datetime | None:
+        """Until when a snooze of the object or a mute of its workflow holds back what is due."""
+        return max(filter(None, (self.snoozed_until, self.muted_until)), default=None)
 
     def is_snoozed(self, at: datetime) -> bool:
         """Whether no reminders are sent of it at a time."""

@@ -6,6 +6,7 @@ It names people without mentioning them: a summary must wake nobody up.
 from datetime import timedelta
 
 from bot.domain.shift_digest import ShiftSummary
+from bot.messages import mutes
 from bot.messages.blocks import Message, text_message
 from bot.messages.catalogue import Catalogue
 from bot.messages.labels import LABELS
@@ -38,6 +39,7 @@ def digest(catalogue: Catalogue, summary: ShiftSummary) -> Message:
         text = "\n".join(filter(None, lines))
     if claims := _claims_sentence(catalogue, summary):
         text += f"\n{claims}"
+    text = "\n".join([text, *mutes.lines(catalogue, summary.muted)])
     text += f"\n{stale_warning(catalogue, summary.stale_since)}" if summary.stale_since else ""
     return text_message(text)
 

@@ -51,7 +51,8 @@ class CardNotification(RoutedNotification):
         """
         if tracked.backlog:
             return []
-        items, at = [], tracked.open_since
+        # Whoever gets the card when a mute ends has the route's time to act.
+        items, at = [], max(tracked.open_since, tracked.muted_until or tracked.open_since)
         for origin, target in escalation_steps(route, routes):
             at += origin.escalate.after if origin.escalate else timedelta()
             at = max(at, tracked.snoozed_until or at)

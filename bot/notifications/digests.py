@@ -160,6 +160,7 @@ def collect(services: Services, since: datetime, until: datetime) -> ShiftSummar
             for each in tracked_objects.assigned(now)
             if (claim := each.assignment)
         ),
+        muted=tuple(services.store.mutes.ending_after(since)),
         stale_since=stale_since(services),
     )
 

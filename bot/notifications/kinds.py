@@ -11,6 +11,7 @@ from typing import Literal
 from bot import messages
 from bot.domain import actions
 from bot.domain.approvals import Approval
+from bot.domain.mutes import Mute
 from bot.domain.notifications import NotificationEnvelope, OutboxEntry
 from bot.domain.objects import Ref
 from bot.domain.operations import Operation, Outcome
@@ -155,6 +156,21 @@ class EscalationNotification(ThreadAnnouncement):
     def render(self, catalogue: Catalogue) -> Message:
         """Return the message for the thread of the object's card."""
         return messages.escalations.escalated(catalogue, self.actor_id, self.targets, self.reason)
+
+
+class MuteNotification(Announcement):
+    """Somebody muted a workflow, or with None ended its mute."""
+
+    kind: Literal["mute"] = "mute"
+    actor_id: str
+    name: str
+    mute: Mute | None = None
+
+    def render(self, catalogue: Catalogue) -> Message:
+        """Return the message for the thread in which that was asked for."""
+        if self.mute is None:
+            return messages.mutes.unmuted(catalogue, self.actor_id, self.name)
+        return messages.mutes.muted(catalogue, self.mute)
 
 
 class PersonalSnoozeNotification(Announcement):
@@ -436,6 +452,7 @@ KINDS: tuple[type[Notification], ...] = (
     SnoozeNotification,
     AssignmentNotification,
     EscalationNotification,
+    MuteNotification,
     PersonalSnoozeNotification,
     PersonalSnoozeEndedNotification,
     DelegationNotification,

@@ -133,7 +133,7 @@ def due_entries(
 
 def schedule(services: Services, tracked: TrackedObject) -> list[ScheduledNotification]:
     """Return all that time makes due about an object, past and future."""
-    routes, snoozed_until = services.policy.current.routes, tracked.snoozed_until
+    routes, held_until = services.policy.current.routes, tracked.held_until
     items = [
         item
         for route in routes_of(services, tracked.ref, tracked.snapshot)
@@ -142,10 +142,10 @@ def schedule(services: Services, tracked: TrackedObject) -> list[ScheduledNotifi
         for scheduled in kind.schedule(tracked, route, routes)
         if (item := for_assignee(tracked, scheduled))
     ]
-    if snoozed_until is None:
+    if held_until is None:
         return items
-    # A snooze holds back everything but the reminder of a task that silence would approve.
-    return [item for item in items if item.at >= snoozed_until or item.despite_snooze]
+    # A snooze or a mute holds back all but the reminder of a task that silence would approve.
+    return [item for item in items if item.at >= held_until or item.despite_snooze]
 
 
 def for_assignee(

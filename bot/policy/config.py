@@ -183,6 +183,7 @@ class Rights(Section):
     reload: tuple[str, ...] = ()
     delegate: tuple[str, ...] = ()
     watch: tuple[str, ...] = ()
+    mute: tuple[str, ...] = ()
 
 
 class BreakGlass(Section):

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from bot.domain.approvals import CallPreference
 from bot.domain.delegations import Delegation
+from bot.domain.mutes import Mute
 from bot.domain.notifications import OutboxEntry
 from bot.domain.objects import Ref
 from bot.domain.tracking import Assignment
@@ -20,6 +21,7 @@ from bot.store import (
     audit_log,
     delegations,
     home_views,
+    mutes,
     personal_snoozes,
     preferences,
     subscriptions,
@@ -135,6 +137,21 @@ class RequestedChanges(Repository):
             return True
 
         return self._make(change, add)
+
+    def mute(self, mute: Mute, change: RequestedChange) -> bool:
+        """Mute a workflow, or change until when it is muted."""
+
+        def begin(connection: sa.Connection) -> bool:
+            mutes.begin(connection, self._insert, mute)
+            return True
+
+        return self._make(change, begin)
+
+    def unmute(self, workspace: str, key: str, change: RequestedChange) -> bool:
+        """End the mute of a workflow: what it held back comes now."""
+        return self._make(
+            change, lambda connection: mutes.end(connection, workspace, key, change.at)
+        )
 
     def choose_home_options(self, user: str, options: dict[str, Any], at: datetime) -> None:
         """Record with which options a person's Home is to be drawn."""

@@ -25,7 +25,7 @@ from bot.domain.tracking import (
     failure_group,
 )
 from bot.secmaster import Task
-from bot.store import audit_log, evidence
+from bot.store import audit_log, evidence, mutes
 from bot.store.outbox import enqueue
 from bot.store.repository import Repository
 from bot.store.tables import cards, tracked_objects
@@ -152,8 +152,11 @@ class TrackedObjects(Repository):
         notifications: Sequence[OutboxEntry],
         at: datetime,
     ) -> None:
-        """Track new objects, and enqueue their notifications; tracked ones stay as they are."""
-        rows = [
+        """Track new objects, and enqueue their notifications; tracked ones stay as they are.
+
+        Those of a muted workflow come when its mute ends.
+        """
+        rows: list[dict[str, Any]] = [
             {
                 "ref": str(listed.ref),
                 "kind": listed.ref.kind,
@@ -168,11 +171,17 @@ class TrackedObjects(Repository):
                 "snoozed_until": None,
                 "snoozed_by": "",
                 **UNASSIGNED,
+                "muted_until": None,
+                "mute_key": "",
                 **_snapshot_columns(listed.snapshot),
             }
             for listed in objects
         ]
         with self.engine.begin() as connection:
+            muted, notifications = mutes.hold_new(connection, objects, notifications, at)
+            for row in rows:
+                if mute := muted.get(row["ref"]):
+                    row |= {"muted_until": to_utc(mute.until), "mute_key": mute.key}
             if rows:  # one statement executed for each row: compiled once for any number of rows
                 connection.execute(self._insert(tracked_objects).on_conflict_do_nothing(), rows)
             enqueue(connection, self._insert, notifications, at)
@@ -474,6 +483,7 @@ def _tracked(row: Row) -> TrackedObject:
         next_check_at=from_db_or_none(row.next_check_at),
         planned_until=from_db(row.planned_until),
         assignment=_assignment(row),
+        muted_until=from_db_or_none(row.muted_until),
     )
 
 

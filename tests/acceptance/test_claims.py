@@ -1,7 +1,8 @@
-"""Claims: who takes care of a task or a run, whom reminders call meanwhile, and how it ends."""
+"""Claims, escalations at once and mutes: who is called for a task or a run, and who is not."""
 
 import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -51,9 +52,18 @@ when = { name = "never" }
 """
 
 
+MUTES = """
+[roles.lead]
+users = ["U0ALICE"]
+
+[rights]
+mute = ["lead"]
+"""
+
+
 @pytest.fixture
 def rules() -> str:
-    return POLICY + ROUTES
+    return POLICY + ROUTES + MUTES
 
 
 @postgres_in_full
@@ -162,6 +172,85 @@ async def test_a_claim_never_outlasts_what_silence_approves_nor_a_decision(
     environment.ignore_messages(channel=SOC)
 
 
+@postgres_in_full
+async def test_a_muted_workflow_brings_one_card_when_its_mute_ends(
+    environment: BotEnvironment,
+) -> None:
+    environment.ignore_messages(channel=CHAT)
+    slack, world = environment.slack, environment.secmaster.world
+    run = await add_failure(environment)
+    card, name = await slack.until(lambda: card_of(environment, SOC, run["name"])), workflow(run)
+    ref = f"1:instance:main:{run['id']}"
+    # From the form of the card's menu, for those who have the right.
+    await slack.press(ALICE, SOC, card, "more", value=f"snooze.xh|{ref}")
+    [form] = await slack.until(lambda: slack.views(ALICE))
+    await slack.press_in_view(ALICE, form["id"], "mute", ref)
+    views = await slack.until(lambda: views if len(views := slack.views(ALICE)) > 1 else None)
+    await slack.submit(ALICE, views[-1]["id"], {"length": "1h", "reason": "the API is down"})
+    [reply] = await environment.replies(card)
+    assert reply.startswith(f"🔇 <@{ALICE}> muted *{name}* until <!date^")
+    assert reply.endswith("> the API is down")
+    # Neither cards nor an escalation, but for a task that silence approves.
+    for number in (1, 2, 3):
+        await add_failure(environment, number=number)
+    due = stamp(environment.clock.now() + timedelta(hours=9))
+    fields = {"business_type": "WORKFLOW_NODE", "related_object": name, "due_date": due}
+    world.add_task(name="Held task", due_handle="INTERRUPT", **fields)
+    world.add_task(name="Approves itself", due_handle="CONTINUE", **fields)
+    await slack.until(lambda: card_of(environment, SOC, "Approves itself"))
+    environment.clock.forward(minutes=16)
+    await environment.polls(3)
+    texts = "\n".join(str(m["text"]) for m in slack.messages(SOC))
+    assert "Run 1 of 0" not in texts
+    assert "Held task" not in texts
+    environment.ignore_messages("Approves itself", channel=ONCALL)
+    line = f"🔇 *{name}*: 4 arrivals were muted by "
+    for command in ("oncall", "status", "digest"):
+        assert line in await environment.answer(ALICE, f"/secmaster {command}")
+    refusal = await environment.answer(BOB, f"/secmaster mute {name} 2h noisy")
+    assert refusal.startswith("🚫 Only ")
+    # It ends: what is still open comes, the runs on one card, and nothing is escalated yet.
+    world.instances[run["id"]]["status"] = "TERMINATED"
+    environment.clock.forward(minutes=45)
+    await slack.until(lambda: "Held task" in "".join(str(m["text"]) for m in slack.messages(SOC)))
+    await slack.until(lambda: "Run 3 of 0" in json.dumps(slack.messages(SOC)))
+    await environment.polls(3)
+    assert "Held task" not in json.dumps(slack.messages(ONCALL))
+    environment.ignore_messages(channel=SOC)
+
+
+@postgres_in_full
+async def test_unmute_brings_at_once_what_a_mute_held_back(environment: BotEnvironment) -> None:
+    environment.ignore_messages(channel=CHAT)
+    slack = environment.slack
+    run = await add_failure(environment)
+    await slack.until(lambda: card_of(environment, SOC, run["name"]))
+    name = workflow(run)
+    for words, problem in (("2h noisy", "Which workflow"), (f"{name} soon", "For how long?")):
+        assert problem in await environment.answer(ALICE, f"/secmaster mute {words}")
+    assert "Why is it muted?" in await environment.answer(ALICE, f"/secmaster mute {name} 2h")
+    answer = await environment.answer(ALICE, "/secmaster mute Nothing such 2h noisy")
+    assert "No open task or failed run belongs to a workflow called *Nothing such*" in answer
+    answer = await environment.answer(ALICE, f"/secmaster mute {name.upper()} 2h noisy")
+    assert answer.startswith(f"🔇 Muted *{name}* until <!date^")
+    await add_failure(environment, number=1)
+    await environment.polls(3)
+    assert "Run 1 of 0" not in json.dumps(slack.messages(SOC))
+    answer = await environment.answer(ALICE, f"/secmaster unmute {run['id']}")
+    assert answer == f"🔊 Unmuted *{name}*: what is still open gets its card now."
+    await slack.until(lambda: "Run 1 of 0" in json.dumps(slack.messages(SOC)))
+    assert "is not muted" in await environment.answer(ALICE, f"/secmaster unmute {name}")
+    records = environment.app.services.store.audit.entries("workflow:main")
+    assert [(each["action"], each["workflow"]) for each in records] == [
+        ("mute", name),
+        ("unmute", name),
+    ]
+
+
+def workflow(run: dict[str, Any]) -> str:
+    return str(run["workflow"]["name"])
+
+
 async def task(environment: BotEnvironment, *, hours: float, **fields: str) -> str:
     """Let a task come that is due in so many hours; returns its card in the channel."""
     ignore_seeded_tasks(environment)
@@ -190,7 +279,7 @@ async def test_escalated_at_once_by_whom_and_why_and_only_once(environment: BotE
     views = await slack.until(lambda: views if len(views := slack.views(ALICE)) > 1 else None)
     await slack.submit(ALICE, views[-1]["id"], {"reason": "the host is a bank's"})
     [reply] = await environment.replies(ts)
-    assert reply == f"⬆️ <@{ALICE}> escalated this to *duty*.\n>the host is a bank's"
+    assert reply == f"⬆️ <@{ALICE}> escalated this to *duty*.\n> the host is a bank's"
     escalated = await slack.until(lambda: card_of(environment, ONCALL, "Isolate x"))
     card = json.dumps(environment.message(escalated, channel=ONCALL), ensure_ascii=False)
     assert f"⬆️ Escalated from <#{SOC}> by <@{ALICE}>. “the host is a bank's”" in card
@@ -204,7 +293,3 @@ async def test_escalated_at_once_by_whom_and_why_and_only_once(environment: BotE
     assert "🚫" in refusal
     [record] = environment.app.services.store.audit.entries(ref)
     assert (record["action"], record["reason"]) == ("escalate", "the host is a bank's")
-    # Where no route escalates it is not offered.
-    environment.secmaster.world.add_task(name="never")
-    other = await slack.until(lambda: card_of(environment, SOC, "never"))
-    assert "escalate…" in shown(environment, other)
