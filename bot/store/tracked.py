@@ -365,7 +365,7 @@ class TrackedObjects(Repository):
         condition = tracked_objects.c.ending_unrecorded & sa.not_(
             tracked_objects.c.stale | tracked_objects.c.open
         )
-        query = sa.select(tracked_objects).where(condition)
+        query = TRACKED.where(condition)
         return self._fetch(query.order_by(tracked_objects.c.due_at, tracked_objects.c.ref), limit)
 
     def record_endings(
