@@ -21,6 +21,7 @@ from handlers import (
     assignments,
     either_kind,
     escalations,
+    mutes,
     oncall,
     permissions,
     preferences,

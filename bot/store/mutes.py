@@ -91,13 +91,14 @@ def _hold(
     for name in names:
         row = tracked_objects.c.ref == name
         connection.execute(sa.update(tracked_objects).where(row).values(**values))
-    waiting = sa.select(outbox.c.number, outbox.c.notification).where(
+    waiting = sa.select(outbox.c.number, outbox.c.dedupe_key, outbox.c.notification).where(
         outbox.c.done_at.is_(None),
         outbox.c.sending_at.is_(None),
         outbox.c.dedupe_key.like("card:%"),
     )
     for entry in connection.execute(waiting).all():
-        if entry.notification.get("ref") in names:
+        _card, _, name_and_place = entry.dedupe_key.partition(":")
+        if name_and_place.rpartition(":")[0] in names:
             quiet_end = entry.notification.get("held_until")
             not_before = max(until, datetime.fromisoformat(quiet_end)) if quiet_end else until
             row = outbox.c.number == entry.number

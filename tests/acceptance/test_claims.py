@@ -204,9 +204,9 @@ async def test_a_muted_workflow_brings_one_card_when_its_mute_ends(
     assert "Run 1 of 0" not in texts
     assert "Held task" not in texts
     environment.ignore_messages("Approves itself", channel=ONCALL)
-    line = f"🔇 *{name}*: 4 arrivals were muted by "
     for command in ("oncall", "status", "digest"):
-        assert line in await environment.answer(ALICE, f"/secmaster {command}")
+        answer = (await environment.answer(ALICE, f"/secmaster {command}")).replace("*", "")
+        assert f"🔇 {name}: 4 arrivals were muted by alice until " in answer
     refusal = await environment.answer(BOB, f"/secmaster mute {name} 2h noisy")
     assert refusal.startswith("🚫 Only ")
     # It ends: what is still open comes, the runs on one card, and nothing is escalated yet.

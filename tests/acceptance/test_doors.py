@@ -304,14 +304,11 @@ async def prepare(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one return for eac
             return lambda: story.type(door, BOB, f"revoke {HANDLES[target]}")
         case "mute" | "unmute":
             workflow = f"Workflow {door}"
-            fields = {"workflow": {"id": f"wf-{door}", "name": workflow}}
-            story.secmaster.world.add_instance(name=door, status="FAILED", **fields)
-            await story.slack.until(
-                lambda: any(
-                    m["text"].startswith(workflow) or m["text"].startswith(door)
-                    for m in story.slack.messages(SOC)
-                )
+            world = story.secmaster.world
+            run = world.add_instance(
+                name=door, status="FAILED", workflow={"id": f"wf-{door}", "name": workflow}
             )
+            await story.card("instance", str(run["id"]))
             if name == "unmute":
                 await story.type("command", ALICE, f"mute {workflow} 2h noisy")
             story.expected[name, "workflow:main", "done"] += 1
