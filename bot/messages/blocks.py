@@ -29,6 +29,7 @@ from bot.domain.cards import ButtonValue, DecidedTask
 from bot.domain.objects import Ref
 from bot.domain.snapshots import Snapshot, decision_fingerprint
 from bot.domain.stages import Stages, stage_at, total
+from bot.domain.tracking import Assignment
 from bot.messages.catalogue import Catalogue
 from bot.messages.labels import consequence, labels
 from bot.messages.stages import plain_stage_roles, turn_sentence
@@ -90,10 +91,12 @@ class RenderContext:
     ``workspace`` is the workspace's name for people. ``stale`` means that SecMaster can't be read
     now and the snapshot is the last one that was. ``mentions`` are the users (U…) and user groups
     (S…) that the card called when it was posted. ``viewer`` is who reads a card that nobody else
-    sees, None for a card that is shared. ``tallies`` are those of the actions that need several
-    approvals, by name. ``names`` are the names of files and runs that the bot knows and SecMaster
-    does not give with the object, by SecMaster's id. ``decision`` is the one that let a run
-    continue, and ``links`` are the addresses of the cards of other objects, by reference.
+    sees, None for a card that is shared. ``assignment`` is the claim of the object that holds now,
+    ``escalates_to`` the route that it can be escalated to, "" for none. ``tallies`` are those of
+    the actions that need several approvals, by name. ``names`` are the names of files and runs that
+    the bot knows and SecMaster does not give with the object, by SecMaster's id. ``decision`` is
+    the one that let a run continue, and ``links`` are the addresses of the cards of other objects,
+    by reference.
     """
 
     ref: Ref
@@ -105,6 +108,8 @@ class RenderContext:
     mentions: tuple[str, ...] = ()
     snoozed_until: datetime | None = None
     snoozed_by: str = ""
+    assignment: Assignment | None = None
+    escalates_to: str = ""
     viewer: Viewer | None = None
     tallies: Mapping[str, Tally] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)

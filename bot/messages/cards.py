@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import assert_never
 
-from slack_sdk.models.blocks import Block
+from slack_sdk.models.blocks import Block, ButtonElement
 
 from bot.domain.actions import BY_NAME, OPEN_STATUSES, TABLE
 from bot.domain.approvals import ApprovalRequest, RequestNews
@@ -12,6 +12,7 @@ from bot.domain.cards import ButtonValue
 from bot.domain.operations import OperationState, StandingOperation
 from bot.domain.snapshots import Snapshot, decision_fingerprint
 from bot.messages import approvals, evidence, run_results
+from bot.messages.assignments import RELEASE, TAKE, claimed_line
 from bot.messages.blocks import (
     Message,
     RenderContext,
@@ -21,6 +22,7 @@ from bot.messages.blocks import (
     fields,
     header,
     link,
+    named_label,
     overflow_menu,
     section,
 )
@@ -60,6 +62,7 @@ SNOOZES = [
 ]
 MENU = 5  # options that a menu holds
 OPTION_VALUE = 150  # characters that one of them carries
+SNOOZE_OR_ESCALATE = [("snooze.xh", N_("Snooze or escalate…"))]
 END_SNOOZE = [("snooze.0h", N_("End the snooze"))]
 LATEST = 3
 ERROR = 600
@@ -196,12 +199,17 @@ def state_block(
     standing_operation: StandingOperation | None,
     request_news: RequestNews | None,
 ) -> list[Block]:
-    """Say what last happened to an object, and that it is snoozed; [] where neither is so."""
+    """Say what last happened to an object, that it is snoozed or claimed; [] for none of these."""
     is_open = snapshot.status in OPEN_STATUSES
     lines = [
         *_last_event(render_context.catalogue, snapshot, standing_operation, request_news),
         *_came_of(render_context, snapshot, standing_operation),
         *(_snooze(render_context) if is_open else []),
+        *(
+            [claimed_line(render_context.catalogue, render_context.assignment)]
+            if is_open and render_context.assignment
+            else []
+        ),
     ]
     return [section("\n".join(lines))] if lines else []
 
@@ -393,18 +401,40 @@ def _button_row(render_context: RenderContext, snapshot: Snapshot) -> list[Block
         for action in possible
         if action.in_menu
     ]
-    menu += [
-        ("details", catalogue.gettext("Details")),
-        ("refresh", catalogue.gettext("Refresh")),
-    ]
-    if snapshot.status in OPEN_STATUSES:
-        snoozes = END_SNOOZE if render_context.snoozed_until else SNOOZES
+    is_open, is_claimed = snapshot.status in OPEN_STATUSES, render_context.assignment is not None
+    menu.append(("details", catalogue.gettext("Details")))
+    if is_open and is_claimed:  # the menu is full, and a claimed card is seldom drawn by hand
+        menu.append((RELEASE, catalogue.gettext("Release the claim")))
+    else:
+        menu.append(("refresh", catalogue.gettext("Refresh")))
+    if is_open:
+        buttons.append(_claim_button(render_context, snapshot, is_claimed=is_claimed))
+        longest = SNOOZE_OR_ESCALATE if render_context.escalates_to else SNOOZES[-1:]
+        snoozes = END_SNOOZE if render_context.snoozed_until else [*SNOOZES[:-1], *longest]
         menu += [(name, catalogue.gettext(label)) for name, label in snoozes]
     options = [(f"{name}|{render_context.ref}", label) for name, label in menu]
     options[:0] = _reason_options(render_context, snapshot)
     if len(options) > MENU:  # the form of the last one begins with what is left out
         options[MENU - 1 :] = options[-1:]
     return [actions([*buttons, overflow_menu(options)])]
+
+
+def _claim_button(
+    render_context: RenderContext, snapshot: Snapshot, *, is_claimed: bool
+) -> ButtonElement:
+    """Return the button that claims an object, or takes it over from whoever has claimed it."""
+    catalogue = render_context.catalogue
+    label = (
+        catalogue.pgettext("button", "Take over")
+        if is_claimed
+        else catalogue.pgettext("button", "I'm on it")
+    )
+    return ButtonElement(
+        text=label,
+        accessibility_label=named_label(label, snapshot.name),
+        action_id=TAKE,
+        value=str(render_context.ref),
+    )
 
 
 def _reason_options(render_context: RenderContext, snapshot: Snapshot) -> list[tuple[str, str]]:

@@ -6,6 +6,7 @@ It names people without mentioning them: a summary must wake nobody up.
 from datetime import timedelta
 
 from bot.domain.shift_digest import ShiftSummary
+from bot.messages import mutes
 from bot.messages.blocks import Message, text_message
 from bot.messages.catalogue import Catalogue
 from bot.messages.labels import LABELS
@@ -37,6 +38,9 @@ def digest(catalogue: Catalogue, summary: ShiftSummary) -> Message:
             _speed_sentence(catalogue, summary),
         )
         text = "\n".join(filter(None, lines))
+    if claims := _claims_sentence(catalogue, summary):
+        text += f"\n{claims}"
+    text = "\n".join([text, *mutes.lines(catalogue, summary.muted)])
     text += f"\n{stale_warning(catalogue, summary.stale_since)}" if summary.stale_since else ""
     return text_message(text)
 
@@ -216,6 +220,18 @@ def _speed_sentence(catalogue: Catalogue, summary: ShiftSummary) -> str:
         duration=catalogue.duration(timedelta(seconds=summary.median)),
     )
     return f"⏱️ {text}"
+
+
+def _claims_sentence(catalogue: Catalogue, summary: ShiftSummary) -> str:
+    """Say what open tasks and runs are claimed, and by whom; "" for none."""
+    if not summary.claimed:
+        return ""
+    claims = [
+        f"{inline(claimed.name, NAME)} ({inline(claimed.assignee, NAME)})"
+        for claimed in summary.claimed
+    ]
+    text = catalogue.gettext("Claimed now: {claims}.", claims=_some(catalogue, claims))
+    return f"🙋 {text}"
 
 
 def _some(catalogue: Catalogue, names: list[str]) -> str:

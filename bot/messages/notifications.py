@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from bot.domain.approvals import ApprovalRequest
-from bot.domain.objects import ObjectKind
+from bot.domain.cards import Card
 from bot.domain.reasons import ChannelRefusal
 from bot.domain.slack import Destination, DestinationKind
 from bot.domain.snapshots import Snapshot
@@ -90,22 +90,27 @@ def escalated(
 
 def escalation_cause(
     catalogue: Catalogue,
-    origin: str,
+    card: Card,
     routes: Sequence[Route],
-    kind: ObjectKind,
     requests: Sequence[ApprovalRequest] = (),
 ) -> str:
-    """Say from which route an object was escalated, and what is missing after how long.
+    """Say from which route a card was escalated, and what is missing after how long.
 
-    ``origin`` is the route's name; ``requests`` are the object's open approval requests.
+    Or who had it escalated before that, and why. ``requests`` are the object's open approval
+    requests.
     """
+    origin = card.escalated_from
     route = next((route for route in routes if route.name == origin), None)
     # People and groups would be called by their own names.
     place = destination_name(route.destination) if route and route.channel else inline(origin, 60)
+    if card.escalated_by:
+        person = mention_user(card.escalated_by)
+        text = catalogue.gettext("Escalated from {place} by {person}.", place=place, person=person)
+        return f"{text} “{inline(card.escalation_reason)}”" if card.escalation_reason else text
     if route is None or route.escalate is None:
         return catalogue.gettext("Escalated from {place}.", place=place)
     after = catalogue.duration(route.escalate.after)
-    if kind == "instance":
+    if card.ref.kind == "instance":
         return catalogue.gettext(
             "Escalated from {place}: still failed after {duration}.", place=place, duration=after
         )

@@ -310,6 +310,7 @@ RIGHT_SENTENCES = {
     "reload": N_("Only {who} can reload the policy. Nothing was reloaded."),
     "delegate": N_("Only {who} can delegate their permissions. Nothing was changed."),
     "watch": N_("Only {who} can subscribe channels. Nothing was changed."),
+    "mute": N_("Only {who} can mute workflows. Nothing was changed."),
 }
 
 

@@ -12,6 +12,7 @@ from bot import messages
 from bot.domain.actions import BY_NAME as ACTIONS
 from bot.domain.approvals import Approval
 from bot.domain.cards import in_channel
+from bot.domain.mutes import Mute
 from bot.domain.notifications import NotificationEnvelope, OutboxEntry
 from bot.domain.objects import Ref
 from bot.domain.operations import Operation, Outcome
@@ -28,6 +29,7 @@ from bot.notifications.approval_calls import (
     ApprovalDirectCallNotification,
     ApprovalShortageNotification,
 )
+from bot.notifications.assignments import AssignmentEndedNotification, AssignmentNotification
 from bot.notifications.card import CardNotification
 from bot.notifications.failure_details import FailureDetailsNotification
 from bot.notifications.notification import (
@@ -36,10 +38,11 @@ from bot.notifications.notification import (
     Posting,
     RoutedNotification,
     ScheduledNotification,
+    ThreadAnnouncement,
     may_read,
 )
 from bot.notifications.reminder import ReminderNotification
-from bot.policy.routes import Route, ThreadDetail
+from bot.policy.routes import Route
 from bot.secmaster import Task
 from bot.slack.gateway import CannotPost
 from bot.store import RequestedChange, RequestedChanges
@@ -153,7 +156,7 @@ class RunResultNotification(Announcement):
         return messages.batch_results.item_message(names[0], self.ref, message)
 
 
-class SnoozeNotification(Announcement):
+class SnoozeNotification(ThreadAnnouncement):
     """Somebody snoozed an object for everybody until a time, or ended its snooze.
 
     ``auto_approves_at`` is when the task is approved by itself, where the snooze was cut for that.
@@ -171,17 +174,34 @@ class SnoozeNotification(Announcement):
             return messages.watch.snooze_ended(catalogue, self.actor_id)
         return messages.watch.snoozed(catalogue, self.actor_id, self.until, self.auto_approves_at)
 
-    async def deliver(self, posting: Posting) -> bool:
-        """Post the message, and show the snooze on every card.
 
-        A thread that gets outcomes only is not told: its card says as much.
-        """
-        detail = await posting.services.cards.thread_detail(self.ref, posting.channel)
-        is_posted = not (self.thread_ts and detail is ThreadDetail.OUTCOMES)
-        if is_posted:
-            await super().deliver(posting)
-        await posting.redraw(self.ref)
-        return is_posted
+class EscalationNotification(ThreadAnnouncement):
+    """Somebody escalated an object at once, to these routes."""
+
+    kind: Literal["escalation"] = "escalation"
+    ref: Ref
+    actor_id: str
+    targets: tuple[str, ...]
+    reason: str = ""
+
+    def render(self, catalogue: Catalogue) -> Message:
+        """Return the message for the thread of the object's card."""
+        return messages.escalations.escalated(catalogue, self.actor_id, self.targets, self.reason)
+
+
+class MuteNotification(Announcement):
+    """Somebody muted a workflow, or with None ended its mute."""
+
+    kind: Literal["mute"] = "mute"
+    actor_id: str
+    name: str
+    mute: Mute | None = None
+
+    def render(self, catalogue: Catalogue) -> Message:
+        """Return the message for the thread in which that was asked for."""
+        if self.mute is None:
+            return messages.mutes.unmuted(catalogue, self.actor_id, self.name)
+        return messages.mutes.muted(catalogue, self.mute)
 
 
 class PersonalSnoozeNotification(Announcement):
@@ -258,7 +278,7 @@ class GivenUpNotification(Announcement):
         return True
 
 
-class ApprovalsRevokedNotification(Announcement):
+class ApprovalsRevokedNotification(ThreadAnnouncement):
     """Approvals no longer count, since a delegation is over: ``count`` of ``needed`` are left.
 
     ``dropped`` are those of later stages, which went with them.
@@ -284,18 +304,6 @@ class ApprovalsRevokedNotification(Announcement):
             self.count,
             self.needed,
         )
-
-    async def deliver(self, posting: Posting) -> bool:
-        """Post the message, and draw the cards, which show these approvals no more.
-
-        A thread that gets outcomes only is not told: its card shows as much.
-        """
-        detail = await posting.services.cards.thread_detail(self.ref, posting.channel)
-        is_posted = not (self.thread_ts and detail is ThreadDetail.OUTCOMES)
-        if is_posted:
-            await super().deliver(posting)
-        await posting.redraw(self.ref)
-        return is_posted
 
 
 class DelegationNotification(Announcement):
@@ -476,7 +484,11 @@ KINDS: tuple[type[Notification], ...] = (
     CardNotification,
     SnoozeEndedNotification,
     RunResultNotification,
+    AssignmentEndedNotification,
     SnoozeNotification,
+    AssignmentNotification,
+    EscalationNotification,
+    MuteNotification,
     PersonalSnoozeNotification,
     PersonalSnoozeEndedNotification,
     DelegationNotification,

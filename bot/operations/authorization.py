@@ -47,6 +47,7 @@ class Right(StrEnum):
     RELOAD = "reload"
     DELEGATE = "delegate"
     WATCH = "watch"
+    MUTE = "mute"
 
 
 class NotAllowed(Exception):

@@ -14,7 +14,7 @@ from datetime import datetime
 
 from bot import messages
 from bot.domain import snapshots
-from bot.domain.actions import CHANGEABLE_STATUSES, TABLE
+from bot.domain.actions import CHANGEABLE_STATUSES, OPEN_STATUSES, TABLE
 from bot.domain.approvals import ApprovalRequest, missing_in_turn, turn_of
 from bot.domain.cards import (
     STALE,
@@ -35,7 +35,7 @@ from bot.messages.catalogue import Catalogue
 from bot.policy.config import PolicyHolder
 from bot.policy.decide import PolicyContext, task_readers_read_runs
 from bot.policy.requirements import deciding_rule, members
-from bot.policy.routes import ThreadDetail, matching_routes, thread_detail
+from bot.policy.routes import ThreadDetail, escalation_steps, matching_routes, thread_detail
 from bot.runtime.clock import Clock
 from bot.runtime.coalesce import Coalescer
 from bot.runtime.locks import KeyedLocks
@@ -436,17 +436,27 @@ class Cards:
         """Say why a card was escalated to where it is; "" for one that was not."""
         if not card.escalated_from:
             return ""
-        routes, kind = self._policy.current.routes, card.ref.kind
-        return messages.notifications.escalation_cause(
-            self._catalogue, card.escalated_from, routes, kind, requests
-        )
+        routes = self._policy.current.routes
+        return messages.notifications.escalation_cause(self._catalogue, card, routes, requests)
 
-    async def escalation_cause(self, ref: Ref, snapshot: Snapshot, origin: str) -> str:
-        """Say why an object is escalated from a route, and how many approvals are missing."""
-        state, routes = await self._load(ref, snapshot), self._policy.current.routes
-        return messages.notifications.escalation_cause(
-            self._catalogue, origin, routes, ref.kind, state.counted_requests
+    async def escalation_cause(self, card: Card, snapshot: Snapshot) -> str:
+        """Say why a card was escalated to where it is, and how many approvals are missing."""
+        state = await self._load(card.ref, snapshot)
+        return self._escalation(card, state.counted_requests)
+
+    def _escalates_to(self, state: CardState) -> str:
+        """Return the first route that an object can still be escalated to; "" for none."""
+        snapshot, routes = state.snapshot, self._policy.current.routes
+        if snapshot is None or snapshot.status not in OPEN_STATUSES:
+            return ""
+        workspaces = self._workspaces.all_names(state.ref.workspace)
+        passed = {card.escalated_from for card in state.cards}
+        steps = (
+            step
+            for route in matching_routes(routes, snapshot, workspaces)
+            for step in escalation_steps(route, routes)
         )
+        return next((target.name for origin, target in steps if origin.name not in passed), "")
 
     def _context(self, state: CardState) -> RenderContext:
         """Return what a card needs to be drawn beyond the object itself, by the object's state."""
@@ -455,6 +465,8 @@ class Cards:
             stale=state.stale,
             snoozed_until=state.snoozed_until,
             snoozed_by=state.snoozed_by,
+            assignment=state.assignment,
+            escalates_to=self._escalates_to(state),
             tallies=self.tallies(state.ref, state.snapshot, state.requests),
             names=state.names,
         )

@@ -154,10 +154,12 @@ def _state(
             and len((group := _group(connection, card.channel, card.ts, at)).refs) > 1
         },
     )
-    snoozed = [row for row in tracked.get(connection, [ref]) if row.is_snoozed(at)]
-    if not snoozed:
+    row = next(iter(tracked.get(connection, [ref])), None)
+    if row is None:
         return state
-    return replace(state, snoozed_until=snoozed[0].snoozed_until, snoozed_by=snoozed[0].snoozed_by)
+    if row.is_snoozed(at):
+        state = replace(state, snoozed_until=row.snoozed_until, snoozed_by=row.snoozed_by)
+    return replace(state, assignment=row.assignment_at(at))
 
 
 def _decision(connection: sa.Connection, ref: Ref) -> DecidedTask | None:

@@ -13,6 +13,7 @@ from bot.store.evidence import StoredEvidence
 from bot.store.followed_operations import FollowedOperations
 from bot.store.home_views import HomeViews
 from bot.store.mark_key import MarkKey
+from bot.store.mutes import Mutes
 from bot.store.outbox import Outbox
 from bot.store.personal_snoozes import PersonalSnoozes
 from bot.store.policies import Policies
@@ -42,6 +43,7 @@ class Store:
         self.followed_operations = FollowedOperations(engine)
         self.home_views = HomeViews(engine)
         self.mark_key = MarkKey(engine)
+        self.mutes = Mutes(engine)
         self.outbox = Outbox(engine)
         self.personal_snoozes = PersonalSnoozes(engine)
         self.policies = Policies(engine)

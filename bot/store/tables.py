@@ -32,8 +32,8 @@ claims = sa.Table(
 # whether its object may still change, ``checked_at`` when that was last compared with the card. A
 # message that shows several objects, those of its ``card_group``, has a row for each of them, and
 # only one that ``gathers`` takes in more. ``mentions`` are those whom it mentioned when it was
-# posted; ``intended_channel`` and ``escalated_from`` say why it is in its channel, and
-# ``late_since`` when it should have come.
+# posted; ``intended_channel`` and ``escalated_from`` say why it is in its channel, the latter with
+# who had it escalated and why, and ``late_since`` when it should have come.
 cards = sa.Table(
     "cards",
     metadata,
@@ -52,6 +52,8 @@ cards = sa.Table(
     sa.Column("mentions", sa.Text, nullable=False),
     sa.Column("intended_channel", sa.String(32), nullable=False),
     sa.Column("escalated_from", sa.Text, nullable=False),
+    sa.Column("escalated_by", sa.String(32), nullable=False),
+    sa.Column("escalation_reason", sa.Text, nullable=False),
     sa.Column("late_since", sa.DateTime(timezone=True)),
 )
 
@@ -114,9 +116,11 @@ delegations = sa.Table(
 # What the poller knows of SecMaster: one row for each object that it has met. ``fingerprint`` is
 # that of its row in SecMaster's list, ``snapshot`` the object as it was read last. ``stale`` marks
 # a change that its cards do not show yet; ``next_check_at`` is when a reminder or an escalation
-# may be due, and what was due until ``planned_until`` is in the outbox. A ``backlog`` row is older
-# than the first poll. ``auto_approves`` is whether SecMaster approves a task at its due date, and
-# ``run`` is the reference of the run that waits for it.
+# may be due, and what was due until ``planned_until`` is in the outbox. A ``backlog`` row is older than
+# the first poll. ``auto_approves`` is whether SecMaster approves a task at its due date, and
+# ``run`` is the reference of the run that waits for it. ``assignee`` is who claimed it, until
+# ``assigned_until``. ``mute_key`` names the workflow whose mute it fell under last, until
+# ``muted_until``.
 tracked_objects = sa.Table(
     "tracked_objects",
     metadata,
@@ -141,7 +145,26 @@ tracked_objects = sa.Table(
     sa.Column("planned_until", sa.DateTime(timezone=True), nullable=False),
     sa.Column("snoozed_until", sa.DateTime(timezone=True)),
     sa.Column("snoozed_by", sa.String(32), nullable=False),
+    sa.Column("assigned_until", sa.DateTime(timezone=True)),
+    sa.Column("assignee", sa.String(32), nullable=False),
+    sa.Column("assignee_name", sa.Text, nullable=False),
+    sa.Column("muted_until", sa.DateTime(timezone=True)),
+    sa.Column("mute_key", sa.String(255), nullable=False),
     sa.Index("ix_tracked_objects_open", "workspace", "kind", "open"),
+)
+
+# Workflows whose failures and tasks get no cards until a time.
+mutes = sa.Table(
+    "mutes",
+    metadata,
+    sa.Column("workspace", sa.String(64), primary_key=True),
+    sa.Column("key", sa.String(255), primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("actor_id", sa.String(32), nullable=False),
+    sa.Column("actor_name", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("until", sa.DateTime(timezone=True), nullable=False),
 )
 
 # Objects that a person is not to be told of until a time; others still are.

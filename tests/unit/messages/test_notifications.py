@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from bot.domain.approvals import Approval, ApprovalRequest
-from bot.domain.objects import ObjectKind
+from bot.domain.cards import Card
+from bot.domain.objects import ObjectKind, Ref
 from bot.domain.slack import Actor, Destination
 from bot.domain.stages import one_stage
 from bot.messages import notifications
@@ -138,6 +139,12 @@ def test_an_escalation_says_from_where_after_how_long_and_what_is_missing(
             "escalate": {"after": "1m", "to": "leads"},
         }
     )
-    assert notifications.escalation_cause(ENGLISH, "soc", [route], kind, requests) == text
-    gone = notifications.escalation_cause(ENGLISH, "soc", [], kind, requests)
+    card = Card(ref=Ref(kind=kind, id="1"), channel="C0LEADS", ts="1.1", escalated_from="soc")
+    assert notifications.escalation_cause(ENGLISH, card, [route], requests) == text
+    gone = notifications.escalation_cause(ENGLISH, card, [], requests)
     assert gone == "Escalated from soc."
+    by_alice = card.model_copy(update={"escalated_by": "U0ALICE", "escalation_reason": "a & b"})
+    assert (
+        notifications.escalation_cause(ENGLISH, by_alice, [route], requests)
+        == "Escalated from <#C0SOC> by <@U0ALICE>. “a &amp; b”"
+    )

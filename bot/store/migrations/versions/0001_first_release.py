@@ -44,6 +44,8 @@ def upgrade() -> None:
         sa.Column("mentions", sa.Text, nullable=False),
         sa.Column("intended_channel", sa.String(32), nullable=False),
         sa.Column("escalated_from", sa.Text, nullable=False),
+        sa.Column("escalated_by", sa.String(32), nullable=False),
+        sa.Column("escalation_reason", sa.Text, nullable=False),
         sa.Column("late_since", sa.DateTime(timezone=True)),
     )
     op.create_table(
@@ -108,8 +110,24 @@ def upgrade() -> None:
         sa.Column("planned_until", sa.DateTime(timezone=True), nullable=False),
         sa.Column("snoozed_until", sa.DateTime(timezone=True)),
         sa.Column("snoozed_by", sa.String(32), nullable=False),
+        sa.Column("assigned_until", sa.DateTime(timezone=True)),
+        sa.Column("assignee", sa.String(32), nullable=False),
+        sa.Column("assignee_name", sa.Text, nullable=False),
+        sa.Column("muted_until", sa.DateTime(timezone=True)),
+        sa.Column("mute_key", sa.String(255), nullable=False),
     )
     op.create_index("ix_tracked_objects_open", "tracked_objects", ["workspace", "kind", "open"])
+    op.create_table(
+        "mutes",
+        sa.Column("workspace", sa.String(64), primary_key=True),
+        sa.Column("key", sa.String(255), primary_key=True),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("actor_id", sa.String(32), nullable=False),
+        sa.Column("actor_name", sa.Text, nullable=False),
+        sa.Column("reason", sa.Text, nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("until", sa.DateTime(timezone=True), nullable=False),
+    )
     op.create_table(
         "personal_snoozes",
         sa.Column("ref", sa.String(255), primary_key=True),
