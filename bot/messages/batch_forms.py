@@ -26,6 +26,7 @@ from bot.domain.objects import ObjectKind, Ref, Value
 from bot.domain.reasons import SkipReason
 from bot.domain.slack import FormInput, SlackLocation
 from bot.domain.snapshots import Snapshot, decision_fingerprint
+from bot.messages import evidence
 from bot.messages.blocks import Message, context, plain_name, section, text_message
 from bot.messages.catalogue import N_, Catalogue
 from bot.messages.labels import consequence, labels
@@ -338,7 +339,8 @@ def _object_option(
         when = catalogue.gettext("Not started")
         if start:
             when = catalogue.gettext("Started {when}", when=_moment(catalogue, start, now))
-    facts = " · ".join(filter(None, (when, " ".join(source.split()))))
+    around = evidence.plain_facts(catalogue, snapshot)
+    facts = " · ".join(filter(None, (*around, when, " ".join(source.split()))))
     name = clip(" ".join(snapshot.name.split()), NAME)
     value = str(ButtonValue(ref=ref, decision_fingerprint=decision_fingerprint(snapshot)))
     return Option(
