@@ -70,11 +70,15 @@ class BatchSelection(Value):
 
 
 class SelectedItem(Value):
-    """One selected object as it was read for the confirmation, and what the action leads to."""
+    """One selected object as it was read for the confirmation, and what the action leads to.
+
+    ``facts`` are what its row says of the finding behind it.
+    """
 
     button: ButtonValue
     name: str
     consequence: str
+    facts: tuple[str, ...] = ()
 
 
 class BatchConfirmation(Value):
@@ -249,8 +253,8 @@ def confirmation_form(
     if confirmation.reason and selected:
         blocks.append(section(quote(confirmation.reason, 1000)))
     for item in selected:
-        facts = f"{item.consequence} · {where} · {code(item.button.ref.id)}"
-        blocks += [plain_name(item.name), context(facts)]
+        facts = (*item.facts, item.consequence, where, code(item.button.ref.id))
+        blocks += [plain_name(item.name), context(" · ".join(facts))]
     if skipped:
         left_out = catalogue.ngettext("Left out: {count}", "Left out: {count}", len(skipped))
         blocks.append(section(f"*{left_out}*"))

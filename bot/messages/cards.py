@@ -117,8 +117,8 @@ def card(
     # Below the buttons, so that these are on a phone's screen with what is decided.
     less = " · ".join(f"{label}: {value}" for label, value in small_facts(render_context, snapshot))
     blocks.append(context("\n".join(filter(None, (less, footer(render_context))))))
-    grade = evidence.first_words(catalogue, snapshot)
-    return Message(f"{grade}{inline(snapshot.name)}: {state}", blocks=tuple(blocks))
+    first_words = evidence.first_words(catalogue, snapshot)
+    return Message(f"{first_words}{inline(snapshot.name)}: {state}", tuple(blocks))
 
 
 def _fact_lines(render_context: RenderContext, snapshot: Snapshot) -> list[str]:

@@ -113,7 +113,7 @@ def row_facts(catalogue: Catalogue, snapshot: Snapshot) -> list[str]:
     if finding is None:
         return []
     names = [code(name, ASSET) for name in asset_names(finding)]
-    facts = [severity(catalogue, finding), catalogue.all_of(names, 1)]
+    facts = [severity(catalogue, finding.severity), catalogue.all_of(names, 1)]
     return [fact for fact in facts if fact]
 
 
@@ -124,23 +124,27 @@ def plain_facts(catalogue: Catalogue, snapshot: Snapshot) -> list[str]:
         return []
     names = [clip(" ".join(defang(name).split()), ASSET) for name in asset_names(finding)]
     known = finding.severity in SEVERITIES
-    facts = [severity(catalogue, finding) if known else "", *names[:1]]
+    facts = [severity(catalogue, finding.severity) if known else "", *names[:1]]
     return [fact for fact in facts if fact]
 
 
 def first_words(catalogue: Catalogue, snapshot: Snapshot) -> str:
     """Return the severity of the finding behind an object, to begin a line with; "" without it."""
     finding = snapshot.evidence.finding if snapshot.evidence else None
-    text = severity(catalogue, finding) if finding else ""
-    return f"{text} · " if text else ""
+    return grade(catalogue, finding.severity) if finding else ""
 
 
-def severity(catalogue: Catalogue, finding: Finding) -> str:
-    """Name the severity of a finding, with its sign; "" where SecMaster states none."""
-    if finding.severity in SEVERITIES:
-        word = catalogue.gettext(SEVERITIES[finding.severity])
-        return f"{SEVERITY_SIGNS[finding.severity]} {word}"
-    return value_text(catalogue, {}, finding.severity)
+def severity(catalogue: Catalogue, text: str) -> str:
+    """Name a severity, with its sign; "" where SecMaster states none."""
+    if text in SEVERITIES:
+        return f"{SEVERITY_SIGNS[text]} {catalogue.gettext(SEVERITIES[text])}"
+    return prose(text, WORD)
+
+
+def grade(catalogue: Catalogue, text: str) -> str:
+    """Return a severity to begin a line with; "" without one."""
+    words = severity(catalogue, text)
+    return f"{words} · " if words else ""
 
 
 def value_text(catalogue: Catalogue, words: Mapping[str, str], text: str) -> str:
@@ -226,8 +230,8 @@ def _head(catalogue: Catalogue, finding: Finding) -> str:
             name = catalogue.gettext("*Incident* {title}", title=title)
         case _:
             name = catalogue.gettext("*Data object* {title}", title=title)
-    grade = severity(catalogue, finding)
-    sign, _, word = grade.partition(" ") if finding.severity in SEVERITIES else ("", "", grade)
+    words = severity(catalogue, finding.severity)
+    sign, _, word = words.partition(" ") if finding.severity in SEVERITIES else ("", "", words)
     simulated = finding.simulation.lower() == "true" or finding.type == "SIMULATION"
     parts = (
         f"{sign} *{word}*".lstrip() if word else "",
