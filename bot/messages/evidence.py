@@ -66,6 +66,7 @@ LEVELS: dict[str, str] = {
 }
 # By their own names: those of the fields of tasks and runs are others.
 FINDING_WORDS: Mapping[str, FieldWords[Finding]] = {
+    "title": FieldWords(N_("Alert or incident")),
     "severity": FieldWords(N_("Severity"), values=SEVERITIES),
     "handle_status": FieldWords(N_("Handling"), values=HANDLE_STATUSES),
     "verification_state": FieldWords(N_("Verification"), values=VERIFICATIONS),
