@@ -219,6 +219,9 @@ def tracked(ref: Ref, snapshot: Snapshot) -> TrackedObject:
     return TrackedObject(ref, snapshot, NOW)
 
 
+REQUEST = ApprovalRequest(
+    id="x", action="task.approve", approvals=(), needed=2, expires_at=NOW + timedelta(hours=1)
+)
 # Every message that has a row or a line about an object, by what it is called with.
 ROWS: dict[str, Callable[[Task, Instance], Any]] = {
     "list": lambda task, _run: lists.listing(
@@ -239,9 +242,6 @@ ROWS: dict[str, Callable[[Task, Instance], Any]] = {
     "call": lambda task, _run: approval_calls.in_thread(TASK_CONTEXT, task, REQUEST),
     "calls": lambda task, _run: approval_calls.batch_in_thread(TASK_CONTEXT, [(task, REQUEST)] * 2),
 }
-REQUEST = ApprovalRequest(
-    id="x", action="task.approve", approvals=(), needed=2, expires_at=NOW + timedelta(hours=1)
-)
 
 
 @pytest.mark.parametrize("name", ROWS)
