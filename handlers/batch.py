@@ -25,7 +25,7 @@ from bot.domain.objects import Ref
 from bot.domain.reasons import SkipReason
 from bot.domain.slack import Requester, SlackLocation
 from bot.domain.snapshots import Snapshot
-from bot.messages import batch_forms, denials, modals
+from bot.messages import batch_forms, denials, evidence, modals
 from bot.messages.batch_forms import (
     BatchConfirmation,
     BatchFormState,
@@ -271,6 +271,7 @@ async def check_object(
         button=ButtonValue(ref=request.ref, decision_fingerprint=fingerprint),
         name=snapshot.name,
         consequence=consequence(app.catalogue, request.action, snapshot),
+        facts=tuple(evidence.row_facts(app.catalogue, snapshot)),
     )
 
 

@@ -18,8 +18,8 @@ STATES: dict[ObjectKind, dict[str, str]] = {
 # The states in which something waits for people: the others are SecMaster's to search and to sort.
 OPEN_STATES: dict[ObjectKind, tuple[str, ...]] = {"task": ("", "todo"), "instance": ("", "failed")}
 EXAMPLES: dict[ObjectKind, str] = {
-    "task": "mine, overdue, due:2h, done, page 2",
-    "instance": "mine, failed, running, done, all, page 2",
+    "task": "mine, overdue, due:2h, severity:high, done, page 2",
+    "instance": "mine, severity:high, failed, running, done, all, page 2",
 }
 
 
@@ -40,7 +40,9 @@ def parse_list_words(kind: ObjectKind, words: str) -> ListQuery:
             state = STATES[kind][folded]
             del typed[place]
             break
-        if is_quoted or not (folded in ("mine", "overdue") or folded.startswith("due:")):
+        if is_quoted or (
+            not folded.startswith(("due:", "severity:")) and folded not in ("mine", "overdue")
+        ):
             break
     text = " ".join(f'"{word}"' if is_quoted else word for word, is_quoted, _ in typed)
     if len(text) > MAX_SEARCH:
@@ -64,8 +66,8 @@ def read_search(query: ListQuery) -> Search:
         raise ParseError(Sentence(N_("Runs have no due date. Use this filter on tasks.")))
     if search.has_filters and query.filter not in OPEN_STATES[query.kind]:
         problem = {
-            "task": N_("“mine”, “overdue” and “due:” filter waiting tasks only."),
-            "instance": N_("“mine” filters failed runs only."),
+            "task": N_("“mine”, “overdue”, “due:” and “severity:” filter waiting tasks only."),
+            "instance": N_("“mine” and “severity:” filter failed runs only."),
         }[query.kind]
         raise ParseError(Sentence(problem))
     return search

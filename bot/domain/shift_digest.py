@@ -21,10 +21,11 @@ class RetrierCounts(Value):
 
 
 class OverdueTask(Value):
-    """An overdue task, and when it was due."""
+    """An overdue task, when it was due, and how severe the finding behind it is: "" if unknown."""
 
     name: str
     due: datetime
+    severity: str = ""
 
 
 class ClaimedObject(Value):

@@ -9,6 +9,7 @@ from bot.domain.actions import BY_NAME
 from bot.domain.approvals import ApprovalRequest, CallPreference
 from bot.domain.objects import ObjectKind
 from bot.domain.snapshots import Snapshot
+from bot.messages import evidence
 from bot.messages.approvals import silence_warning, tally
 from bot.messages.blocks import (
     Message,
@@ -274,6 +275,7 @@ def _batch_line(render_context: RenderContext, snapshot: Snapshot, request: Appr
     """Name an object of a batch, with its approvals and when its request ends."""
     texts = [
         f"*{inline(snapshot.name)}*",
+        *evidence.row_facts(render_context.catalogue, snapshot),
         tally(render_context.catalogue, request),
         *turn_sentences(render_context.catalogue, request),
         deadline_text(render_context, snapshot, request),
@@ -302,4 +304,5 @@ def _head(
             name=name,
         )
     sign = "⏰" if reminds else "🗳️"
-    return f"{sign} {text} {deadline_text(render_context, snapshot, request)}"
+    deadline = deadline_text(render_context, snapshot, request)
+    return " · ".join([f"{sign} {text} {deadline}", *evidence.row_facts(catalogue, snapshot)])

@@ -15,23 +15,24 @@ from slack_sdk.models.blocks import ButtonElement
 from bot.domain.actions import BY_NAME, Action
 from bot.domain.approvals import ApprovalIntent
 from bot.domain.audit import OPERATOR, SECMASTER, AuditOutcome, AuditQuery
-from bot.domain.fields import INSTANCE_FIELDS, TASK_FIELDS
+from bot.domain.fields import INSTANCE_FIELDS, TASK_FIELDS, finding_texts
 from bot.domain.objects import Ref
 from bot.domain.reasons import OutcomeReason, RefusalReason
 from bot.domain.run_results import RunResult
 from bot.domain.snapshots import Snapshot
-from bot.messages import run_results
+from bot.messages import evidence, run_results
 from bot.messages.blocks import Message, actions, context, new_message, section, text_message
 from bot.messages.catalogue import N_, Catalogue
 from bot.messages.fields import INSTANCE_STATES, TASK_STATES, WORDS, laid_out
 from bot.messages.labels import labels
 from bot.messages.markup import PERSON_ID, Markup, SlackMarkup
 from bot.messages.permissions import REFUSAL_TEXTS
-from bot.messages.text import clip, quote, rule_number
+from bot.messages.text import clip, defang, quote, rule_number
 from bot.secmaster import DueHandle, Task, TaskStatus
 
 OLDER = "audit.older"  # the button's action id
 PAGE = 10  # stories in a message
+NAMED_ASSETS = 10
 
 SIGNS = {
     AuditOutcome.ALLOWED: "⏳",
@@ -550,6 +551,23 @@ def card_fields(
         else:
             value = markup.text(" · ".join(laid_out(text).splitlines()), 1000)
         rows.append((catalogue.gettext(row.label), value))
+    return rows + _finding_fields(catalogue, markup, snapshot)
+
+
+def _finding_fields(
+    catalogue: Catalogue, markup: Markup, snapshot: Snapshot
+) -> list[tuple[str, str]]:
+    """Return what a card showed of the finding behind its object, each with its label."""
+    finding = snapshot.evidence.finding if snapshot.evidence else None
+    if finding is None:
+        return []
+    names = catalogue.all_of(evidence.asset_names(finding), NAMED_ASSETS)
+    texts = finding_texts(snapshot.evidence) | {"title": finding.title, "resources": names}
+    rows = []
+    for name, words in evidence.FINDING_WORDS.items():
+        if text := texts[name]:
+            value = catalogue.gettext(words.values[text]) if text in words.values else defang(text)
+            rows.append((catalogue.gettext(words.label), markup.text(value, 1000)))
     return rows
 
 

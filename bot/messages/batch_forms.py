@@ -26,6 +26,7 @@ from bot.domain.objects import ObjectKind, Ref, Value
 from bot.domain.reasons import SkipReason
 from bot.domain.slack import FormInput, SlackLocation
 from bot.domain.snapshots import Snapshot, decision_fingerprint
+from bot.messages import evidence
 from bot.messages.blocks import Message, context, plain_name, section, text_message
 from bot.messages.catalogue import N_, Catalogue
 from bot.messages.labels import consequence, labels
@@ -69,11 +70,15 @@ class BatchSelection(Value):
 
 
 class SelectedItem(Value):
-    """One selected object as it was read for the confirmation, and what the action leads to."""
+    """One selected object as it was read for the confirmation, and what the action leads to.
+
+    ``facts`` are what its row says of the finding behind it.
+    """
 
     button: ButtonValue
     name: str
     consequence: str
+    facts: tuple[str, ...] = ()
 
 
 class BatchConfirmation(Value):
@@ -248,8 +253,8 @@ def confirmation_form(
     if confirmation.reason and selected:
         blocks.append(section(quote(confirmation.reason, 1000)))
     for item in selected:
-        facts = f"{item.consequence} · {where} · {code(item.button.ref.id)}"
-        blocks += [plain_name(item.name), context(facts)]
+        facts = (*item.facts, item.consequence, where, code(item.button.ref.id))
+        blocks += [plain_name(item.name), context(" · ".join(facts))]
     if skipped:
         left_out = catalogue.ngettext("Left out: {count}", "Left out: {count}", len(skipped))
         blocks.append(section(f"*{left_out}*"))
@@ -338,7 +343,8 @@ def _object_option(
         when = catalogue.gettext("Not started")
         if start:
             when = catalogue.gettext("Started {when}", when=_moment(catalogue, start, now))
-    facts = " · ".join(filter(None, (when, " ".join(source.split()))))
+    around = evidence.plain_facts(catalogue, snapshot)
+    facts = " · ".join(filter(None, (*around, when, " ".join(source.split()))))
     name = clip(" ".join(snapshot.name.split()), NAME)
     value = str(ButtonValue(ref=ref, decision_fingerprint=decision_fingerprint(snapshot)))
     return Option(

@@ -19,7 +19,6 @@ from bot.messages.blocks import (
     action_button,
     actions,
     context,
-    fields,
     header,
     link,
     named_label,
@@ -27,7 +26,14 @@ from bot.messages.blocks import (
     section,
 )
 from bot.messages.catalogue import N_, Catalogue
-from bot.messages.fields import card_passages, facts, instance_state, laid_out, task_state
+from bot.messages.fields import (
+    card_facts,
+    card_passages,
+    instance_state,
+    laid_out,
+    small_facts,
+    task_state,
+)
 from bot.messages.labels import labels
 from bot.messages.lists import personal_snooze
 from bot.messages.modals import FILL
@@ -91,13 +97,14 @@ def card(
     else:
         state, name = instance_state(catalogue, snapshot), snapshot.name or snapshot.workflow.name
         more, small_print = _node_blocks(catalogue, snapshot)
-    around = evidence.lines(catalogue, snapshot.evidence)
+    small_print += evidence.unread_lines(catalogue, snapshot.evidence)
+    around = evidence.card_lines(catalogue, snapshot.evidence)
     needed_lines = needed_approvals(render_context, snapshot, requests)
     blocks = [
         header(name),
         *(mention_block(render_context) if snapshot.status in OPEN_STATUSES else []),
-        fields(facts(render_context, snapshot)),
         *([section("\n".join(around))] if around else []),
+        section("\n".join(_fact_lines(render_context, snapshot))),
         *state_block(render_context, snapshot, standing_operation, request_news),
         *card_passages(catalogue, snapshot),
         *more,
@@ -108,9 +115,18 @@ def card(
             blocks += approvals.request_blocks(render_context, snapshot, request)
     if small_print:  # a line each: the texts of one block would follow one another on a line
         blocks.append(context("\n".join(small_print)))
-    blocks.append(context(footer(render_context)))
-    buttons = _button_row(render_context, snapshot)
-    return Message(f"{inline(snapshot.name)}: {state}", (*blocks, *buttons))
+    blocks += _button_row(render_context, snapshot)
+    # Below the buttons, so that these are on a phone's screen with what is decided.
+    less = " · ".join(f"{label}: {value}" for label, value in small_facts(render_context, snapshot))
+    blocks.append(context("\n".join(filter(None, (less, footer(render_context))))))
+    first_words = evidence.first_words(catalogue, snapshot)
+    return Message(f"{first_words}{inline(snapshot.name)}: {state}", tuple(blocks))
+
+
+def _fact_lines(render_context: RenderContext, snapshot: Snapshot) -> list[str]:
+    """Return the facts that a decision needs, a line each; the status needs no label."""
+    [(_label, state), *pairs] = card_facts(render_context, snapshot)
+    return [state, *(f"*{label}* {value}" for label, value in pairs)]
 
 
 def vanished_card(render_context: RenderContext, title: str) -> Message:

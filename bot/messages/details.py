@@ -11,7 +11,7 @@ from bot.domain.actions import BY_NAME, TABLE
 from bot.domain.cards import ButtonValue, CardState
 from bot.domain.slack import SlackLocation
 from bot.domain.snapshots import Snapshot, decision_fingerprint
-from bot.messages import audit_history
+from bot.messages import audit_history, evidence_details
 from bot.messages.approvals import request_text
 from bot.messages.audit_history import AuditedRecord
 from bot.messages.blocks import (
@@ -70,7 +70,8 @@ def details(
     without one.
     """
     catalogue = render_context.catalogue
-    parts = details_passages(catalogue, snapshot)
+    parts = evidence_details.blocks(catalogue, snapshot.evidence)
+    parts += details_passages(catalogue, snapshot)
     if isinstance(snapshot, Task):
         parts += _files(render_context, snapshot) + _comments(catalogue, snapshot)
     else:

@@ -6,7 +6,7 @@ It names people without mentioning them: a summary must wake nobody up.
 from datetime import timedelta
 
 from bot.domain.shift_digest import ShiftSummary
-from bot.messages import mutes
+from bot.messages import evidence, mutes
 from bot.messages.blocks import Message, text_message
 from bot.messages.catalogue import Catalogue
 from bot.messages.labels import LABELS
@@ -69,7 +69,9 @@ def _waiting_sentence(catalogue: Catalogue, summary: ShiftSummary) -> str:
     )
     overdue = catalogue.ngettext("*{count} is overdue.*", "*{count} are overdue.*", summary.overdue)
     oldest = [
-        f"{inline(task.name, NAME)} ({date_token(task.due)})" for task in summary.oldest_overdue
+        evidence.grade(catalogue, task.severity)
+        + f"{inline(task.name, NAME)} ({date_token(task.due)})"
+        for task in summary.oldest_overdue
     ]
     longest = catalogue.gettext("Longest overdue: {tasks}.", tasks=catalogue.all_of(oldest))
     return f"⏰ {waiting} {overdue} {longest if oldest else ''}".rstrip()

@@ -11,7 +11,7 @@ from bot.domain.approvals import ApprovalRequest
 from bot.domain.batches import BatchQuery
 from bot.domain.objects import Ref
 from bot.domain.tracking import TrackedObject
-from bot.messages import approvals
+from bot.messages import approvals, evidence
 from bot.messages.assignments import claimed_line
 from bot.messages.batch_forms import batch_button
 from bot.messages.blocks import (
@@ -127,7 +127,9 @@ def _run_row(
     ]
     if run.retry_count:
         facts.append(catalogue.ngettext("{count} retry", "{count} retries", run.retry_count))
-    text = " · ".join(facts)
+    text = "\n".join(
+        [" · ".join(facts), *filter(None, [" · ".join(evidence.row_facts(catalogue, run))])]
+    )
     if (node := run.failed_node) and tracked_run.open:
         text += f"\n{catalogue.gettext('Failed at {node}', node=node_title(node))}"
         text += f"\n{code_block(error_text(node.error_msg, SHORT))}" if node.error_msg else ""

@@ -6,7 +6,7 @@ own there.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic
@@ -30,6 +30,7 @@ from bot.secmaster import (
 )
 
 DESCRIPTION = 600
+SHORT = 60  # characters of a passage beside its label
 WHOLE = 2800  # characters of a passage in the Details
 
 BUSINESS_TYPES: dict[str, str] = {
@@ -83,8 +84,13 @@ def paragraphs(_label: str, text: str) -> list[Block]:
 
 
 def parameters(label: str, text: str) -> list[Block]:
-    """Show a text that may be JSON, laid out for reading."""
-    return [labelled(label, laid_out(text))] if text.strip(" \n[]{}") else []
+    """Show a text that may be JSON, laid out for reading: a short line of it beside its label."""
+    if not text.strip(" \n[]{}"):
+        return []
+    laid = laid_out(text)
+    if len(laid) <= SHORT and "\n" not in laid:
+        return [section(f"*{label}* {code(laid)}")]
+    return [labelled(label, laid)]
 
 
 def paragraphs_in_full(label: str, text: str) -> list[Block]:
@@ -109,7 +115,7 @@ class FieldWords(Generic[S]):
     ``label`` names it, and ``values`` are the words for those texts of it that have any.
     ``fact`` returns its value among the facts, "" where it is left out there; ``fact_label`` is
     its label there where that depends on the snapshot. ``card`` and ``details`` render its
-    passages.
+    passages. On a card a fact ``in_small_print`` stands below what a decision needs.
     """
 
     label: str
@@ -117,6 +123,7 @@ class FieldWords(Generic[S]):
     is_time: bool = False
     fact: Callable[[RenderContext, S], str] | None = None
     fact_label: Callable[[S], str] | None = None
+    in_small_print: bool = False
     card: Passage | None = None
     details: Passage | None = None
 
@@ -216,6 +223,7 @@ TASK_WORDS: Mapping[str, FieldWords[Task]] = {
         N_("Type"),
         values=BUSINESS_TYPES,
         fact=lambda context, task: _value(BUSINESS_TYPES, context, task.business_type),
+        in_small_print=True,
     ),
     "related_object": FieldWords(
         N_("Workflow or playbook"),
@@ -233,12 +241,16 @@ TASK_WORDS: Mapping[str, FieldWords[Task]] = {
     ),
     "due_handle": FieldWords(N_("When due"), values=DUE_HANDLES),  # said with the due date
     "creator_name": FieldWords(
-        N_("Created by"), fact=lambda _context, task: inline(task.creator_name, 80) or "—"
+        N_("Created by"),
+        fact=lambda _context, task: inline(task.creator_name, 80) or "—",
+        in_small_print=True,
     ),
     "create_time": FieldWords(
-        N_("Created"), fact=lambda _context, task: date_token(task.create_time)
+        N_("Created"),
+        fact=lambda _context, task: date_token(task.create_time),
+        in_small_print=True,
     ),
-    "action_instance_id": FieldWords(N_("Waiting run"), fact=_waiting_run),
+    "action_instance_id": FieldWords(N_("Waiting run"), fact=_waiting_run, in_small_print=True),
     "approver": FieldWords(N_("Handler")),
     "description": FieldWords(N_("Description"), card=paragraphs, details=paragraphs_in_full),
     "view_parameters": FieldWords(N_("Details"), card=parameters, details=in_full),
@@ -257,7 +269,9 @@ INSTANCE_WORDS: Mapping[str, FieldWords[Instance]] = {
     "workflow": FieldWords(N_("Workflow"), fact=_workflow),
     "playbook": FieldWords(N_("Playbook"), fact=lambda _context, run: inline(run.playbook.name)),
     "trigger_type": FieldWords(
-        N_("Trigger"), fact=lambda context, run: _value(TRIGGERS, context, run.trigger_type)
+        N_("Trigger"),
+        fact=lambda context, run: _value(TRIGGERS, context, run.trigger_type),
+        in_small_print=True,
     ),
     "start_time": FieldWords(N_("Started"), fact=_start),
     "end_time": FieldWords(N_("Ended"), fact=_end),
@@ -275,19 +289,32 @@ WORDS: Mapping[ObjectKind, Mapping[str, FieldWords[Any]]] = {
 
 def facts(render_context: RenderContext, snapshot: Snapshot) -> list[tuple[str, str]]:
     """Return the facts of an object as pairs of label and value."""
-    if isinstance(snapshot, Task):
-        return _facts(render_context, TASK_WORDS, snapshot)
-    return _facts(render_context, INSTANCE_WORDS, snapshot)
+    return [*card_facts(render_context, snapshot), *small_facts(render_context, snapshot)]
+
+
+def card_facts(render_context: RenderContext, snapshot: Snapshot) -> list[tuple[str, str]]:
+    """Return those of the facts that a decision needs."""
+    return _facts(render_context, snapshot, in_small_print=False)
+
+
+def small_facts(render_context: RenderContext, snapshot: Snapshot) -> list[tuple[str, str]]:
+    """Return those of the facts that a card has in small print."""
+    return _facts(render_context, snapshot, in_small_print=True)
 
 
 def _facts(
-    render_context: RenderContext, words: Mapping[str, FieldWords[S]], snapshot: S
+    render_context: RenderContext, snapshot: Snapshot, *, in_small_print: bool
 ) -> list[tuple[str, str]]:
     gettext = render_context.catalogue.gettext
+    rows: Iterable[FieldWords[Any]] = WORDS[
+        "task" if isinstance(snapshot, Task) else "instance"
+    ].values()
     return [
         (gettext(row.fact_label(snapshot) if row.fact_label else row.label), value)
-        for row in words.values()
-        if row.fact and (value := row.fact(render_context, snapshot))
+        for row in rows
+        if row.in_small_print is in_small_print
+        and row.fact
+        and (value := row.fact(render_context, snapshot))
     ]
 
 

@@ -26,6 +26,7 @@ from bot.domain.approvals import ApprovalRequest, CallPreference
 from bot.domain.cards import ButtonValue
 from bot.domain.objects import OBJECT_KINDS, ObjectKind, Ref, Value
 from bot.domain.snapshots import Snapshot, decision_fingerprint
+from bot.messages import evidence
 from bot.messages.approval_calls import approver_lines, deadline_text, warning_text
 from bot.messages.approvals import tally
 from bot.messages.assignments import claimed_fact
@@ -409,9 +410,11 @@ def _facts(render_context: RenderContext, snapshot: Snapshot, *, says_due: bool 
     assignment = render_context.assignment
     claim = claimed_fact(catalogue, assignment.assignee if assignment else "")
     snooze = personal_snooze(catalogue, viewer.snoozed_until if viewer else None)
+    around = evidence.row_facts(catalogue, snapshot)
     if isinstance(snapshot, Task):
         business_type = TASK_WORDS["business_type"].fact
         facts = [
+            *around,
             due_fact(catalogue, snapshot, render_context.now) if says_due else "",
             claim,
             snooze,
@@ -419,7 +422,7 @@ def _facts(render_context: RenderContext, snapshot: Snapshot, *, says_due: bool 
             inline(snapshot.related_object, 80),
         ]
     else:
-        facts = [claim, snooze, inline(snapshot.workflow.name, 80)]
+        facts = [*around, claim, snooze, inline(snapshot.workflow.name, 80)]
         if ended := snapshot.end_time or snapshot.start_time:
             facts.append(
                 catalogue.gettext(

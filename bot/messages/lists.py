@@ -14,6 +14,7 @@ from bot.domain.endings import TaskEnding, how_ended
 from bot.domain.objects import MAX_SEARCH, ListQuery, ObjectKind, Ref
 from bot.domain.ordering import auto_approves
 from bot.domain.snapshots import ListPage, ListSource, Snapshot
+from bot.messages import evidence
 from bot.messages.assignments import claimed_fact
 from bot.messages.batch_forms import batch_button
 from bot.messages.blocks import Message, actions, context, named_label, plain_name, section
@@ -195,13 +196,14 @@ def object_row(  # noqa: PLR0913, PLR0917 - what a row shows
 
 
 def row_facts(catalogue: Catalogue, snapshot: Snapshot, now: datetime) -> list[str]:
-    """Return the facts of an object's row, the most urgent first."""
+    """Return the facts of an object's row, the gravest first."""
+    around = evidence.row_facts(catalogue, snapshot)
     if isinstance(snapshot, Task):
         related = inline(snapshot.related_object, 80)
         if snapshot.status == TaskStatus.WAITING:
-            return [due_fact(catalogue, snapshot, now), related]
-        return [*_end_facts(catalogue, snapshot), related]
-    return [instance_state(catalogue, snapshot), *_run_facts(catalogue, snapshot)]
+            return [*around, due_fact(catalogue, snapshot, now), related]
+        return [*around, *_end_facts(catalogue, snapshot), related]
+    return [*around, instance_state(catalogue, snapshot), *_run_facts(catalogue, snapshot)]
 
 
 def personal_snooze(catalogue: Catalogue, until: datetime | None) -> str:

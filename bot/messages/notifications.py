@@ -9,6 +9,7 @@ from bot.domain.reasons import ChannelRefusal
 from bot.domain.slack import Destination, DestinationKind
 from bot.domain.snapshots import Snapshot
 from bot.domain.tracking import RanOutTask, TrackedObject
+from bot.messages import evidence
 from bot.messages.blocks import Message, context, link, new_message, section, text_message
 from bot.messages.catalogue import Catalogue
 from bot.messages.lists import SHOW, object_row
@@ -37,7 +38,10 @@ def reminder(
     catalogue: Catalogue, mentions: Sequence[str], snapshots: Sequence[Snapshot], now: datetime
 ) -> Message:
     """Say when tasks are due and what happens then; louder where they are approved."""
-    lines = [_due_line(catalogue, snapshot, now) for snapshot in snapshots]
+    lines = [
+        " · ".join([_due_line(catalogue, snapshot, now), *evidence.row_facts(catalogue, snapshot)])
+        for snapshot in snapshots
+    ]
     if len(lines) > 1:
         count = len(lines)
         head = catalogue.ngettext(
@@ -85,7 +89,8 @@ def escalated(
         state = catalogue.gettext("*{name}* is still waiting.", name=inline(snapshot.name))
     else:
         state = catalogue.gettext("*{name}* is still failed.", name=inline(snapshot.name))
-    return text_message(f"{mention_all(mentions)}⬆️ {cause} {state}")
+    facts = " · ".join(evidence.row_facts(catalogue, snapshot))
+    return text_message(f"{mention_all(mentions)}⬆️ {cause} {state} {facts}".rstrip())
 
 
 def escalation_cause(

@@ -10,6 +10,7 @@ from bot.domain.approvals import ApprovalRequest
 from bot.domain.batches import BatchQuery
 from bot.domain.objects import Ref
 from bot.domain.tracking import TrackedObject
+from bot.messages import evidence
 from bot.messages.approvals import tally
 from bot.messages.assignments import claimed_line
 from bot.messages.batch_forms import batch_button
@@ -111,6 +112,8 @@ def _task_row(
     lines = [bold(task.name)]
     if related := inline(task.related_object, 80):
         lines[0] += f" · {related}"
+    if around := evidence.row_facts(catalogue, task):
+        lines.append(" · ".join(around))
     if task.status == TaskStatus.WAITING:
         lines.append(_due(catalogue, task, render_context))
     else:

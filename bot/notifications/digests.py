@@ -143,7 +143,7 @@ def collect(services: Services, since: datetime, until: datetime) -> ShiftSummar
         waiting=counts.waiting,
         overdue=counts.overdue,
         oldest_overdue=tuple(
-            OverdueTask(name=task.name, due=task.due_date)
+            OverdueTask(name=task.name, due=task.due_date, severity=_severity(task))
             for task in soonest
             if isinstance(task, Task) and task.due_date and task.due_date < now
         ),
@@ -192,3 +192,7 @@ def count_retriers(retries: Sequence[AuditedAction]) -> tuple[RetrierCounts, ...
 
 def _name(action: AuditedAction) -> str:
     return action.actor.name or action.actor.id
+
+
+def _severity(task: Task) -> str:
+    return task.evidence.finding.severity if task.evidence and task.evidence.finding else ""

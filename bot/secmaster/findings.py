@@ -194,6 +194,7 @@ class Finding(DataObject):
     ipdrr_phase: Text = ""
     simulation: Scalar = ""
     owner: Text = ""
+    labels: Text = ""
     category: Category = Field(
         default=Category(),
         validation_alias=AliasChoices("category", "alert_type", "incident_type"),

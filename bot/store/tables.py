@@ -116,8 +116,8 @@ delegations = sa.Table(
 # What the poller knows of SecMaster: one row for each object that it has met. ``fingerprint`` is
 # that of its row in SecMaster's list, ``snapshot`` the object as it was read last. ``stale`` marks
 # a change that its cards do not show yet; ``next_check_at`` is when a reminder or an escalation
-# may be due, and what was due until ``planned_until`` is in the outbox. A ``backlog`` row is older than
-# the first poll. ``auto_approves`` is whether SecMaster approves a task at its due date, and
+# may be due, and what was due until ``planned_until`` is in the outbox. A ``backlog`` row is older
+# than the first poll. ``auto_approves`` is whether SecMaster approves a task at its due date, and
 # ``run`` is the reference of the run that waits for it. ``assignee`` is who claimed it, until
 # ``assigned_until``. ``mute_key`` names the workflow whose mute it fell under last, until
 # ``muted_until``.

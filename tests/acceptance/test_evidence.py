@@ -63,7 +63,7 @@ async def test_an_alert_that_may_not_be_read_is_said_on_the_card_and_asked_for_o
     await environment.secmaster.faults.set(Fault(on="ShowAlert", status=403))
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await environment.slack.until(
-        lambda: "The alert can't be read: HTTP 403." in shown(environment, ts)
+        lambda: "The alert can't be read. SecMaster answered HTTP 403" in shown(environment, ts)
     )
     assert environment.buttons(ts)
     before = reads(environment)["ShowAlert"]
@@ -77,6 +77,31 @@ async def test_an_alert_that_may_not_be_read_is_said_on_the_card_and_asked_for_o
     await complete_unfinished(environment.app.services)
     for card in (ts, other):
         await environment.slack.until(lambda card=card: "*Alert*" in shown(environment, card))
+
+
+@WATCHED
+async def test_the_alert_is_in_lists_forms_and_details_and_found_by_its_host(
+    environment: BotEnvironment,
+) -> None:
+    slack, findings = environment.slack, environment.secmaster.world.findings
+    findings.change(seed.ALERT_WEB_SHELL, severity="Fatal")
+    ts = await environment.card("task", seed.TASK_ISOLATE)
+    await slack.until(
+        lambda: "🔥 *Fatal* · *Alert* Web shell" in str(environment.message(ts)["blocks"])
+    )
+    assert environment.message(ts)["text"].startswith("🔥 Fatal · Isolate host")
+    await environment.polls()
+    for search in ("severity:fatal", "203.0.113.7 web shell"):
+        await environment.answer(BOB, f"/task list {search}")
+        rows = str(slack.ephemerals(BOB)[-1]["blocks"])
+        assert "🔥 Fatal · `ecs-web-07` · Due" in rows
+        assert seed.TASK_BLOCK_IP not in rows
+    await open_details(environment, ts)
+    await slack.until(lambda: "SHA-256" in str(slack.views(ALICE)))
+    await slack.command(BOB, SOC, "/task several")
+    await slack.until(lambda: "🔥 Fatal · ecs-web-07 · " in str(slack.views(BOB)))
+    await slack.open_home(BOB)
+    await slack.until(lambda: "🔥 Fatal · `ecs-web-07`" in str(slack.home(BOB)))
 
 
 @WATCHED

@@ -16,6 +16,7 @@ from bot.domain.reasons import OutcomeReason, RefusalReason
 from bot.messages import audit_history
 from bot.messages.audit_history import AuditedRecord, story
 from bot.messages.markup import HtmlMarkup, MarkdownMarkup, SlackMarkup, zoned
+from bot.secmaster import Evidence, Finding
 from tests.support.samples import ENGLISH, FAILED, NOW, WAITING
 from tests.support.slack_limits import assert_slack_takes
 from tests.support.strategies import SOME, audit_entries, several, words
@@ -190,6 +191,19 @@ def test_what_the_card_showed_is_told_or_that_it_is_gone() -> None:
     assert fields["Name"] == "Isolate host 10.0.0.7"
     assert fields["Due"] == "2026-03-01 15:00:00 UTC"
     assert dict(audit_history.card_fields(ENGLISH, SLACK, FAILED))["Failed at"] == "Block sender"
+    finding = Finding.model_validate(
+        {
+            "title": "Beacon to http://evil.example",
+            "severity": "Fatal",
+            "resources": [{"id": "r-1", "name": "ecs-web-07"}],
+            "connections": [{"dest_ip": "203.0.113.7"}],
+        }
+    )
+    known = WAITING.model_copy(update={"evidence": Evidence(finding=finding)})
+    fields = dict(audit_history.card_fields(ENGLISH, SLACK, known))
+    assert fields["Alert or incident"] == "Beacon to hxxp://evil[.]example"
+    assert (fields["Severity"], fields["Affected resources"]) == ("Fatal", "ecs-web-07")
+    assert fields["Addresses"] == "203[.]0[.]113[.]7"
     seen = record("done", decision_fingerprint="0" * 32)
     assert not story(ENGLISH, SLACK, AuditedRecord(seen, WAITING)).card_note
     gone = story(ENGLISH, SLACK, AuditedRecord(seen))

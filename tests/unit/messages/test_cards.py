@@ -211,12 +211,15 @@ def test_files_and_runs_are_named_where_the_bot_knows_their_names() -> None:
     names = {"a-1": "evidence.txt", "i-7": "Block 203.0.113.77"}
     console = "https://console.example/x"
     context = RenderContext(TASK, NOW, ENGLISH, console_url=console, names=names)
-    for text in (read(card(context, task, None)), read(details.details(context, task))):
+    on_card, in_details = read(card(context, task, None)), read(details.details(context, task))
+    for text in (on_card, in_details):
         assert "📎 evidence.txt (`a-1`)" in text
         assert "📎 `a-2`" in text
-        assert f"*Waiting run*\n<{console}|“Block 203.0.113.77”> (`i-7`)" in text
+        assert f"<{console}|“Block 203.0.113.77”> (`i-7`)" in text
+    assert "Waiting run: <" in on_card
+    assert "*Waiting run*\n<" in in_details
     unknown = read(card(RenderContext(TASK, NOW, ENGLISH), task, None))
-    assert "*Waiting run*\n`i-7`" in unknown
+    assert "Waiting run: `i-7`" in unknown
 
 
 def test_an_overdue_task_that_waits_claims_no_end() -> None:
@@ -401,7 +404,7 @@ def test_an_interrupted_due_date_and_none_are_told_apart() -> None:
     assert "then cancelled automatically" in text
     assert "auto-approves" not in text
     none = WAITING.model_copy(update={"due_date": None})
-    assert "*Due*\n—" in read(card(RenderContext(TASK, NOW, ENGLISH), none, None))
+    assert "*Due* —" in read(card(RenderContext(TASK, NOW, ENGLISH), none, None))
 
 
 def test_a_failed_run_shows_where_it_failed() -> None:
@@ -412,7 +415,7 @@ def test_a_failed_run_shows_where_it_failed() -> None:
     )
     for part in ("Failed", "Phishing v3", "Block sender", "`n-2`", "timed out", "7 min"):
         assert part in text
-    assert "*Retries*\n2" in text
+    assert "*Retries* 2" in text
     assert "<https://console.example/x|console>" in text
 
 
