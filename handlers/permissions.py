@@ -133,6 +133,8 @@ async def why(app: AppContext, request: ExplainPolicy, delivery: Delivery) -> Me
     services, requester = app.services, delivery.requester
     reader = await open_reader(services, requester.actor)
     ref, snapshot = await find_object(app, reader, request.id, request.kinds)
+    if asks_evidence(reader.config.rules, ref.kind):
+        snapshot = await attach_recent(services, ref, snapshot)
     context = authorization.policy_context(services, ref, snapshot)
     read = decide_read(reader.config.rules, reader.principal, ref.kind, context)
     actions = [action for action in TABLE if action.kind == ref.kind]

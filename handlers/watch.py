@@ -191,6 +191,8 @@ async def routes(app: AppContext, request: ShowRoutes, delivery: Delivery) -> Me
             app.catalogue, titled, config.digests, subscribed=channel in subscribed
         )
     ref, snapshot = await find_object(app, reader, request.id, OBJECT_KINDS)
+    if not planner.is_routable(app.services, ref, snapshot):
+        snapshot = await attach_recent(app.services, ref, snapshot)
     workspaces = frozenset({ref.workspace, app.services.workspaces.name(ref.workspace)})
     explained = explain_routes(config.routes, snapshot, workspaces)
     answers = [

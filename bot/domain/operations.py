@@ -12,6 +12,7 @@ from bot.domain.reasons import OutcomeReason, RefusalReason
 from bot.domain.slack import Actor, SlackFile, SlackLocation
 from bot.domain.snapshots import Change
 from bot.runtime.timeouts import RetrySchedule
+from bot.secmaster import Unread
 
 
 class AttributionRule(StrEnum):
@@ -128,13 +129,15 @@ class Runner(StrEnum):
 class PolicyRefusal(Value):
     """Why the policy refused, by which rule, and which roles it would allow it to.
 
-    ``letters`` of the object's names look like others, where that is why.
+    ``letters`` of the object's names look like others, or ``unread`` could not be read around it,
+    where that is why.
     """
 
     reason: RefusalReason
     rule: str = ""
     roles: tuple[str, ...] = ()
     letters: str = ""
+    unread: Unread | None = None
 
 
 class Outcome(Value):

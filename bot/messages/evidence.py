@@ -36,6 +36,13 @@ FINDING_WORDS: Mapping[str, FieldWords[Finding]] = {
     "verification_state": FieldWords(N_("Verification"), values=VERIFICATIONS),
     "resources": FieldWords(N_("Affected resources")),
     "addresses": FieldWords(N_("Addresses")),
+    "category": FieldWords(N_("Category")),
+    "data_source": FieldWords(N_("Source")),
+    "simulation": FieldWords(N_("Drill")),
+}
+EVIDENCE_WORDS: Mapping[str, FieldWords[Evidence]] = {
+    "asset_levels": FieldWords(N_("Levels of assets")),
+    "aop_type": FieldWords(N_("Workflow kind")),
 }
 UNREAD: dict[str, str] = {
     Subject.ALERT: N_("The alert can't be read: {answer}."),
@@ -43,6 +50,11 @@ UNREAD: dict[str, str] = {
     Subject.FINDING: N_("The alert or incident can't be read: {answer}."),
     Subject.RUN: N_("The run that waits can't be read: {answer}."),
     Subject.PLAYBOOK_RUN: N_("The playbook run that waits can't be read: {answer}."),
+}
+# What a card does not speak of, and a rule may ask about.
+UNREAD_AROUND: dict[str, str] = UNREAD | {
+    Subject.RESOURCE: N_("An affected resource can't be read: {answer}."),
+    Subject.WORKFLOW: N_("The workflow can't be read: {answer}."),
 }
 
 
@@ -84,3 +96,11 @@ def _answer(catalogue: Catalogue, unread: Unread) -> str:
     if unread.code == NOT_ASKED:
         return catalogue.gettext("SecMaster does not say which it is")
     return catalogue.gettext("SecMaster did not answer")
+
+
+def unread_sentence(catalogue: Catalogue, unread: Unread) -> str:
+    """Say what could not be read around an object, and how SecMaster answered."""
+    sentence = UNREAD_AROUND.get(unread.subject)
+    if sentence is None:
+        return catalogue.gettext("The alert or incident has not been read yet.")
+    return catalogue.gettext(sentence, answer=_answer(catalogue, unread))

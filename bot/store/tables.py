@@ -131,7 +131,7 @@ tracked_objects = sa.Table(
     sa.Column("auto_approves", sa.Boolean, nullable=False),
     sa.Column("settled_at", sa.DateTime(timezone=True), index=True),
     sa.Column("next_check_at", sa.DateTime(timezone=True), index=True),
-    sa.Column("planned_until", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("planned_until", sa.DateTime(timezone=True)),
     sa.Column("snoozed_until", sa.DateTime(timezone=True)),
     sa.Column("snoozed_by", sa.String(32), nullable=False),
     sa.Index("ix_tracked_objects_open", "workspace", "kind", "open"),
