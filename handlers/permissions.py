@@ -16,13 +16,14 @@ from bot.messages import whoami as whoami_messages
 from bot.messages.catalogue import Sentence
 from bot.notifications.kinds import DelegationNotification
 from bot.operations import authorization
+from bot.operations.around import attach_recent
 from bot.operations.authorization import Right, audit_record
 from bot.operations.forecast import forecast
 from bot.operations.policy_reload import reload_policy
 from bot.operations.reading import open_reader
 from bot.policy.config import ConfigError
 from bot.policy.decide import decide_read
-from bot.policy.rules import covers
+from bot.policy.rules import asks_evidence, covers
 from bot.services import Services
 from bot.slack.directory import require_identified
 from handlers import audit

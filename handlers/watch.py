@@ -31,6 +31,7 @@ from bot.notifications.kinds import (
 )
 from bot.notifications.reminder import auto_approves_by
 from bot.operations import authorization
+from bot.operations.around import attach_recent
 from bot.operations.authorization import NotAllowed, Right
 from bot.operations.reading import may_read, open_reader
 from bot.policy.decide import Refused, decide

@@ -256,7 +256,14 @@ def _decide(
                 decisions[number] = decision if asks_several else usual
     refusals = [each for each in decisions if isinstance(each, Refused)]
     if refusals:
-        return next((each for each in refusals if each.reason not in DELEGABLE), refusals[0])
+        # What nobody gets past says most; that one asset has nothing to override says least.
+        return min(
+            refusals,
+            key=lambda each: (
+                each.reason is RefusalReason.NO_BREAK_GLASS,
+                each.reason in DELEGABLE,
+            ),
+        )
     return _strictest([each for each in decisions if isinstance(each, Allowed)])
 
 

@@ -428,7 +428,7 @@ class Evidence(Shape):
     topology or the definition tells. Of a task that publishes a version ``workflow_version`` or
     ``playbook_version`` is the one that is submitted, ``workflow`` or ``playbook_definition`` what
     it is a version of; without a version's taskflow, which may be long. ``resource`` is the
-    first of the finding's; the ``other_resources`` are read where a rule or a route asks about each.
+    first of the finding's; the ``other_resources`` are read where a rule or a route asks for it.
     ``unread`` says what could not be read. It is ``decisive`` where a rule of the policy asks about
     it: then it is part of what is decided on.
     """

@@ -15,8 +15,8 @@ from bot.secmaster import SecMasterError
 from bot.services import Services
 from bot.slack.cards import IncompleteCards
 from bot.slack.gateway import SlackFailed
-from bot.watch.routing import route_again
 from bot.store import is_database_fault
+from bot.watch.routing import route_again
 
 log = logging.getLogger(__name__)
 
