@@ -19,7 +19,7 @@ from bot.domain.operations import (
 )
 from bot.domain.reasons import NO_ANSWER, OutcomeReason
 from bot.domain.slack import MAX_FILE_MEGABYTES, SlackFile
-from bot.messages import approvals, denials
+from bot.messages import approvals
 from bot.messages.blocks import Message, actions, context, section, text_message
 from bot.messages.cards import NOBODY
 from bot.messages.catalogue import N_, Catalogue
@@ -29,7 +29,6 @@ from bot.messages.fields import INSTANCE_STATES, TASK_STATES, state_name
 from bot.messages.labels import labels, param_title
 from bot.messages.private_cards import AskedCommand, try_again_button
 from bot.messages.text import code, date_token, inline, mention_user, quote, rule_number
-from bot.policy.decide import Refused
 
 # {actor} is who asked; the sentence that the action was not sent follows, unless it is among the
 # COMPLETE ones.
@@ -244,9 +243,7 @@ def _buttons(catalogue: Catalogue, operation: Operation, outcome: Outcome) -> li
     if outcome.reason_code is OutcomeReason.ALREADY_APPROVED:
         return [actions([withdraw_button(catalogue, operation)])]
     gives = operation.intent is ApprovalIntent.GIVE
-    refused = Refused(**dict(outcome.refusal)) if outcome.refusal else None
-    may_pass = outcome.reason_code in WORTH_REPEATING or (refused and denials.may_pass(refused))
-    if not may_pass or operation.file or not gives:
+    if outcome.reason_code not in WORTH_REPEATING or operation.file or not gives:
         return []
     # Everybody in the thread may press it, in their own name: they say their own words.
     words_are_asked = action.opens_form or bool(operation.reason or operation.params)
@@ -442,9 +439,6 @@ def _not_done_text(
         text = _particular_text(catalogue, operation, outcome, standing_operation)
         if reason not in INFORMATION:
             text = f"{text} {not_sent}"
-    elif outcome.refusal and outcome.refusal.unread:
-        refused = Refused(**dict(outcome.refusal))
-        text = f"{denials.refusal(catalogue, action, operation.ref, refused, {})} {not_sent}"
     else:
         text = catalogue.gettext(
             NOT_DONE_TEXTS[reason],

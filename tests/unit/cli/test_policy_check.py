@@ -715,3 +715,92 @@ def test_brackets_and_line_breaks_of_a_file_are_shown_as_they_are(folder: Path) 
     exit_code, output = check(folder, text)
     assert exit_code == 0
     assert "U0ALICE task.comment [red]x y[/red]: Allowed" in output
+
+
+AROUND = """
+[tasks.key]
+name = "Isolate"
+business_type = "WORKFLOWNODEAPPROVE"
+
+[tasks.key.evidence]
+severity = "Fatal"
+verification_state = "Unknown"
+simulation = false
+product_name = "HSS"
+company_name = "Huawei"
+category = "Malware"
+type = "Ransomware"
+aop_type = "HEMOSTASIS"
+assets = [
+    { name = "prod-1", type = "cloudservers", level = "key", ep_name = "payments" },
+    { name = "test-1", level = "test" },
+]
+
+[tasks.unread]
+name = "Isolate"
+business_type = "WORKFLOWNODEAPPROVE"
+evidence = { unread = ["alert"] }
+
+[tasks.nothing]
+name = "Isolate"
+business_type = "WORKFLOWNODEAPPROVE"
+
+[[cases]]
+user = "U0ALICE"
+action = "task.approve"
+task = "key"
+expect = "allowed"
+approvals = 2
+rule = "two"
+
+[[cases]]
+user = "U0ALICE"
+action = "task.approve"
+task = "unread"
+expect = "refused"
+why = "evidence-unread"
+
+[[cases]]
+user = "U0ALICE"
+action = "task.approve"
+task = "nothing"
+expect = "refused"
+why = "evidence-unread"
+"""
+ASKING = """
+[roles.approver]
+users = ["U0ALICE", "U0BOB"]
+
+[[rules]]
+name = "two"
+actions = ["task.approve"]
+roles = ["approver"]
+approvals = 2
+[rules.when]
+severity = ["Fatal"]
+verification = ["Unknown"]
+drill = false
+source = "HSS/Huawei"
+category = "Malware/Ransomware"
+asset = "prod"
+asset_type = "cloud"
+asset_level = ["key"]
+enterprise_project = "pay"
+workflow_kind = ["HEMOSTASIS"]
+
+[[rules]]
+actions = ["task.approve"]
+roles = ["approver"]
+"""
+
+
+def test_cases_say_what_stands_around_a_task(tmp_path: Path) -> None:
+    policy, cases = tmp_path / "policy.toml", tmp_path / "cases.toml"
+    policy.write_text(ASKING)
+    cases.write_text(AROUND)
+    console = Console(file=StringIO(), width=200)
+    assert policy_check.check(cases, policy, console), console.file.getvalue()
+    explained = Console(file=StringIO(), width=200)
+    question = {"user": "U0ALICE", "action": "task.approve", "task": "unread"}
+    assert not policy_check.explain(question, cases, policy, explained)
+    assert "The alert can't be read: SecMaster did not answer." in explained.file.getvalue()
