@@ -15,7 +15,7 @@ from bot.domain.objects import ObjectKind
 from bot.domain.reasons import RefusalReason
 from bot.domain.snapshots import Snapshot
 from bot.policy.config import Identities
-from bot.policy.evidence import unread_fact
+from bot.policy.evidence import EVIDENCE_KEYS, unread_fact
 from bot.policy.patterns import lookalikes, normalize
 from bot.policy.rules import (
     ConfirmRule,
@@ -376,10 +376,9 @@ def condition_answers(
         return
     facts, keys = facts_for(conditions, snapshot), conditions.object_keys
     yield facts.keys() >= set(keys)
-    if unread_fact(facts, keys):
-        yield RefusalReason.EVIDENCE_UNREAD
     texts = {key: fact for key in keys if isinstance(fact := facts.get(key, ""), str)}
-    if not all(texts.values()):
+    unstated = [key for key, text in texts.items() if not text]
+    if not set(EVIDENCE_KEYS).issuperset(unstated):
         yield RefusalReason.UNSTATED
     due = snapshot.due_date if isinstance(snapshot, Task) else None
     overdue = due is not None and due < context.now
@@ -388,6 +387,11 @@ def condition_answers(
     yield False not in fits
     if None in fits:
         yield RefusalReason.LOOKALIKE
+    # What could not be read matters only where nothing else says that the rule is about others.
+    if unread_fact(facts, keys):
+        yield RefusalReason.EVIDENCE_UNREAD
+    elif unstated:
+        yield RefusalReason.UNSTATED
 
 
 def _unclear_letters(conditions: RuleConditions, snapshot: Snapshot | None) -> str:

@@ -1,12 +1,15 @@
 """What an operator reads, in CI, of what the bot would answer."""
 
 from datetime import UTC, datetime
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, example, given
 from hypothesis import strategies as st
+from rich.console import Console
 
+from bot.cli import policy_check
 from bot.policy import cases
 from bot.policy.cases import Cases, CasesError
 from bot.policy.config import Config
@@ -795,12 +798,12 @@ roles = ["approver"]
 
 
 def test_cases_say_what_stands_around_a_task(tmp_path: Path) -> None:
-    policy, cases = tmp_path / "policy.toml", tmp_path / "cases.toml"
+    policy, facts = tmp_path / "policy.toml", tmp_path / "cases.toml"
     policy.write_text(ASKING)
-    cases.write_text(AROUND)
-    console = Console(file=StringIO(), width=200)
-    assert policy_check.check(cases, policy, console), console.file.getvalue()
-    explained = Console(file=StringIO(), width=200)
+    facts.write_text(AROUND)
+    output = StringIO()
+    assert policy_check.check(facts, policy, Console(file=output, width=200)), output.getvalue()
+    explained = StringIO()
     question = {"user": "U0ALICE", "action": "task.approve", "task": "unread"}
-    assert not policy_check.explain(question, cases, policy, explained)
-    assert "The alert can't be read: SecMaster did not answer." in explained.file.getvalue()
+    assert not policy_check.explain(question, facts, policy, Console(file=explained, width=200))
+    assert "The alert can't be read: SecMaster did not answer." in explained.getvalue()

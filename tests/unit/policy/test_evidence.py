@@ -156,6 +156,19 @@ def test_what_secmaster_does_not_state_refuses(key: str, around: Evidence) -> No
         assert denied == Refused(RefusalReason.DENIED_UNREAD, "rule 1")
 
 
+@every_key
+def test_a_rule_that_is_certainly_about_others_refuses_nothing(key: str) -> None:
+    when = f"when = {{ {key} = {CONDITIONS[key][0]}, name = 'x' }}"
+    rule_set = rules(
+        f"actions = ['task.approve']\nroles = ['approver']\n{when}",
+        "actions = ['task.approve']\nroles = ['approver']",
+    )
+    for around in (None, Evidence(), evidence(KEY)):
+        decision = answer(rule_set, ALICE, task(around))
+        assert isinstance(decision, Allowed)
+        assert decision.rule == "rule 2"
+
+
 def test_a_drill_is_what_says_so_in_either_way() -> None:
     drills = limited("drill", "true")
     for around in (evidence(simulation="true"), evidence(simulation="", type="SIMULATION")):
