@@ -240,6 +240,7 @@ class App:
             clock,
             timeouts.evidence,
             lambda kind: asks_evidence(self.policy.current.rules, kind),
+            self.policy.asks_each_resource,
         )
         store = Store(self.engine)
         channels = Channels(client, self.policy, clock)

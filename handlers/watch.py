@@ -34,6 +34,7 @@ from bot.notifications.kinds import (
 from bot.notifications.notification import ThreadAnnouncement
 from bot.notifications.reminder import auto_approves_by
 from bot.operations import authorization
+from bot.operations.around import attach_recent
 from bot.operations.authorization import NotAllowed, Right
 from bot.operations.reading import Reader, may_read, open_reader
 from bot.policy.decide import Refused, decide
@@ -205,6 +206,8 @@ async def routes(app: AppContext, request: ShowRoutes, delivery: Delivery) -> Me
             app.catalogue, titled, config.digests, subscribed=channel in subscribed
         )
     ref, snapshot = await find_object(app, reader, request.id, OBJECT_KINDS)
+    if not planner.is_routable(app.services, ref, snapshot):
+        snapshot = await attach_recent(app.services, ref, snapshot)
     workspaces = frozenset({ref.workspace, app.services.workspaces.name(ref.workspace)})
     explained = explain_routes(config.routes, snapshot, workspaces)
     answers = [

@@ -41,7 +41,9 @@ DEFINITION_TTL = 600.0  # the same of resources, and of definitions by id and ve
 TIMED_OUT = "timeout"  # our code for a read that took too long
 NOT_ASKED = "unusable_name"  # and for an object or a class that no address can name
 CLASS_NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
+PASSING_STATUSES = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
 MAX_ID = 256
+MAX_RESOURCES = 20  # that are read of one finding where a rule asks about each
 
 V = TypeVar("V")
 ShowByClass = Callable[[SecMaster, str, str], Awaitable[V]]
@@ -149,7 +151,8 @@ class EvidenceReader:
     """Reads evidence: never raises SecMasterError, and puts up with a caller that is cancelled.
 
     ``client`` returns a workspace's client, or raises NotFound. ``is_decisive`` tells whether a
-    rule of the policy in force asks about the evidence of a kind of object.
+    rule of the policy in force asks about the evidence of a kind of object, and
+    ``reads_all_resources`` whether one asks about each resource of a finding.
     """
 
     def __init__(
@@ -158,12 +161,14 @@ class EvidenceReader:
         clock: Clock,
         timeouts: EvidenceTimeouts,
         is_decisive: Callable[[ObjectKind], bool] = lambda _kind: False,
+        reads_all_resources: Callable[[ObjectKind], bool] = lambda _kind: False,
     ) -> None:
         def reads(subject: Subject, show: ShowByClass[V], ttl: float) -> Reads[V]:
             return Reads(subject, show, client=client, clock=clock, timeouts=timeouts, ttl=ttl)
 
         self._clock = clock
         self._is_decisive = is_decisive
+        self._reads_all_resources = reads_all_resources
         self._runs = reads(
             Subject.RUN, lambda client, _class, id_: client.show_workflow_instance(id_), OBJECT_TTL
         )
@@ -200,9 +205,10 @@ class EvidenceReader:
 
         What was read up to a minute ago is as good, but not where it must be ``fresh``.
         """
-        reading = _Reading(workspace, fresh=fresh)
-        facts = await self._facts(reading, snapshot)
         kind: ObjectKind = "task" if isinstance(snapshot, Task) else "instance"
+        most_resources = MAX_RESOURCES if self._reads_all_resources(kind) else 1
+        reading = _Reading(workspace, fresh=fresh, most_resources=most_resources)
+        facts = await self._facts(reading, snapshot)
         return Evidence(
             read_at=min(reading.times, default=self._clock.now()),
             unread=tuple(reading.unread),
@@ -241,7 +247,7 @@ class EvidenceReader:
     async def _facts_of_run(
         self, reading: "_Reading", run: Instance | PlaybookInstance
     ) -> dict[str, Any]:
-        """Return what is known around a run: its object, the first resource of that, its workflow.
+        """Return what is known around a run: its object, the resources of that, its workflow.
 
         The workflow of a playbook's run is not known: it may have several.
         """
@@ -257,7 +263,13 @@ class EvidenceReader:
             finding = await reading.ask(self._findings, object_id, class_name=class_name)
         facts["finding"] = finding
         if finding and finding.resources:
-            facts["resource"] = await reading.ask(self.resources, finding.resources[0].id)
+            ids = list(dict.fromkeys(each.id for each in finding.resources))
+            facts["resource"] = await reading.ask(self.resources, ids[0])
+            others = []
+            for id_ in ids[1 : reading.most_resources]:
+                resource = await reading.ask(self.resources, id_)
+                others += [resource] if resource else []
+            facts["other_resources"] = tuple(others)
         if isinstance(run, Instance):
             facts["workflow_ref"] = run.workflow
             if run.workflow.id:
@@ -276,6 +288,7 @@ class _Reading:
 
     workspace: str
     fresh: bool
+    most_resources: int = 1
     times: list[datetime] = field(default_factory=list)
     unread: list[Unread] = field(default_factory=list)
 
@@ -283,9 +296,8 @@ class _Reading:
         self, reads: Reads[V], id_: str, *, class_name: str = "", version: str = ""
     ) -> V | None:
         """Return an object; None where it can't be read, which is noted."""
-        fresh = self.fresh and reads.ttl == OBJECT_TTL
         answer = await reads.read(
-            self.workspace, id_, class_name=class_name, version=version, fresh=fresh
+            self.workspace, id_, class_name=class_name, version=version, fresh=self.fresh
         )
         if isinstance(answer, Unread):
             self.unread.append(answer)
@@ -325,6 +337,15 @@ def _without_taskflow(version: WorkflowVersion | None) -> WorkflowVersion | None
     return version and version.model_copy(update={"taskflow": "", "taskconfig": ""})
 
 
+def may_pass(unread: Unread) -> bool:
+    """Return whether something may be read in a moment: SecMaster was in trouble, or silent."""
+    if unread.status:
+        return (
+            unread.status in PASSING_STATUSES or unread.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        )
+    return unread.code != NOT_ASKED
+
+
 def is_complete(evidence: Evidence) -> bool:
     """Return whether nothing is to be tried again: of what does not exist here all is known."""
     return all(
@@ -353,10 +374,11 @@ def merged(before: Evidence | None, after: Evidence) -> Evidence:
         update = {
             "finding": before.finding,
             "resource": before.resource,
+            "other_resources": before.other_resources,
             "read_at": before.read_at if before.finding else after.read_at,
         }
     if Subject.RESOURCE in failed:
-        update["resource"] = before.resource
+        update |= {"resource": before.resource, "other_resources": before.other_resources}
     if Subject.WORKFLOW in failed:
         update["workflow"] = before.workflow
     return after.model_copy(update=update)

@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 
 from bot.secmaster import Evidence, Finding, Instance, Node, Task
 
-S = TypeVar("S", Task, Instance, Finding)
+S = TypeVar("S", Task, Instance, Finding, Evidence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,11 @@ def _moment(at: datetime | None) -> str:
 
 def _failed_node_text(run: Instance, read: Callable[[Node], str]) -> str:
     return read(run.failed_node) if run.failed_node else ""
+
+
+def _listed(texts: Iterable[str]) -> str:
+    """Join texts in an order that does not depend on SecMaster's."""
+    return ", ".join(sorted(set(texts) - {""}))
 
 
 # In the order in which differences are listed. Comments are decisive too, but are no single text:
@@ -87,10 +92,34 @@ FINDING_FIELDS: tuple[Field[Finding], ...] = (
     Field("severity", lambda finding: finding.severity, decisive=True),
     Field("handle_status", lambda finding: finding.handle_status, decisive=True),
     Field("verification_state", lambda finding: finding.verification_state, decisive=True),
-    Field(
-        "resources", lambda finding: _listed(each.id for each in finding.resources), decisive=True
-    ),
+    Field("resources", lambda finding: _listed(_resources(finding)), decisive=True),
     Field("addresses", lambda finding: _listed(_addresses(finding)), decisive=True),
+    Field("category", lambda finding: _path(*dict(finding.category).values()), decisive=True),
+    Field(
+        "data_source",
+        lambda finding: _path(finding.data_source.product_name, finding.data_source.company_name),
+        decisive=True,
+    ),
+    Field("simulation", lambda finding: _path(finding.simulation, finding.type), decisive=True),
+)
+
+
+def _levels(evidence: Evidence) -> str:
+    """Name the level of each resource that has one; "" where some could not be read."""
+    ids = {each.id for each in evidence.finding.resources} if evidence.finding else set()
+    if evidence.unread and len(evidence.resources) < len(ids):
+        return ""
+    return _listed(f"{each.name or each.id}: {each.level}" for each in evidence.resources)
+
+
+# Likewise of what stands around it; "" where it was not read.
+EVIDENCE_FIELDS: tuple[Field[Evidence], ...] = (
+    Field("asset_levels", _levels, decisive=True),
+    Field(
+        "aop_type",
+        lambda evidence: evidence.workflow.aop_type if evidence.workflow else "",
+        decisive=True,
+    ),
 )
 
 
@@ -113,14 +142,21 @@ def finding_texts(evidence: Evidence | None) -> dict[str, str]:
     if evidence is None or (evidence.finding is None and evidence.unread):
         return {}
     finding = evidence.finding or Finding()
-    return {field.name: field.read(finding) for field in FINDING_FIELDS if field.decisive}
+    texts = {field.name: field.read(finding) for field in FINDING_FIELDS if field.decisive}
+    around = {field.name: field.read(evidence) for field in EVIDENCE_FIELDS if field.decisive}
+    return texts | {name: text for name, text in around.items() if text}
+
+
+def _resources(finding: Finding) -> Iterator[str]:
+    """Yield what is said of each resource: rules may ask for any of it."""
+    for each in finding.resources:
+        yield " ".join(filter(None, (each.name, each.type, each.ep_name, each.id)))
+
+
+def _path(text: str, detail: str) -> str:
+    return f"{text}/{detail}".strip("/")
 
 
 def _addresses(finding: Finding) -> Iterator[str]:
     for each in finding.connections:
         yield from (each.src_ip, each.src_domain, each.dest_ip, each.dest_domain)
-
-
-def _listed(texts: Iterable[str]) -> str:
-    """Join texts in an order that does not depend on SecMaster's."""
-    return ", ".join(sorted(set(texts) - {""}))

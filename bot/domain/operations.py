@@ -14,6 +14,7 @@ from bot.domain.slack import Actor, SlackFile, SlackLocation
 from bot.domain.snapshots import Change
 from bot.domain.stages import ONE, Stages, total
 from bot.runtime.timeouts import RetrySchedule
+from bot.secmaster import Unread
 
 
 class AttributionRule(StrEnum):
@@ -139,13 +140,15 @@ class Runner(StrEnum):
 class PolicyRefusal(Value):
     """Why the policy refused, by which rule, and which roles it would allow it to.
 
-    ``letters`` of the object's names look like others, where that is why.
+    ``letters`` of the object's names look like others, or ``unread`` could not be read around it,
+    where that is why.
     """
 
     reason: RefusalReason
     rule: str = ""
     roles: tuple[str, ...] = ()
     letters: str = ""
+    unread: Unread | None = None
 
 
 class Outcome(Value):

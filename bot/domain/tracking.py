@@ -49,7 +49,8 @@ class TrackedObject:
 
     ``assignment`` is its claim, ``muted_until`` the end of its workflow's mute. ``backlog`` marks
     one that is older than the first poll; ``next_check_at`` is when a reminder or an escalation may
-    be due, and what was due until ``planned_until`` is planned, None where nothing is.
+    be due, and what was due until ``planned_until`` is planned, None where nothing is: then it is
+    still to be routed.
     """
 
     ref: Ref
@@ -97,7 +98,8 @@ class ListedObject:
     """An object as a row of SecMaster's lists states it.
 
     ``fingerprint`` is that of the row: where it differs, the list has news of the object.
-    ``next_check_at`` is when a reminder or an escalation may be due.
+    ``next_check_at`` is when a reminder or an escalation may be due. One that is not ``routed`` has
+    no cards yet, as where they go depends on what is still to be read.
     """
 
     ref: Ref
@@ -105,6 +107,7 @@ class ListedObject:
     fingerprint: str
     backlog: bool = False
     next_check_at: datetime | None = None
+    routed: bool = True
 
 
 @dataclass(frozen=True, slots=True)

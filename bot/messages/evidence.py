@@ -59,6 +59,7 @@ VERIFICATIONS: dict[str, str] = {
     Verification.TRUE_POSITIVE: N_("True positive"),
     Verification.FALSE_POSITIVE: N_("False positive"),
 }
+FINAL_ANSWERS = (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND)  # the next one would be the same
 LEVELS: dict[str, str] = {
     "0": N_("test asset"),
     "1": N_("general asset"),
@@ -72,6 +73,13 @@ FINDING_WORDS: Mapping[str, FieldWords[Finding]] = {
     "verification_state": FieldWords(N_("Verification"), values=VERIFICATIONS),
     "resources": FieldWords(N_("Affected resources")),
     "addresses": FieldWords(N_("Addresses")),
+    "category": FieldWords(N_("Category")),
+    "data_source": FieldWords(N_("Source")),
+    "simulation": FieldWords(N_("Drill")),
+}
+EVIDENCE_WORDS: Mapping[str, FieldWords[Evidence]] = {
+    "asset_levels": FieldWords(N_("Levels of assets")),
+    "aop_type": FieldWords(N_("Workflow kind")),
 }
 UNREAD: dict[str, str] = {
     Subject.ALERT: N_("The alert can't be read."),
@@ -79,6 +87,11 @@ UNREAD: dict[str, str] = {
     Subject.FINDING: N_("The alert or incident can't be read."),
     Subject.RUN: N_("The run that waits can't be read."),
     Subject.PLAYBOOK_RUN: N_("The playbook run that waits can't be read."),
+}
+# What a card does not speak of, and a rule may ask about.
+UNREAD_AROUND: dict[str, str] = UNREAD | {
+    Subject.RESOURCE: N_("An affected resource can't be read."),
+    Subject.WORKFLOW: N_("The workflow can't be read."),
 }
 
 
@@ -100,12 +113,15 @@ def card_lines(catalogue: Catalogue, evidence: Evidence | None) -> list[str]:
 
 
 def unread_lines(catalogue: Catalogue, evidence: Evidence | None) -> list[str]:
-    """Say what can't be read around an object, why, and what an operator can do about it."""
-    return [
-        f"⚠️ {catalogue.gettext(UNREAD[unread.subject])} {_reason(catalogue, unread)}"
-        for unread in (evidence.unread if evidence else ())
-        if unread.subject in UNREAD
-    ]
+    """Say what can't be read around an object, why, and whether it is tried again."""
+    lines = []
+    for unread in evidence.unread if evidence else ():
+        if unread.subject in UNREAD:
+            sentences = [unread_sentence(catalogue, unread)]
+            if unread.status not in FINAL_ANSWERS and unread.code != NOT_ASKED:
+                sentences.append(catalogue.gettext("It is tried again."))
+            lines.append(f"⚠️ {' '.join(sentences)}")
+    return lines
 
 
 def row_facts(catalogue: Catalogue, snapshot: Snapshot) -> list[str]:
@@ -332,8 +348,14 @@ def _reason(catalogue: Catalogue, unread: Unread) -> str:
         case 0 if unread.code == NOT_ASKED:
             return catalogue.gettext("SecMaster does not say which it is.")
         case 0:
-            return catalogue.gettext("SecMaster did not answer. It is tried again.")
+            return catalogue.gettext("SecMaster did not answer.")
         case _:
-            return catalogue.gettext(
-                "SecMaster answered HTTP {status}. It is tried again.", status=unread.status
-            )
+            return catalogue.gettext("SecMaster answered HTTP {status}.", status=unread.status)
+
+
+def unread_sentence(catalogue: Catalogue, unread: Unread) -> str:
+    """Say what could not be read around an object, why, and what an operator can do about it."""
+    sentence = UNREAD_AROUND.get(unread.subject)
+    if sentence is None:
+        return catalogue.gettext("The alert or incident has not been read yet.")
+    return f"{catalogue.gettext(sentence)} {_reason(catalogue, unread)}"

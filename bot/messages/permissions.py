@@ -17,6 +17,7 @@ from bot.domain.snapshots import Snapshot
 from bot.messages.approvals import already_approved, counted_twice, tally
 from bot.messages.blocks import Message, new_message, section, text_message
 from bot.messages.catalogue import N_, Catalogue
+from bot.messages.evidence import unread_sentence
 from bot.messages.labels import labels
 from bot.messages.stages import not_your_turn, order_sentences, turn_sentences
 from bot.messages.text import (
@@ -50,6 +51,10 @@ REFUSAL_TEXTS = {
         "in SecMaster (rule {rule})."
     ),
     RefusalReason.UNREAD: N_("Can't reach SecMaster, so permissions can't be checked. Try again."),
+    RefusalReason.EVIDENCE_UNREAD: N_(
+        "The rule checks the alert or incident behind this, and not all of it could be read "
+        "(rule {rule})."
+    ),
     RefusalReason.UNSTATED: N_(
         "The rule needs data SecMaster did not return; decide in the console (rule {rule})."
     ),
@@ -102,7 +107,8 @@ def explain_decision(catalogue: Catalogue, decision: Decision) -> str:
             who=catalogue.one_of(decision.roles) or catalogue.gettext("nobody"),
             letters=name_letters(catalogue, decision.letters),
         )
-        return f"{catalogue.gettext('Refused.')} {reason}"
+        parts = [catalogue.gettext("Refused."), unread_text(catalogue, decision), reason]
+        return " ".join(filter(None, parts))
     allowed = catalogue.gettext("Allowed (rule {rule}).", rule=rule_number(decision.rule))
     terms = _allowed_terms(catalogue, decision, is_markup=False)
     if decision.break_glass:
@@ -110,6 +116,11 @@ def explain_decision(catalogue: Catalogue, decision: Decision) -> str:
     if decision.delegator:
         terms.append(catalogue.gettext("On behalf of {person}.", person=decision.delegator))
     return " ".join([allowed, *terms])
+
+
+def unread_text(catalogue: Catalogue, refused: Refused) -> str:
+    """Say what could not be read around an object, where that is why; else ""."""
+    return unread_sentence(catalogue, refused.unread) if refused.unread else ""
 
 
 def _allowed_terms(catalogue: Catalogue, allowed: Allowed, *, is_markup: bool = True) -> list[str]:
@@ -208,12 +219,13 @@ def why(
 def _decision_text(catalogue: Catalogue, decision: Decision, roles: Mapping[str, Role]) -> str:
     """Say to a person what the policy decides, with who has the roles that may, as markup."""
     if isinstance(decision, Refused):
-        return catalogue.gettext(
+        reason = catalogue.gettext(
             PERSONAL_REFUSALS.get(decision.reason, REFUSAL_TEXTS[decision.reason]),
             rule=inline(rule_number(decision.rule), 60),
             who=role_members(catalogue, decision.roles, roles),
             letters=inline(name_letters(catalogue, decision.letters)),
         )
+        return " ".join(filter(None, [unread_text(catalogue, decision), reason]))
     return catalogue.gettext(
         "Allowed by rule {rule}: {who}.",
         who=role_members(catalogue, decision.roles, roles),

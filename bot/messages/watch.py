@@ -43,6 +43,18 @@ SNOOZE_FORM = "snooze"  # its callback id
 SNOOZE_LENGTH, SNOOZE_SCOPE = "length", "scope"  # its inputs
 FOR_ALL, FOR_ME = "all", "me"
 
+MATCH_TEXTS: dict[RouteMatch, str] = {
+    RouteMatch.MATCHES: N_("It matches."),
+    RouteMatch.UNCLEAR: N_("It may match: letters of the name look like others."),
+    RouteMatch.UNREAD: N_("What it asks about the alert or incident can't be read."),
+    RouteMatch.REMAINING: N_(
+        "What it asks about the alert or incident can't be read, and no other route matches."
+    ),
+    RouteMatch.PASSED: N_("Not checked: an earlier route matched."),
+    RouteMatch.KIND: N_("Not for objects of this kind."),
+    RouteMatch.STATUS: N_("Not for this status."),
+}
+
 
 def status(  # noqa: PLR0913, PLR0917 - a line for each
     catalogue: Catalogue,
@@ -172,10 +184,7 @@ def _route_text(catalogue: Catalogue, route: Route) -> str:
     else:
         sentences = [catalogue.gettext("Failed runs → {place}.", place=place)]
     if conditions := route.when.model_dump(exclude_defaults=True):
-        limits = []
-        for key, value in conditions.items():
-            values = value if isinstance(value, list | tuple) else [value]
-            limits.append(code(f"{key} = {' | '.join(map(str, values))}"))
+        limits = [_condition_text(key, value) for key, value in conditions.items()]
         text = catalogue.gettext("Only where {conditions}.", conditions=catalogue.all_of(limits))
         sentences.append(text)
     if quiet := route.quiet:
@@ -203,6 +212,13 @@ def _route_text(catalogue: Catalogue, route: Route) -> str:
     if route.continues:
         sentences.append(catalogue.gettext("Later routes apply too."))
     return " ".join(sentences)
+
+
+def _condition_text(key: str, value: object) -> str:
+    """Return a condition of a route as the file has it, on one line."""
+    values = value if isinstance(value, list | tuple) else [value]
+    texts = [str(each).lower() if isinstance(each, bool) else str(each) for each in values]
+    return code(f"{key} = {' | '.join(texts)}")
 
 
 def _grouping_text(catalogue: Catalogue, route: Route) -> str:
@@ -263,28 +279,10 @@ def route_test(
 
 
 def _match_text(catalogue: Catalogue, match: RouteMatch) -> str:
-    match match:
-        case RouteMatch.MATCHES:
-            return catalogue.gettext("It matches.")
-        case RouteMatch.UNCLEAR:
-            return catalogue.gettext("It may match: letters of the name look like others.")
-        case RouteMatch.PASSED:
-            return catalogue.gettext("Not checked: an earlier route matched.")
-        case RouteMatch.KIND:
-            return catalogue.gettext("Not for objects of this kind.")
-        case RouteMatch.STATUS:
-            return catalogue.gettext("Not for this status.")
-        case (
-            RouteMatch.WORKSPACE
-            | RouteMatch.BUSINESS_TYPE
-            | RouteMatch.NAME
-            | RouteMatch.RELATED_OBJECT
-            | RouteMatch.WORKFLOW
-            | RouteMatch.PLAYBOOK
-        ):
-            return catalogue.gettext("{key} doesn't match.", key=code(match))
-        case _:
-            assert_never(match)
+    """Say how a route fits an object; the other answers are the key of ``when`` that does not."""
+    if match in MATCH_TEXTS:
+        return catalogue.gettext(MATCH_TEXTS[match])
+    return catalogue.gettext("{key} doesn't match.", key=code(match))
 
 
 def subscribed(catalogue: Catalogue, actor: str) -> Message:

@@ -434,6 +434,8 @@ async def read_call(services: Services, ref: Ref, request_id: str) -> Call | Non
     except (SecMasterError, TimeoutError):
         fingerprint = origin.request.approvals[-1].decision_fingerprint
         snapshot = await asyncio.to_thread(store.snapshots.get, ref, fingerprint)
+    else:  # what rules may ask about, and what was approved
+        snapshot = (await asyncio.to_thread(store.evidence.attach, {ref: snapshot}))[ref]
     if snapshot is None or snapshot.status not in action.allowed_statuses:
         return None
     config, request = services.policy.current, origin.request.counted_for(snapshot)

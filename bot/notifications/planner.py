@@ -18,7 +18,7 @@ from bot.notifications.grouping import card_group
 from bot.notifications.kinds import KINDS
 from bot.notifications.notification import RoutedNotification, ScheduledNotification
 from bot.policy.channels import named_channels
-from bot.policy.routes import Route, matching_routes
+from bot.policy.routes import Route, awaits_evidence, matching_routes
 from bot.secmaster import Task
 from bot.services import Services
 
@@ -31,6 +31,12 @@ def routes_of(services: Services, ref: Ref, snapshot: Snapshot) -> tuple[Route, 
     """Return the routes that an object goes to, in the policy's order."""
     workspaces = services.workspaces.all_names(ref.workspace)
     return matching_routes(services.policy.current.routes, snapshot, workspaces)
+
+
+def is_routable(services: Services, ref: Ref, snapshot: Snapshot) -> bool:
+    """Return whether where an object goes depends on nothing that is still to be read around it."""
+    workspaces = services.workspaces.all_names(ref.workspace)
+    return not awaits_evidence(services.policy.current.routes, snapshot, workspaces)
 
 
 # What is new.
@@ -48,8 +54,18 @@ def card_entries(
     services: Services, ref: Ref, snapshot: Snapshot, now: datetime, subscriptions: Sequence[str]
 ) -> list[OutboxEntry]:
     """Return the cards of a new object: by its routes, and for the subscribed channels."""
+    return [
+        *routed_cards(ref, snapshot, now, routes_of(services, ref, snapshot)),
+        *subscribed_cards(ref, snapshot, now, subscriptions),
+    ]
+
+
+def routed_cards(
+    ref: Ref, snapshot: Snapshot, now: datetime, routes: Sequence[Route]
+) -> list[OutboxEntry]:
+    """Return the cards of an object on these routes: each place gets one, however often planned."""
     entries = []
-    for route in routes_of(services, ref, snapshot):
+    for route in routes:
         notification = CardNotification(
             ref=ref,
             mentions=route.mention,
@@ -58,7 +74,14 @@ def card_entries(
             group_window=route.group_window,
         )
         entries.append(routed_entry(f"card:{ref}", route, notification, snapshot, now))
-    entries += [
+    return entries
+
+
+def subscribed_cards(
+    ref: Ref, snapshot: Snapshot, now: datetime, subscriptions: Sequence[str]
+) -> list[OutboxEntry]:
+    """Return the cards of a new object for the subscribed channels."""
+    return [
         OutboxEntry(
             dedupe_key=f"card:{ref}:{channel}",
             destination=Destination.parse(channel),
@@ -67,7 +90,6 @@ def card_entries(
         )
         for channel in subscriptions
     ]
-    return entries
 
 
 def routed_entry(

@@ -7,7 +7,7 @@ from here, so that all of them speak of one reading.
 import asyncio
 
 from bot.domain.actions import Action
-from bot.domain.evidence import OBJECT_TTL
+from bot.domain.evidence import OBJECT_TTL, may_pass
 from bot.domain.objects import Ref
 from bot.domain.snapshots import Snapshot, without_evidence
 from bot.policy.rules import asks_evidence
@@ -70,6 +70,12 @@ async def attach_for_decision(
     if asks_evidence(services.policy.current.rules, action):
         return await attach_fresh(services, ref, snapshot)
     return await attach_stored(services, ref, snapshot)
+
+
+def is_all_read(snapshot: Snapshot) -> bool:
+    """Return whether nothing around an object may be read yet that could not be read before."""
+    evidence = snapshot.evidence
+    return evidence is not None and not any(map(may_pass, evidence.unread))
 
 
 def is_recent(services: Services, snapshot: Snapshot) -> bool:

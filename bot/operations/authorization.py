@@ -21,9 +21,9 @@ from bot.domain.slack import Actor, Requester
 from bot.domain.snapshots import Snapshot, StoredSnapshot, stored
 from bot.domain.tracking import failure_group
 from bot.domain.watch_status import FailedAnswer
+from bot.messages import denials
 from bot.messages.blocks import Viewer
-from bot.messages.denials import PASSING_REASONS
-from bot.operations.around import attach_recent, attach_stored
+from bot.operations.around import attach_recent, attach_stored, is_all_read
 from bot.policy.config import Config
 from bot.policy.decide import (
     Allowed,
@@ -74,7 +74,7 @@ class NotAllowed(Exception):
     @property
     def may_pass(self) -> bool:
         """Whether the same may be allowed in a moment: Slack or SecMaster could not be asked."""
-        return self.is_unread or self.refused.reason in PASSING_REASONS
+        return self.is_unread or denials.may_pass(self.refused)
 
     @property
     def is_unread(self) -> bool:
@@ -237,7 +237,8 @@ async def _decided_object(
     stored_snapshot = services.store.snapshots.get
     snapshot = await asyncio.to_thread(stored_snapshot, ref, decision_fingerprint)
     asks = asks_evidence(config.rules, action)
-    if snapshot is not None and (snapshot.evidence or not asks):
+    # What a card could not show is tried again: else the button would be of no use until it can.
+    if snapshot is not None and (not asks or is_all_read(snapshot)):
         return snapshot
     async with asyncio.timeout(services.timeouts.before_ack):
         snapshot = snapshot or await services.workspaces.read(ref)

@@ -7,9 +7,11 @@ from bot import messages
 from bot.domain import snapshots
 from bot.domain.actions import BY_NAME, CHANGEABLE_STATUSES
 from bot.domain.approvals import ApprovalRequest
+from bot.domain.cards import ButtonValue
 from bot.domain.operations import Operation, OperationState, Outcome, StandingOperation
 from bot.domain.reasons import OutcomeReason
 from bot.messages import Message
+from bot.messages.private_cards import AskedCommand, with_try_again
 from bot.operations.authorization import may_override
 from bot.operations.step_results import StepResult, WriteKind
 from bot.operations.steps import is_last_attempt, posted_since
@@ -69,6 +71,17 @@ async def outcome(
         message = messages.denials.not_allowed(
             services.catalogue, action, operation.ref, refused, roles
         )
+        # It goes to the one who asked, who need not say their own words again.
+        if messages.denials.may_pass(refused) and not operation.file:
+            fingerprint = operation.decision_fingerprint
+            command = AskedCommand(
+                action=action.name,
+                button=str(ButtonValue(ref=operation.ref, decision_fingerprint=fingerprint)),
+                reason=operation.reason,
+                params=operation.params,
+                break_glass=operation.break_glass,
+            )
+            message = with_try_again(services.catalogue, message, command)
     elif operation.batch_ts:
         return  # its row in the batch tells it
     else:

@@ -20,13 +20,15 @@ from pydantic import (
 )
 
 from bot.domain.actions import BY_NAME, Action
+from bot.domain.evidence import Subject
 from bot.domain.reasons import RefusalReason
 from bot.policy.config import Config, parse_toml
 from bot.policy.decide import Allowed, Decision, Refused, needs_snapshot
+from bot.policy.evidence import AssetLevel
 from bot.policy.ids import UsergroupId, UserId
 from bot.policy.problems import NO_SUCH_FILE, problems_of, unreadable
 from bot.policy.rules import READS, Approvals, Read, Section, written
-from bot.secmaster import Instance, Task
+from bot.secmaster import Evidence, Finding, Instance, Task
 from bot.secmaster.values import moment
 
 # The refusals that a case can expect: there is no Slack or SecMaster here that could fail.
@@ -42,6 +44,7 @@ Reason = Literal[
     RefusalReason.DENIED_UNREAD,
     RefusalReason.UNMAPPED,
     RefusalReason.UNSTATED,
+    RefusalReason.EVIDENCE_UNREAD,
     RefusalReason.LOOKALIKE,
 ]
 ONE = {"task": "a task", "instance": "an instance"}
@@ -84,6 +87,60 @@ class Person(Section):
     borrows: tuple[UserId, ...] = ()
 
 
+class AssetFacts(Section):
+    """The facts about an asset of an alert or incident that the policy reads."""
+
+    name: str = ""
+    type: str = ""
+    level: AssetLevel | None = None
+    ep_name: str = ""
+
+
+class EvidenceFacts(Section):
+    """The facts around a task or an instance that the policy reads; ``unread`` is what can't be.
+
+    Without an ``evidence`` table nothing of it was read.
+    """
+
+    severity: str = ""
+    verification_state: str = ""
+    simulation: bool | None = Field(None, strict=True)
+    product_name: str = ""
+    company_name: str = ""
+    category: str = ""
+    type: str = ""
+    assets: tuple[AssetFacts, ...] = ()
+    aop_type: str = ""
+    unread: tuple[Subject, ...] = ()
+
+    def read(self) -> Evidence:
+        """Return the evidence that has these facts."""
+        about_finding = self.model_dump(exclude={"aop_type", "unread"}, exclude_defaults=True)
+        ids = [str(number) for number in range(1, len(self.assets) + 1)]
+        levels = list(AssetLevel)
+        finding = Finding(
+            severity=self.severity,
+            verification_state=self.verification_state,
+            simulation="" if self.simulation is None else str(self.simulation).lower(),
+            data_source={"product_name": self.product_name, "company_name": self.company_name},
+            category={"category": self.category, "type": self.type},
+            resources=[
+                {"id": id_, **asset.model_dump(exclude={"level"})}
+                for id_, asset in zip(ids, self.assets, strict=True)
+            ],
+        )
+        return Evidence(
+            finding=finding if about_finding else None,
+            other_resources=[
+                {"id": id_, "level": str(levels.index(asset.level))}
+                for id_, asset in zip(ids, self.assets, strict=True)
+                if asset.level
+            ],
+            workflow={"aop_type": self.aop_type} if self.aop_type else None,
+            unread=[{"subject": subject} for subject in self.unread],
+        )
+
+
 class TaskFacts(Section):
     """The facts about a task that the policy reads, by SecMaster's names."""
 
@@ -93,10 +150,12 @@ class TaskFacts(Section):
     creator_id: str = ""
     creator_name: str = ""
     due_date: Time | None = None
+    evidence: EvidenceFacts | None = None
 
     def read(self) -> Task:
         """Return the task that has these facts."""
-        return Task.model_validate(self.model_dump())
+        evidence = self.evidence.read() if self.evidence else None
+        return Task(**self.model_dump(exclude={"evidence"}), evidence=evidence)
 
 
 class WorkflowFacts(Section):
@@ -110,10 +169,12 @@ class InstanceFacts(Section):
 
     name: str = ""
     workflow: WorkflowFacts = WorkflowFacts()
+    evidence: EvidenceFacts | None = None
 
     def read(self) -> Instance:
         """Return the instance that has these facts."""
-        return Instance.model_validate(self.model_dump())
+        evidence = self.evidence.read() if self.evidence else None
+        return Instance(**self.model_dump(exclude={"evidence"}), evidence=evidence)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from pydantic import (
 from bot.domain.actions import Action
 from bot.domain.objects import ObjectKind, visible
 from bot.domain.operations import AttributionRule
+from bot.policy.evidence import RESOURCE_KEYS
 from bot.policy.ids import ChannelId, UsergroupId, UserId
 from bot.policy.patterns import normalize
 from bot.policy.problems import (
@@ -38,7 +39,17 @@ from bot.policy.problems import (
     unreadable,
 )
 from bot.policy.routes import Brake, DigestSchedule, Route, check_consistency, distinct
-from bot.policy.rules import READS, Duration, Read, Role, Rule, Section, covers, non_empty
+from bot.policy.rules import (
+    READS,
+    Conditions,
+    Duration,
+    Read,
+    Role,
+    Rule,
+    Section,
+    covers,
+    non_empty,
+)
 
 
 class ConfigError(Exception):
@@ -246,6 +257,20 @@ class Config(Section):
             read.kind for read in READS if not any(covers(rule, read) for rule in self.rules)
         )
 
+    def asks_each_resource(self, kind: ObjectKind) -> bool:
+        """Return whether a rule or a route asks about each resource of a finding."""
+        conditions: list[Conditions] = [
+            rule.when
+            for rule in self.rules
+            if any(action.kind == kind for action in rule.covered_actions)
+        ]
+        conditions += [
+            route.when
+            for route in self.routes
+            if (route.tasks if kind == "task" else route.instances)
+        ]
+        return any(not RESOURCE_KEYS.isdisjoint(each.object_keys) for each in conditions)
+
     def roles_about(self, *actions: Action | Read) -> dict[str, Role]:
         """Return the roles that any rule about one of these actions names, denying or allowing."""
         rules = [rule for rule in self.rules if any(covers(rule, action) for action in actions)]
@@ -280,6 +305,10 @@ class PolicyHolder:
         self.number = 0
         self.unused_file = ""
         self._path = path
+
+    def asks_each_resource(self, kind: ObjectKind) -> bool:
+        """Return whether the policy in force asks about each resource of a finding."""
+        return self.current.asks_each_resource(kind)
 
     def read(self) -> Config:
         """Return what the file says now, which is not in force by that; raises ConfigError."""

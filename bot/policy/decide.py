@@ -16,6 +16,7 @@ from bot.domain.reasons import RefusalReason
 from bot.domain.snapshots import Snapshot
 from bot.domain.stages import ONE, Stages, one_stage, stage_at, total
 from bot.policy.config import Identities
+from bot.policy.evidence import EVIDENCE_KEYS, unread_fact
 from bot.policy.patterns import lookalikes, normalize
 from bot.policy.rules import (
     ConfirmRule,
@@ -24,12 +25,13 @@ from bot.policy.rules import (
     ReasonRule,
     Rule,
     RuleConditions,
+    apart,
     covers,
+    facts_for,
     matches,
     numbered,
-    stated_values,
 )
-from bot.secmaster import Task
+from bot.secmaster import Task, Unread
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,13 +141,15 @@ class Allowed:
 class Refused:
     """The action is refused: why, by which rule, and which roles could take it.
 
-    ``letters`` of the object's names look like others, where that is why.
+    ``letters`` of the object's names look like others, or ``unread`` could not be read around it,
+    where that is why.
     """
 
     reason: RefusalReason
     rule: str = ""
     roles: tuple[str, ...] = field(default=())
     letters: str = ""
+    unread: Unread | None = None
 
 
 Decision = Allowed | Refused
@@ -283,6 +287,72 @@ def _decide(
     *,
     break_glass: bool,
 ) -> Decision:
+    """Decide about each asset of the object by itself: all must be allowed, on the strictest terms.
+
+    The emergency override is for those that ask for several people; the others are decided as usual
+    beside them.
+    """
+    contexts = contexts_apart(rules, action, context)
+    decisions = [
+        _decide_one(rules, principal, action, each, break_glass=break_glass) for each in contexts
+    ]
+    if any(isinstance(each, Allowed) and each.break_glass for each in decisions):
+        for number, decision in enumerate(decisions):
+            if isinstance(decision, Refused) and decision.reason is RefusalReason.NO_BREAK_GLASS:
+                usual = _decide_one(rules, principal, action, contexts[number], break_glass=False)
+                asks_several = isinstance(usual, Allowed) and usual.approvals > 1
+                decisions[number] = decision if asks_several else usual
+    refusals = [each for each in decisions if isinstance(each, Refused)]
+    if refusals:
+        # What nobody gets past says most; that one asset has nothing to override says least.
+        return min(
+            refusals,
+            key=lambda each: (
+                each.reason is RefusalReason.NO_BREAK_GLASS,
+                each.reason in DELEGABLE,
+            ),
+        )
+    return _strictest([each for each in decisions if isinstance(each, Allowed)])
+
+
+def contexts_apart(
+    rules: Sequence[Rule], action: Action | Read, context: PolicyContext
+) -> list[PolicyContext]:
+    """Return the contexts that an action is decided in: one for each asset, where a rule asks."""
+    if context.snapshot is None:
+        return [context]
+    conditions = [rule.when for rule in rules if covers(rule, action)]
+    return [replace(context, snapshot=each) for each in apart(conditions, context.snapshot)]
+
+
+def _strictest(decisions: Sequence[Allowed]) -> Allowed:
+    """Return what is asked of whoever needs all of these: of each term the strictest."""
+    first, *others = sorted(
+        decisions,
+        key=lambda each: (each.approvals, bool(each.confirm), each.reason is ReasonRule.REQUIRED),
+        reverse=True,
+    )
+    if not others:
+        return first
+    shared = [each for each in decisions if each.approvals > 1]
+    return replace(
+        first,
+        reason=min((each.reason for each in decisions), key=list(ReasonRule).index),
+        confirm=max(each.confirm for each in decisions),
+        expires=min((each.expires for each in shared), default=first.expires),
+        break_glass_allowed=bool(shared) and all(each.break_glass_allowed for each in shared),
+        break_glass=any(each.break_glass for each in decisions),
+    )
+
+
+def _decide_one(
+    rules: Sequence[Rule],
+    principal: Principal,
+    action: Action | Read,
+    context: PolicyContext,
+    *,
+    break_glass: bool,
+) -> Decision:
     """Decide by the first rule that covers the action and whose conditions hold.
 
     A deny holds unless it certainly does not; any other rule refuses where that can't be told.
@@ -297,13 +367,14 @@ def _decide(
         if rule.effect is Effect.DENY:
             if is_for(rule, principal) and False not in answers:
                 reason = RefusalReason.DENIED if unmet is None else RefusalReason.DENIED_UNREAD
-                return Refused(reason, title)
+                return Refused(reason, title, unread=_unread_fact(rule.when, context.snapshot))
         elif unmet is None:
             return _decide_by(rule, title, principal, context.snapshot, break_glass=break_glass)
         elif isinstance(unmet, RefusalReason):
             unclear = unmet is RefusalReason.LOOKALIKE
             letters = _unclear_letters(rule.when, context.snapshot) if unclear else ""
-            return Refused(unmet, title, letters=letters)
+            unread = _unread_fact(rule.when, context.snapshot)
+            return Refused(unmet, title, letters=letters, unread=unread)
     return Refused(RefusalReason.NO_RULE)
 
 
@@ -351,25 +422,40 @@ def condition_answers(
     if snapshot is None:
         yield RefusalReason.UNREAD
         return
-    facts, keys = stated_values(snapshot), conditions.object_keys
+    facts, keys = facts_for(conditions, snapshot), conditions.object_keys
     yield facts.keys() >= set(keys)
-    if not all(facts.get(key) for key in keys):
+    texts = {key: fact for key in keys if isinstance(fact := facts.get(key, ""), str)}
+    unstated = [key for key, text in texts.items() if not text]
+    if not set(EVIDENCE_KEYS).issuperset(unstated):
         yield RefusalReason.UNSTATED
     due = snapshot.due_date if isinstance(snapshot, Task) else None
     overdue = due is not None and due < context.now
     yield conditions.overdue in {None, overdue}
-    fits = [matches(conditions, key, facts[key]) for key in keys if facts.get(key)]
+    fits = [matches(conditions, key, text) for key, text in texts.items() if text]
     yield False not in fits
     if None in fits:
         yield RefusalReason.LOOKALIKE
+    # What could not be read matters only where nothing else says that the rule is about others.
+    if unread_fact(facts, keys):
+        yield RefusalReason.EVIDENCE_UNREAD
+    elif unstated:
+        yield RefusalReason.UNSTATED
 
 
 def _unclear_letters(conditions: RuleConditions, snapshot: Snapshot | None) -> str:
     """Return the letters for which it can't be told whether these conditions hold."""
-    facts = stated_values(snapshot) if snapshot else {}
-    values = ((key, facts[key]) for key in conditions.object_keys if key in facts)
-    unclear = (value for key, value in values if matches(conditions, key, value) is None)
+    facts = facts_for(conditions, snapshot) if snapshot else {}
+    values = ((key, facts.get(key)) for key in conditions.object_keys)
+    texts = ((key, value) for key, value in values if isinstance(value, str))
+    unclear = (text for key, text in texts if matches(conditions, key, text) is None)
     return "".join(dict.fromkeys("".join(map(lookalikes, unclear))))
+
+
+def _unread_fact(conditions: RuleConditions, snapshot: Snapshot | None) -> Unread | None:
+    """Return why something that these conditions ask for could not be read; None where all was."""
+    if snapshot is None:
+        return None
+    return unread_fact(facts_for(conditions, snapshot), conditions.object_keys)
 
 
 def _decide_by(

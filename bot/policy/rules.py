@@ -28,10 +28,18 @@ from bot.domain.objects import OBJECT_KINDS, ObjectKind
 from bot.domain.snapshots import Snapshot
 from bot.domain.stages import Stage, Stages, one_stage, total
 from bot.policy import patterns
+from bot.policy.evidence import (
+    ASSET_KEYS,
+    EVIDENCE_KEYS,
+    AssetLevel,
+    Fact,
+    evidence_facts,
+    per_asset,
+)
 from bot.policy.ids import UsergroupId, UserId
 from bot.policy.patterns import normalize
 from bot.policy.problems import A_LIST, A_NUMBER, ENTRY_NAME, suggestion
-from bot.secmaster import BusinessType, Task
+from bot.secmaster import AopType, BusinessType, Severity, Task, Verification
 
 T = TypeVar("T")
 
@@ -45,9 +53,9 @@ MIXED_UNITS = 2  # from so many units on a duration is none of the policy's
 TERMS = ("reason", "approvals", "expires", "call", "creator_allowed", "confirm", "break_glass")
 
 # Conditions on the object itself, in the order in which they are checked.
-OBJECT_KEYS = ("business_type", "name", "related_object", "workflow", "playbook")
-# Those of the conditions that only what stands around the object can answer: see `asks_evidence`.
-EVIDENCE_KEYS: tuple[str, ...] = ()
+OBJECT_KEYS = ("business_type", "name", "related_object", "workflow", "playbook", *EVIDENCE_KEYS)
+# Conditions that list exact values; those that are neither these nor `drill` are patterns.
+LISTED_KEYS = ("business_type", "severity", "verification", "asset_level", "workflow_kind")
 
 # What a rule about reading may say: nothing is asked of somebody who only looks.
 READ_RULE_KEYS = frozenset({"name", "effect", "actions", "roles", "when"})
@@ -225,16 +233,26 @@ class Conditions(Section):
     name: Pattern = Field("", min_length=1)
     related_object: Pattern = Field("", min_length=1)
     workspace: Names = ()
+    severity: Annotated[tuple[Severity, ...], AfterValidator(non_empty)] = ()
+    verification: Annotated[tuple[Verification, ...], AfterValidator(non_empty)] = ()
+    drill: bool | None = Field(None, strict=True)
+    source: Pattern = Field("", min_length=1)
+    category: Pattern = Field("", min_length=1)
+    asset: Pattern = Field("", min_length=1)
+    asset_type: Pattern = Field("", min_length=1)
+    asset_level: Annotated[tuple[AssetLevel, ...], AfterValidator(non_empty)] = ()
+    enterprise_project: Pattern = Field("", min_length=1)
+    workflow_kind: Annotated[tuple[AopType, ...], AfterValidator(non_empty)] = ()
 
     @property
     def object_keys(self) -> tuple[str, ...]:
-        """The keys that are set and that only the object can answer."""
-        return tuple(key for key in OBJECT_KEYS if getattr(self, key, ()))
+        """The keys that are set and that only the object, or what stands around it, can answer."""
+        return tuple(key for key in OBJECT_KEYS if getattr(self, key, None) not in (None, "", ()))
 
     @property
     def needs_snapshot(self) -> bool:
         """Whether the object must be read to answer them."""
-        return bool(self.object_keys) or self.needs_evidence
+        return bool(self.object_keys)
 
     def includes_workspace(self, workspaces: frozenset[str]) -> bool:
         """Whether the workspace with these names is one of those set; True if none is set."""
@@ -243,7 +261,12 @@ class Conditions(Section):
     @property
     def needs_evidence(self) -> bool:
         """Whether what stands around the object must be read to answer them."""
-        return not self.model_fields_set.isdisjoint(EVIDENCE_KEYS)
+        return not set(self.object_keys).isdisjoint(EVIDENCE_KEYS)
+
+    @property
+    def needs_assets(self) -> bool:
+        """Whether they ask about the assets of a finding, of which there may be several."""
+        return not set(self.object_keys).isdisjoint(ASSET_KEYS)
 
     def __bool__(self) -> bool:
         return self.needs_snapshot or bool(self.workspace)
@@ -348,6 +371,10 @@ class Rule(Entry):
             fields[key].alias or key for key in self.model_fields_set - READ_RULE_KEYS
         ):
             raise ValueError(f"{', '.join(terms)}: nothing is asked of whoever only reads")
+        if around := [key for key in EVIDENCE_KEYS if key in self.when.object_keys]:
+            raise ValueError(
+                f"when: {', '.join(around)} is not said by a list, so it can't limit who reads"
+            )
         for read in reads:
             unlisted = [
                 key for key in UNLISTED_KEYS[read.kind] if key in self.when.model_fields_set
@@ -408,6 +435,25 @@ def numbered(kind: str, entries: Sequence[EntryT]) -> Iterator[tuple[str, EntryT
         yield f"{kind} {number}" + (f" ({entry.name})" if entry.name else ""), entry
 
 
+def facts_for(conditions: Conditions, snapshot: Snapshot) -> dict[str, Fact]:
+    """Return what is known of an object, by condition key, as far as conditions ask for it.
+
+    "" stands where SecMaster does not state it, and a key is missing where such an object never has
+    it. Of the assets of a finding they are those of the first.
+    """
+    around = evidence_facts(snapshot) if conditions.needs_evidence else {}
+    return stated_values(snapshot) | around
+
+
+def apart(conditions: Sequence[Conditions], snapshot: Snapshot) -> tuple[Snapshot, ...]:
+    """Return what an object is asked about as: once for each of its assets, where any is asked for.
+
+    Otherwise a task about a test host and a key host would be decided as one about a test host.
+    """
+    asks = any(each.needs_assets for each in conditions)
+    return tuple(per_asset(snapshot)) if asks else (snapshot,)
+
+
 def stated_values(snapshot: Snapshot) -> dict[str, str]:
     """Return what SecMaster states of an object, by condition key; "" where it does not state it.
 
@@ -436,6 +482,9 @@ def matches(conditions: Conditions, key: str, value: str) -> bool | None:
 
     None where that can't be told, for letters that look like others.
     """
-    if key == "business_type":
-        return value in conditions.business_type
-    return patterns.matches(getattr(conditions, key), value)
+    condition = getattr(conditions, key)
+    if key in LISTED_KEYS:
+        return value in condition
+    if key == "drill":
+        return value == str(condition).lower()
+    return patterns.matches(condition, value)

@@ -428,14 +428,16 @@ class Evidence(Shape):
     playbook it belongs to. ``upcoming`` are the names of the nodes after the approval, where the
     topology or the definition tells. Of a task that publishes a version ``workflow_version`` or
     ``playbook_version`` is the one that is submitted, ``workflow`` or ``playbook_definition`` what
-    it is a version of; without a version's taskflow, which may be long. ``unread`` says what could
-    not be read. It is ``decisive`` where a rule of the policy asks about it: then it belongs to
-    what is decided on.
+    it is a version of; without a version's taskflow, which may be long. ``resource`` is the
+    first of the finding's; the ``other_resources`` are read where a rule or a route asks for it.
+    ``unread`` says what could not be read. It is ``decisive`` where a rule of the policy asks about
+    it: then it is part of what is decided on.
     """
 
     read_at: Moment = None
     finding: Finding | None = None
     resource: Resource | None = None
+    other_resources: Annotated[tuple[Resource, ...], Objects] = ()
     run: Named = Named()
     run_status: Text = ""
     workflow_ref: WorkflowRef = WorkflowRef()
@@ -447,3 +449,8 @@ class Evidence(Shape):
     upcoming: Annotated[tuple[Text, ...], Rows] = ()
     unread: Annotated[tuple[Unread, ...], Objects] = ()
     decisive: Annotated[bool, BeforeValidator(lambda value: value is True)] = False
+
+    @property
+    def resources(self) -> tuple[Resource, ...]:
+        """The finding's resources that were read."""
+        return ((self.resource,) if self.resource else ()) + self.other_resources

@@ -14,7 +14,7 @@ from bot.domain import snapshots
 from bot.domain.actions import OPEN_STATUSES
 from bot.domain.endings import ran_out
 from bot.domain.notifications import OutboxEntry
-from bot.domain.objects import ObjectKind, Ref
+from bot.domain.objects import OBJECT_KINDS, ObjectKind, Ref
 from bot.domain.ordering import auto_approves, urgency
 from bot.domain.run_results import RunRef, run_of
 from bot.domain.snapshots import Snapshot
@@ -168,7 +168,7 @@ class TrackedObjects(Repository):
                 "open_since": at,
                 "settled_at": None if _is_open(listed.snapshot) else to_utc(at),
                 "next_check_at": to_utc(listed.next_check_at),
-                "planned_until": to_utc(at),
+                "planned_until": to_utc(at) if listed.routed else None,
                 "snoozed_until": None,
                 "snoozed_by": "",
                 **UNASSIGNED,
@@ -323,9 +323,20 @@ class TrackedObjects(Repository):
 
     def check_due(self, at: datetime, limit: int) -> list[TrackedObject]:
         """Return up to ``limit`` open objects whose next check is due, longest due first."""
-        due = tracked_objects.c.open & (tracked_objects.c.next_check_at <= to_utc(at))
+        due = (
+            tracked_objects.c.open
+            & (tracked_objects.c.next_check_at <= to_utc(at))
+            & tracked_objects.c.planned_until.is_not(None)
+        )
         query = TRACKED.where(due)
         return self._fetch(query.order_by(tracked_objects.c.next_check_at), limit)
+
+    def unrouted(self, workspace: str, limit: int) -> list[TrackedObject]:
+        """Return up to ``limit`` open objects that are still to be routed, open longest first."""
+        # By kind, as the index has it.
+        kinds = sa.or_(*(_open_of(workspace, kind) for kind in OBJECT_KINDS))
+        query = TRACKED.where(kinds & tracked_objects.c.planned_until.is_(None))
+        return self._fetch(query.order_by(tracked_objects.c.open_since), limit)
 
     def mark_checked(
         self,
@@ -354,7 +365,11 @@ class TrackedObjects(Repository):
         It asks for nothing from before.
         """
         update = sa.update(tracked_objects).where(tracked_objects.c.open)
-        times = {"next_check_at": to_utc(at), "planned_until": to_utc(at)}
+        planned_until = tracked_objects.c.planned_until
+        times = {
+            "next_check_at": to_utc(at),
+            "planned_until": sa.case((planned_until.is_not(None), to_utc(at)), else_=None),
+        }
         with self.engine.begin() as connection:
             connection.execute(update.values(**times))
 
@@ -490,7 +505,7 @@ def _tracked(row: Row) -> TrackedObject:
         snoozed_until=from_db_or_none(row.snoozed_until),
         snoozed_by=row.snoozed_by,
         next_check_at=from_db_or_none(row.next_check_at),
-        planned_until=from_db(row.planned_until),
+        planned_until=from_db_or_none(row.planned_until),
         assignment=_assignment(row),
         muted_until=from_db_or_none(row.muted_until),
     )

@@ -16,6 +16,7 @@ from bot.services import Services
 from bot.slack.cards import IncompleteCards
 from bot.slack.gateway import SlackFailed
 from bot.store import is_database_fault
+from bot.watch.routing import route_again
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +78,9 @@ async def complete(services: Services, cards: IncompleteCards) -> None:
     is_due = snapshot.evidence is None or snapshot.status in OPEN_STATUSES
     if is_due and not is_recent(services, snapshot):
         evidence = await services.evidence.read(ref.workspace, snapshot)
-        await asyncio.to_thread(store.evidence.save, ref, evidence, now)
+        saved = await asyncio.to_thread(store.evidence.save, ref, evidence, now)
+        snapshot = snapshot.model_copy(update={"evidence": saved.evidence})
+    await route_again(services, ref, snapshot)
     if cards.outdated:
         await services.cards.redraw_outdated(ref)
     else:

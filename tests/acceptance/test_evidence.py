@@ -187,19 +187,18 @@ ASKING = POLICY.replace(
     """[[rules]]
 actions = ["task.approve"]
 roles = ["approver"]
-when = { name = ".*" }
+when = { severity = ["Fatal", "High", "Low"] }
 
 [[rules]]""",
     1,
 )
 
 
+@postgres_in_full
 @pytest.mark.parametrize("rules", [ASKING], ids=["asking"])
 async def test_where_a_rule_asks_the_alert_is_read_anew_with_the_task_and_compared(
-    environment: BotEnvironment, monkeypatch: pytest.MonkeyPatch
+    environment: BotEnvironment,
 ) -> None:
-    # Any key of the conditions stands in for those that ask about an alert.
-    monkeypatch.setattr("bot.policy.rules.EVIDENCE_KEYS", ("name",))
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await environment.slack.until(lambda: "*Alert*" in shown(environment, ts))
     environment.secmaster.world.findings.change(seed.ALERT_WEB_SHELL, count=99)

@@ -59,6 +59,7 @@ async def open_services(
             clock,
             timeouts.evidence,
             lambda kind: asks_evidence(holder.current.rules, kind),
+            holder.asks_each_resource,
         )
         yield Services(
             catalogue=ENGLISH,

@@ -12,6 +12,8 @@ import httpx
 from bot.cli.doctor.results import CheckFailed, NotChecked, Result, failed, note, ok
 from bot.cli.doctor.subject import SECMASTER_UNREAD, Subject
 from bot.messages.secmaster_access import error_details
+from bot.policy.config import Config
+from bot.policy.evidence import ASSET_KEYS, FINDING_KEYS, RESOURCE_KEYS
 from bot.secmaster import (
     Forbidden,
     NotRouted,
@@ -66,7 +68,11 @@ async def check_rights(subject: Subject) -> list[Result]:
     await trial.use(SHOW_TASK, partial(client.show_task, task.id) if task else None)
     show_instance = partial(client.show_workflow_instance, instance.id) if instance else None
     await trial.use(SHOW_INSTANCE, show_instance)
-    notes = await asyncio.gather(*(_missed(*read) for read in reads_around(client).items()))
+    asked_for = rights_asked_for(await subject.policy_or_none())
+    reads = reads_around(client).items()
+    notes = await asyncio.gather(
+        *(_missed(right, call, is_asked_for=right in asked_for) for right, call in reads)
+    )
     written = [right.purpose for right in RIGHTS if right.access is Access.WRITE]
     results = trial.results or [ok("what there is can be listed and read")]
     if trial.untried:
@@ -96,16 +102,35 @@ def reads_around(client: SecMaster) -> dict[Right, Callable[[], Awaitable[object
     }
 
 
-async def _missed(right: Right, call: Callable[[], Awaitable[object]]) -> Result | None:
-    """Say what is lost where a right that the bot can do without can't be used."""
+def rights_asked_for(policy: Config) -> set[Right]:
+    """Return the rights without which rules of the policy refuse, as they ask for what is read."""
+    keys = {key for rule in policy.rules for key in rule.when.object_keys}
+    rights: set[Right] = set()
+    if not keys.isdisjoint({*FINDING_KEYS, *ASSET_KEYS}):
+        rights |= {SHOW_ALERT, SHOW_INCIDENT}
+    if not keys.isdisjoint(RESOURCE_KEYS):
+        rights.add(SHOW_RESOURCE)
+    if "workflow_kind" in keys:
+        rights.add(SHOW_WORKFLOW)
+    return rights
+
+
+async def _missed(
+    right: Right, call: Callable[[], Awaitable[object]], *, is_asked_for: bool
+) -> Result | None:
+    """Say what is lost where a right that the bot can do without can't be used.
+
+    It fails where a rule of the policy asks for what is read by it.
+    """
     try:
         await call()
-    except (Forbidden, NotRouted) as error:
-        return note(_missing(right, error))
-    except Refused:
-        return None  # by SecMaster itself, which found nothing: it was let in
     except SecMasterError as error:
-        return note(_missing(right, error))
+        if isinstance(error, Refused) and not isinstance(error, Forbidden | NotRouted):
+            return None  # by SecMaster itself, which found nothing: it was let in
+        missing = _missing(right, error)
+        if is_asked_for:
+            return failed(f"{missing}, and rules of the policy that ask for it refuse")
+        return note(missing)
     return None
 
 

@@ -150,6 +150,13 @@ async def test_reads_that_the_bot_can_do_without_are_tried_and_missing_ones_do_n
         "! rights: reading resources failed (500 ",
     ):
         assert line in result.stdout
+    # A rule that asks for what can't be read would refuse everybody.
+    policy = installed / "secmaster-bot.toml"
+    rule = '[[rules]]\nactions = ["task.approve"]\neffect = "deny"\nwhen.asset_level = ["key"]\n'
+    policy.write_text(f"{policy.read_text()}\n{rule}")
+    result = await run_beside("doctor", folder=installed, **environment)
+    assert result.exit_code == 1, result.output
+    assert result.stdout.count("and rules of the policy that ask for it refuse") == 3
     await secmaster.faults.clear()
     result = await run_beside("doctor", folder=installed, **environment)
     assert result.stdout.count("! rights: ") == 1

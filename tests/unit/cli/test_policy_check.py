@@ -1,12 +1,15 @@
 """What an operator reads, in CI, of what the bot would answer."""
 
 from datetime import UTC, datetime
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, example, given
 from hypothesis import strategies as st
+from rich.console import Console
 
+from bot.cli import policy_check
 from bot.cli.policy_check import rule_notes, unreachable
 from bot.policy import cases
 from bot.policy.cases import Cases, CasesError
@@ -752,3 +755,92 @@ def test_a_role_that_is_in_none_of_a_rules_stages_is_noted() -> None:
         "rule 1 names lead in none of its stages: whoever has that role alone can decline a "
         "request, and not approve"
     )
+
+
+AROUND = """
+[tasks.key]
+name = "Isolate"
+business_type = "WORKFLOWNODEAPPROVE"
+
+[tasks.key.evidence]
+severity = "Fatal"
+verification_state = "Unknown"
+simulation = false
+product_name = "HSS"
+company_name = "Huawei"
+category = "Malware"
+type = "Ransomware"
+aop_type = "HEMOSTASIS"
+assets = [
+    { name = "prod-1", type = "cloudservers", level = "key", ep_name = "payments" },
+    { name = "test-1", level = "test" },
+]
+
+[tasks.unread]
+name = "Isolate"
+business_type = "WORKFLOWNODEAPPROVE"
+evidence = { unread = ["alert"] }
+
+[tasks.nothing]
+name = "Isolate"
+business_type = "WORKFLOWNODEAPPROVE"
+
+[[cases]]
+user = "U0ALICE"
+action = "task.approve"
+task = "key"
+expect = "allowed"
+approvals = 2
+rule = "two"
+
+[[cases]]
+user = "U0ALICE"
+action = "task.approve"
+task = "unread"
+expect = "refused"
+why = "evidence-unread"
+
+[[cases]]
+user = "U0ALICE"
+action = "task.approve"
+task = "nothing"
+expect = "refused"
+why = "evidence-unread"
+"""
+ASKING = """
+[roles.approver]
+users = ["U0ALICE", "U0BOB"]
+
+[[rules]]
+name = "two"
+actions = ["task.approve"]
+roles = ["approver"]
+approvals = 2
+[rules.when]
+severity = ["Fatal"]
+verification = ["Unknown"]
+drill = false
+source = "HSS/Huawei"
+category = "Malware/Ransomware"
+asset = "prod"
+asset_type = "cloud"
+asset_level = ["key"]
+enterprise_project = "pay"
+workflow_kind = ["HEMOSTASIS"]
+
+[[rules]]
+actions = ["task.approve"]
+roles = ["approver"]
+"""
+
+
+def test_cases_say_what_stands_around_a_task(tmp_path: Path) -> None:
+    policy, facts = tmp_path / "policy.toml", tmp_path / "cases.toml"
+    policy.write_text(ASKING)
+    facts.write_text(AROUND)
+    output = StringIO()
+    assert policy_check.check(facts, policy, Console(file=output, width=200)), output.getvalue()
+    explained = StringIO()
+    question = {"user": "U0ALICE", "action": "task.approve", "task": "unread"}
+    assert not policy_check.explain(question, facts, policy, Console(file=explained, width=200))
+    assert "The alert can't be read. SecMaster did not answer." in explained.getvalue()

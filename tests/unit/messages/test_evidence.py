@@ -15,6 +15,7 @@ from bot.domain.batches import BatchQuery
 from bot.domain.objects import ListQuery, Ref
 from bot.domain.slack import SlackLocation
 from bot.domain.snapshots import ListPage, Snapshot
+from bot.domain.stages import one_stage
 from bot.domain.tracking import TrackedObject
 from bot.messages import (
     RenderContext,

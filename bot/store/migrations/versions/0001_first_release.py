@@ -107,7 +107,7 @@ def upgrade() -> None:
         sa.Column("settled_at", sa.DateTime(timezone=True), index=True),
         sa.Column("ending_unrecorded", sa.Boolean, nullable=False, index=True),
         sa.Column("next_check_at", sa.DateTime(timezone=True), index=True),
-        sa.Column("planned_until", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("planned_until", sa.DateTime(timezone=True)),
         sa.Column("snoozed_until", sa.DateTime(timezone=True)),
         sa.Column("snoozed_by", sa.String(32), nullable=False),
         sa.Column("assigned_until", sa.DateTime(timezone=True)),
