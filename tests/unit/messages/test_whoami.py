@@ -145,6 +145,6 @@ workflow_kind = ["HEMOSTASIS", "EASE"]
     )
     assert line == (
         "      • severity High or Fatal · verification True positive · not a drill · source "
-        "`HSS` · category `Malware` · asset `prod` · asset type `cloud` · enterprise project `pay` · "
-        "key asset · workflow kind `HEMOSTASIS` or `EASE`: yes"
+        "`HSS` · category `Malware` · asset `prod` · asset type `cloud` · enterprise project "
+        "`pay` · key asset · workflow kind `HEMOSTASIS` or `EASE`: yes"
     )
