@@ -35,6 +35,7 @@ KIND_WORDS: dict[str, ObjectKind] = {kind: kind for kind in OBJECT_KINDS}
 ACTION_WORDS = {
     **{action.verb: action.verb for action in TABLE},
     **{name: name for name, _is_done in OTHER_RECORDS},
+    "release": "unclaim",
     "unsnooze": "wake",  # as the audit has always called it
 }
 

@@ -126,7 +126,9 @@ async def list_options(
         query.kind, query.workspace, fresh=True, workflow_id=query.workflow_id
     )
     statuses = batch_statuses(query.kind)
-    rows = queries.search_open(app, reader, query, query.workspace, objects.rows)
+    now = app.services.clock.now()
+    assignments = await asyncio.to_thread(app.services.store.tracked.assignments, now)
+    rows = queries.search_open(app, reader, query, query.workspace, objects.rows, assignments)
     options = [row for row in rows if row.status in statuses][: batch_forms.MAX_OPTIONS]
     return options, len(rows) if objects.looked_through is None else None
 

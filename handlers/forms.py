@@ -10,12 +10,20 @@ from typing import Any
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.domain.actions import MAX_REASON, Action
-from bot.domain.approvals import ApprovalIntent, earlier_end
+from bot.domain.approvals import (
+    ApprovalIntent,
+    earlier_end,
+    missing_in_turn,
+    standing,
+    turn_of,
+)
 from bot.domain.objects import visible
 from bot.domain.slack import Actor, Requester, SlackLocation
 from bot.domain.snapshots import Snapshot
+from bot.domain.stages import stage_at
 from bot.messages import approvals, denials, modals, private_cards
 from bot.messages.blocks import Tally
+from bot.messages.stages import not_yet, stage_roles
 from bot.operations.authorization import Grant, authorize
 from bot.operations.reading import may_read
 from bot.policy.rules import ReasonRule
@@ -187,24 +195,30 @@ async def _warning(app: AppContext, request: ActionRequest, grant: Grant) -> str
     if request.break_glass:
         channel = grant.terms.break_glass_channel
         return f"🚨 {private_cards.override_warning(app.catalogue, channel)}"
+    tally = await _tally(app, request, grant)
+    if tally and tally.missing and not grant.allowed.may_fill(tally.turn):
+        stage = stage_at(tally.stages, tally.turn)
+        return f"ℹ️ {not_yet(app.catalogue, stage_roles(app.catalogue, stage), tally.missing)}"
     return await _silence_warning(app, request, grant)
 
 
 async def _tally(app: AppContext, request: ActionRequest, grant: Grant) -> Tally | None:
     """Count the approvals of an action that needs several; None where one is enough."""
-    needed = grant.terms.approvals
-    if needed == 1:
+    stages = grant.terms.stages
+    if grant.terms.approvals == 1:
         return None
     services, ref = app.services, request.ref
     pending = await asyncio.to_thread(
         services.store.claims.approval_requests, ref, services.clock.now()
     )
-    count = sum(
-        len(each.approvals_of(request.decision_fingerprint))
+    counted = [
+        approval
         for each in pending
-        if each.action == request.action.name
-    )
-    return Tally(count=count, needed=needed)
+        if each.action == request.action.name and len(each.stages) == len(stages)
+        for approval in standing(stages, each.approvals_of(request.decision_fingerprint))
+    ]
+    turn, missing = turn_of(stages, counted), missing_in_turn(stages, counted)
+    return Tally(count=len(counted), stages=stages, turn=turn, missing=missing)
 
 
 async def _silence_warning(app: AppContext, request: ActionRequest, grant: Grant) -> str:

@@ -18,7 +18,8 @@ from bot.domain.approvals import ApprovalRequest, OpenRequest
 from bot.domain.objects import OBJECT_KINDS, Ref
 from bot.domain.slack import Actor
 from bot.domain.snapshots import Snapshot
-from bot.domain.tracking import TrackedObject
+from bot.domain.stages import stage_at
+from bot.domain.tracking import Assignment, TrackedObject
 from bot.domain.watch_status import PollStatus
 from bot.messages import denials, modals
 from bot.messages import home as home_messages
@@ -272,18 +273,22 @@ class PersonalView:
     app: AppContext
     reader: Reader
     snoozes: Mapping[Ref, datetime]
+    assignments: Mapping[Ref, Assignment]
 
     @classmethod
     def load(cls, app: AppContext, reader: Reader) -> Self:
-        """Return what a person sees, with what they have snoozed for themselves."""
-        of, now = app.services.store.personal_snoozes.of, app.services.clock.now()
-        return cls(app, reader, of(reader.principal.id, now))
+        """Return what a person sees, with what they have snoozed, and who has claimed what."""
+        store, now = app.services.store, app.services.clock.now()
+        snoozes = store.personal_snoozes.of(reader.principal.id, now)
+        return cls(app, reader, snoozes, store.tracked.assignments(now))
 
     def row(self, tracked: TrackedObject, actions: Sequence[Action]) -> HomeRow:
         """Return an object with those of the actions that the person may take on it now."""
         context = self._render_context(tracked.ref, tracked.snapshot)
         allowed = self.allowed(tracked.ref, tracked.snapshot, actions)
-        return HomeRow(context, tracked.snapshot, allowed)
+        assignment = self.assignments.get(tracked.ref)
+        claimed_by_another = bool(assignment and assignment.assignee != self.reader.principal.id)
+        return HomeRow(context, tracked.snapshot, allowed, claimed_by_another)
 
     def _render_context(
         self, ref: Ref, snapshot: Snapshot, *requests: ApprovalRequest
@@ -294,19 +299,25 @@ class PersonalView:
         viewer = Viewer(
             reads_runs=self.reader.reads_all("instance"), snoozed_until=self.snoozes.get(ref)
         )
-        return replace(cards.render_context(ref), tallies=tallies, viewer=viewer)
+        return replace(
+            cards.render_context(ref),
+            tallies=tallies,
+            viewer=viewer,
+            assignment=self.assignments.get(ref),
+        )
 
     def allowed(
         self, ref: Ref, snapshot: Snapshot, actions: Sequence[Action]
     ) -> tuple[Action, ...]:
-        """Return those of the actions that an object has a button for, and the person may take."""
+        """Return those of the actions that an object has a button for, and the person may begin."""
         context = authorization.policy_context(self.app.services, ref, snapshot)
         rules, principal = self.reader.config.rules, self.reader.principal
         return tuple(
             action
             for action in actions
             if snapshot.status in action.button_statuses
-            and isinstance(decide(rules, principal, action, context), Allowed)
+            and isinstance(decision := decide(rules, principal, action, context), Allowed)
+            and decision.may_fill(0)  # nobody has approved yet: what waits for others is a request
         )
 
     def readable(self, objects: Sequence[TrackedObject]) -> list[TrackedObject]:
@@ -352,10 +363,10 @@ class PersonalView:
         )
 
     def approvers(self, rule: Rule | None, request: ApprovalRequest) -> tuple[str, ...]:
-        """Return the user groups and people of a rule's roles, without those who approved."""
+        """Return the user groups and people whose turn it is, without those who approved."""
         if rule is None:
             return ()
-        ids = members(self.reader.config.roles, rule.roles)
+        ids = members(self.reader.config.roles, stage_at(rule.stages, request.turn).roles)
         return tuple(id_ for id_ in ids if not request.has_approval_of(id_, id_))
 
 

@@ -1,7 +1,7 @@
 """Lists, cards, details, and what waits, for whoever may read it. Nothing changes SecMaster."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from bot.domain.objects import OBJECT_KINDS, ListQuery, ObjectKind, Ref
 from bot.domain.ordering import most_urgent_first
 from bot.domain.slack import Actor, Requester
 from bot.domain.snapshots import ListPage, Snapshot
+from bot.domain.tracking import Assignment
 from bot.messages import PAGE, Message, denials, lists, modals, private_cards
 from bot.messages.catalogue import Catalogue
 from bot.messages.details import HISTORY
@@ -74,28 +75,44 @@ async def list_page(app: AppContext, reader: Reader, query: ListQuery) -> ListPa
         active = await reader.active_runs(workspace)
     objects = await reader.open_objects(query.kind, workspace)
     rows = {snapshot.id: snapshot for snapshot in (*objects.rows, *active)}
-    matching = search_open(app, reader, query, workspace, rows.values())
+    assignments = await asyncio.to_thread(app.services.store.tracked.assignments, now)
+    matching = search_open(app, reader, query, workspace, rows.values(), assignments)
     page = objects.page(matching, query.offset, PAGE)
     snoozes = await asyncio.to_thread(
         app.services.store.personal_snoozes.of, reader.principal.id, now
     )
-    return replace(page, snoozes={ref.id: until for ref, until in snoozes.items()})
+    return replace(
+        page,
+        snoozes={ref.id: until for ref, until in snoozes.items()},
+        assignees={
+            ref.id: assignment.assignee
+            for ref, assignment in assignments.items()
+            if ref.kind == query.kind and ref.workspace == workspace
+        },
+    )
 
 
-def search_open(
+def search_open(  # noqa: PLR0913, PLR0917 - whose, which, and who has claimed them
     app: AppContext,
     reader: Reader,
     query: ListQuery | BatchQuery,
     workspace: str,
     snapshots: Iterable[Snapshot],
+    assignments: Mapping[Ref, Assignment],
 ) -> list[Snapshot]:
-    """Return those objects of a workspace that a query finds, most urgent first."""
+    """Return those objects of a workspace that a query finds, most urgent first.
+
+    What somebody else has claimed, by the ``assignments``, does not wait for the person.
+    """
     search, now = Search.parse(query.text), app.services.clock.now()
 
     def waits_for_person(snapshot: Snapshot) -> bool:
         try:
             ref = Ref(kind=query.kind, workspace=workspace, id=snapshot.id)
         except ValidationError:  # no button can carry its id
+            return False
+        assignment = assignments.get(ref)
+        if assignment and assignment.assignee != reader.principal.id:
             return False
         return bool(reader.allowed_actions(ref, snapshot, DECISIONS))
 

@@ -51,6 +51,7 @@ class OutcomeReason(StrEnum):
     # Approvals.
     ALREADY_APPROVED = "voted"
     SAME_AUTHORITY = "same_right"
+    NOT_YOUR_TURN = "not_your_turn"
     REQUEST_OVER = "over"
     REQUEST_LAPSED = "lapsed"
     NO_REQUEST = "no_ballot"

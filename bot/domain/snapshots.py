@@ -71,7 +71,8 @@ class ListPage:
     ``offset`` is how many rows come before the page. In a ``restricted`` one the rows that the
     person may not read are left out, and counted nowhere. ``looked_through`` is how many rows of a
     longer list were read at all, None for all. ``as_of`` is when sync read them. ``snoozes`` say
-    until when the person has snoozed objects for themselves alone, by their ids.
+    until when the person has snoozed objects for themselves alone, by their ids; ``assignees`` who
+    has claimed which.
     """
 
     rows: Sequence[Snapshot]
@@ -82,6 +83,7 @@ class ListPage:
     source: ListSource = ListSource.SECMASTER
     as_of: datetime | None = None
     snoozes: Mapping[str, datetime] = field(default_factory=dict)
+    assignees: Mapping[str, str] = field(default_factory=dict)
 
 
 class StoredSnapshot(Value):

@@ -1,4 +1,4 @@
-"""What the poller records about objects: tracked objects, listed objects, followed retries."""
+"""What the poller records about objects: tracked objects, listed objects, followed operations."""
 
 import hashlib
 from dataclasses import dataclass
@@ -6,35 +6,25 @@ from datetime import datetime
 
 from bot.domain.objects import Ref, Value
 from bot.domain.operations import Operation
+from bot.domain.run_results import RunRef
 from bot.domain.snapshots import Snapshot
-from bot.secmaster import Task
+from bot.secmaster import DueHandle, Task
 
 MAX_GROUP = 200  # characters of a workflow's id or name; what is longer is hashed
 
 
-class FollowedRetry(Value):
-    """A run that was retried from here and is followed to its end.
+class FollowedOperation(Value):
+    """An operation that retried a run, or let one continue, which is followed to its end.
 
-    ``retries_before`` is its retry count before; ``at`` is when it was checked last.
+    ``retries_before`` is the run's retry count before; ``at`` is when it was checked last, and
+    ``is_reported`` whether it was said that it takes long.
     """
 
     operation: Operation
-    retries_before: int
+    run: RunRef
+    retries_before: int = 0
+    is_reported: bool = False
     at: datetime
-
-
-class RetryResult(Value):
-    """How a run ended that was retried from Slack by ``actor_id``, after ``seconds``.
-
-    ``node`` and ``error`` name the failed node and its message.
-    """
-
-    status: str
-    name: str = ""
-    actor_id: str = ""
-    node: str = ""
-    error: str = ""
-    seconds: int = 0
 
 
 class RanOutTask(Value):
@@ -45,13 +35,21 @@ class RanOutTask(Value):
     at: datetime
 
 
+class Assignment(Value):
+    """Who claimed an object, by their Slack id and name, and until when others are not called."""
+
+    assignee: str
+    name: str = ""
+    until: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class TrackedObject:
     """An object's last snapshot, since when it is open, and until when it is snoozed by whom.
 
-    ``backlog`` marks one that is older than the first poll; ``next_check_at`` is when a reminder or
-    an escalation may be due, and what was due until ``planned_until`` is planned, None where
-    nothing is.
+    ``assignment`` is its claim, ``muted_until`` the end of its workflow's mute. ``backlog`` marks
+    one that is older than the first poll; ``next_check_at`` is when a reminder or an escalation may
+    be due, and what was due until ``planned_until`` is planned, None where nothing is.
     """
 
     ref: Ref
@@ -63,10 +61,35 @@ class TrackedObject:
     snoozed_by: str = ""
     next_check_at: datetime | None = None
     planned_until: datetime | None = None
+    assignment: Assignment | None = None
+    muted_until: datetime | None = None
+
+    @property
+    def held_until(self) -> datetime | None:
+        """Until when a snooze of the object or a mute of its workflow holds back what is due."""
+        return max(filter(None, (self.snoozed_until, self.muted_until)), default=None)
 
     def is_snoozed(self, at: datetime) -> bool:
         """Whether no reminders are sent of it at a time."""
         return self.snoozed_until is not None and self.snoozed_until > at
+
+    def assignment_at(self, at: datetime) -> Assignment | None:
+        """Return the claim of the object that holds at a time."""
+        assignment = self.assignment
+        return assignment if assignment and assignment.until > at else None
+
+    def holding_assignment(self, at: datetime) -> Assignment | None:
+        """Return the claim that keeps others from being called at a time.
+
+        None where the task would be approved by itself before that ends: its due date may have
+        changed since it was claimed.
+        """
+        assignment, task = self.assignment_at(at), self.snapshot
+        if assignment is None or not isinstance(task, Task):
+            return assignment
+        if task.due_handle != DueHandle.CONTINUE or task.due_date is None:
+            return assignment
+        return assignment if task.due_date > assignment.until else None
 
 
 @dataclass(frozen=True, slots=True)

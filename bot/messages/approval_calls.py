@@ -22,6 +22,7 @@ from bot.messages.blocks import (
     text_message,
 )
 from bot.messages.catalogue import N_, Catalogue, Sentence
+from bot.messages.stages import turn_sentences
 from bot.messages.text import (
     ago_token,
     code,
@@ -70,6 +71,7 @@ def in_thread(
     lines = [
         f"{mention_all(render_context.mentions)}{head}",
         tally(render_context.catalogue, request),
+        *turn_sentences(render_context.catalogue, request),
     ]
     if warns:
         lines += _warning_lines(render_context, snapshot, request)
@@ -97,7 +99,8 @@ def direct(called: CalledObject, *, reminds: bool = False) -> Message:
     catalogue = render_context.catalogue
     head = _head(render_context, snapshot, request, reminds=reminds)
     lines = [head, *_warning_lines(render_context, snapshot, request)]
-    lines += [tally(catalogue, request), *approver_lines(catalogue, request)]
+    lines += [tally(catalogue, request), *turn_sentences(catalogue, request)]
+    lines += approver_lines(catalogue, request)
     card = link(called.permalink, catalogue.gettext("Open the card"))
     text = "\n".join(lines)
     sections = [section(part) for part in (text, card) if part]
@@ -131,7 +134,7 @@ def _call_buttons(called: CalledObject) -> list[ButtonElement]:
 
 @dataclass(frozen=True, slots=True)
 class Shortage:
-    """A request that fewer people can approve now than it needs, as the policy is.
+    """A request that fewer people can approve now than its stage lacks, as the policy is.
 
     ``possible`` is how many others can. ``roles`` are those whose people may approve, ``override``
     those whose people may decide alone.
@@ -164,7 +167,8 @@ def too_few_approvers(
         head = catalogue.gettext("Nobody else can approve {object} now.", object=title)
     deadline = deadline_text(called.render_context, called.snapshot, called.request)
     tally_text = tally(catalogue, called.request)
-    lines = [f"🚧 {head} {deadline}", tally_text, *_shortage_advice(catalogue, shortage)]
+    turn = turn_sentences(catalogue, called.request)
+    lines = [f"🚧 {head} {deadline}", tally_text, *turn, *_shortage_advice(catalogue, shortage)]
     lines += _warning_lines(called.render_context, called.snapshot, called.request)
     if notified:
         lines.append(catalogue.gettext("The admins of this bot were notified."))
@@ -273,6 +277,7 @@ def _batch_line(render_context: RenderContext, snapshot: Snapshot, request: Appr
         f"*{inline(snapshot.name)}*",
         *evidence.row_facts(render_context.catalogue, snapshot),
         tally(render_context.catalogue, request),
+        *turn_sentences(render_context.catalogue, request),
         deadline_text(render_context, snapshot, request),
         *_warning_lines(render_context, snapshot, request),
     ]

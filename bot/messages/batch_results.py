@@ -9,6 +9,7 @@ from slack_sdk.models.blocks.basic_components import TableBlockColumnSettings
 
 from bot.domain.actions import BY_NAME
 from bot.domain.batches import Batch, BatchItem
+from bot.domain.objects import Ref
 from bot.domain.operations import Operation, OperationState, Outcome, StandingOperation
 from bot.domain.reasons import NO_ANSWER, OutcomeReason, SkipReason
 from bot.messages.blocks import Message, plain_name, section, text_message
@@ -34,6 +35,7 @@ FAILURE_LABELS = {
     OutcomeReason.CHANGED: N_("Not sent: changed since you looked"),
     OutcomeReason.TOO_OLD: N_("Not sent: too much time has passed"),
     OutcomeReason.ALREADY_APPROVED: N_("You already approved this"),
+    OutcomeReason.NOT_YOUR_TURN: N_("It is not your turn to approve"),
     OutcomeReason.SAME_AUTHORITY: N_("Already approved with the same permissions"),
     OutcomeReason.ATTRIBUTION_FAILED: N_("Not sent: no comment could be added"),
     OutcomeReason.OWN_FAULT: N_("Not sent: something went wrong in the bot"),
@@ -160,9 +162,9 @@ def result(catalogue: Catalogue, item_result: BatchItemResult) -> str:
             assert_never(outcome.state)
 
 
-def item_message(name: str, operation: Operation, message: Message) -> Message:
+def item_message(name: str, ref: Ref, message: Message) -> Message:
     """Put the object's name above a message about one item of a batch."""
-    name = name or operation.ref.id
+    name = name or ref.id
     return Message(f"{bold(name, 120)}\n{message.text}", (plain_name(name), *message.blocks))
 
 

@@ -25,11 +25,14 @@ from slack_sdk.models.blocks import (
 )
 
 from bot.domain.actions import Action
-from bot.domain.cards import ButtonValue
+from bot.domain.cards import ButtonValue, DecidedTask
 from bot.domain.objects import Ref
 from bot.domain.snapshots import Snapshot, decision_fingerprint
+from bot.domain.stages import Stages, stage_at, total
+from bot.domain.tracking import Assignment
 from bot.messages.catalogue import Catalogue
 from bot.messages.labels import consequence, labels
+from bot.messages.stages import plain_stage_roles, turn_sentence
 from bot.messages.text import clip, clip_markup, error_line, inline
 from bot.secmaster import Instance
 
@@ -62,16 +65,23 @@ class Viewer:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How many approvals an action has, and how many it needs.
+    """How many approvals an action has, and how many it needs by its ``stages``.
 
-    ``roles`` are the policy's names of those who may give them, ``approvers`` the ids of their
-    people (U…) and user groups (S…); both are empty where the policy does not tell.
+    ``turn`` is the number of the stage, from 0, that lacks approvals, and ``missing`` how many.
+    ``approvers`` are the ids of the people (U…) and user groups (S…) who may give them; empty where
+    the policy does not tell.
     """
 
     count: int
-    needed: int
-    roles: tuple[str, ...] = ()
+    stages: Stages
+    turn: int = 0
+    missing: int = 0
     approvers: tuple[str, ...] = ()
+
+    @property
+    def needed(self) -> int:
+        """How many approvals are needed, of all stages."""
+        return total(self.stages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +91,12 @@ class RenderContext:
     ``workspace`` is the workspace's name for people. ``stale`` means that SecMaster can't be read
     now and the snapshot is the last one that was. ``mentions`` are the users (U…) and user groups
     (S…) that the card called when it was posted. ``viewer`` is who reads a card that nobody else
-    sees, None for a card that is shared. ``tallies`` are those of the actions that need several
-    approvals, by name. ``names`` are the names of files and runs that the bot knows and SecMaster
-    does not give with the object, by SecMaster's id.
+    sees, None for a card that is shared. ``assignment`` is the claim of the object that holds now,
+    ``escalates_to`` the route that it can be escalated to, "" for none. ``tallies`` are those of
+    the actions that need several approvals, by name. ``names`` are the names of files and runs that
+    the bot knows and SecMaster does not give with the object, by SecMaster's id. ``decision`` is
+    the one that let a run continue, and ``links`` are the addresses of the cards of other objects,
+    by reference.
     """
 
     ref: Ref
@@ -95,9 +108,13 @@ class RenderContext:
     mentions: tuple[str, ...] = ()
     snoozed_until: datetime | None = None
     snoozed_by: str = ""
+    assignment: Assignment | None = None
+    escalates_to: str = ""
     viewer: Viewer | None = None
     tallies: Mapping[str, Tally] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
+    decision: DecidedTask | None = None
+    links: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,14 +234,20 @@ def confirm(action: Action, render_context: RenderContext, snapshot: Snapshot) -
 
 def first_of_several(catalogue: Catalogue, tally: Tally | None) -> str:
     """Say before an approval that others must follow it; "" where none has to."""
-    if tally is None or tally.count + 1 >= tally.needed:
+    if tally is None:
         return ""
-    needed = catalogue.number(tally.needed)
-    return catalogue.gettext(
-        "You will be {place} of {needed}. Nothing is sent until {needed} people have approved.",
-        place=catalogue.number(tally.count + 1),
-        needed=needed,
-    )
+    sentences = []
+    if tally.count + 1 < tally.needed:
+        place = catalogue.gettext(
+            "You will be {place} of {needed}. Nothing is sent until {needed} people have approved.",
+            place=catalogue.number(tally.count + 1),
+            needed=catalogue.number(tally.needed),
+        )
+        sentences.append(place)
+    if len(tally.stages) > 1 and tally.missing:
+        roles = plain_stage_roles(catalogue, stage_at(tally.stages, tally.turn))
+        sentences.append(turn_sentence(catalogue, roles, tally.missing))
+    return " ".join(sentences)
 
 
 def named_label(label: str, name: str) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import assert_never
 
-from slack_sdk.models.blocks import Block
+from slack_sdk.models.blocks import Block, ButtonElement
 
 from bot.domain.actions import BY_NAME, OPEN_STATUSES, TABLE
 from bot.domain.approvals import ApprovalRequest, RequestNews
@@ -11,7 +11,8 @@ from bot.domain.attribution import without_receipt
 from bot.domain.cards import ButtonValue
 from bot.domain.operations import OperationState, StandingOperation
 from bot.domain.snapshots import Snapshot, decision_fingerprint
-from bot.messages import approvals, evidence
+from bot.messages import approvals, evidence, run_results
+from bot.messages.assignments import RELEASE, TAKE, claimed_line
 from bot.messages.blocks import (
     Message,
     RenderContext,
@@ -20,6 +21,7 @@ from bot.messages.blocks import (
     context,
     header,
     link,
+    named_label,
     overflow_menu,
     section,
 )
@@ -62,11 +64,11 @@ TRANSIENT = (InstanceStatus.RETRYING, InstanceStatus.TERMINATING)
 # names leave none over.
 SNOOZES = [
     ("snooze.1h", N_("Snooze 1 h")),
-    ("snooze.9h", N_("Snooze until 9:00")),
     ("snooze.xh", N_("Snooze…")),
 ]
 MENU = 5  # options that a menu holds
 OPTION_VALUE = 150  # characters that one of them carries
+SNOOZE_OR_ESCALATE = [("snooze.xh", N_("Snooze or escalate…"))]
 END_SNOOZE = [("snooze.0h", N_("End the snooze"))]
 LATEST = 3
 ERROR = 600
@@ -213,11 +215,17 @@ def state_block(
     standing_operation: StandingOperation | None,
     request_news: RequestNews | None,
 ) -> list[Block]:
-    """Say what last happened to an object, and that it is snoozed; [] where neither is so."""
+    """Say what last happened to an object, that it is snoozed or claimed; [] for none of these."""
     is_open = snapshot.status in OPEN_STATUSES
     lines = [
         *_last_event(render_context.catalogue, snapshot, standing_operation, request_news),
+        *_came_of(render_context, snapshot, standing_operation),
         *(_snooze(render_context) if is_open else []),
+        *(
+            [claimed_line(render_context.catalogue, render_context.assignment)]
+            if is_open and render_context.assignment
+            else []
+        ),
     ]
     return [section("\n".join(lines))] if lines else []
 
@@ -302,6 +310,22 @@ def _standing_text(
     return f"{text}\n{quote(operation.reason, 600)}" if operation.reason else text
 
 
+def _came_of(
+    render_context: RenderContext, snapshot: Snapshot, standing_operation: StandingOperation | None
+) -> list[str]:
+    """Say what came of the decision on a task, or which decision let a run continue."""
+    catalogue, viewer, links = render_context.catalogue, render_context.viewer, render_context.links
+    if viewer and not viewer.reads_runs:
+        return []
+    if render_context.decision and not viewer:  # who may read no task must not be told of one
+        return [run_results.decision_line(catalogue, render_context.decision, links)]
+    is_decided = isinstance(snapshot, Task) and snapshot.status != TaskStatus.WAITING
+    result = standing_operation.result if standing_operation else None
+    if result is None or result.expected or not is_decided:
+        return []
+    return run_results.card_lines(catalogue, result, links)
+
+
 def _failed_again(snapshot: Snapshot, standing_operation: StandingOperation) -> bool:
     """Whether a run has failed since it was retried: SecMaster has counted that retry."""
     before = standing_operation.retries_before
@@ -335,7 +359,7 @@ def needed_approvals(
     """Say which buttons need several approvals, where nobody has approved yet."""
     requested = {request.action for request in requests}
     return [
-        approvals.needed_line(render_context.catalogue, action, tally.needed, tally.roles)
+        approvals.needed_line(render_context.catalogue, action, tally.stages)
         for action in TABLE
         if snapshot.status in action.button_statuses
         and action.name not in requested
@@ -393,18 +417,40 @@ def _button_row(render_context: RenderContext, snapshot: Snapshot) -> list[Block
         for action in possible
         if action.in_menu
     ]
-    menu += [
-        ("details", catalogue.gettext("Details")),
-        ("refresh", catalogue.gettext("Refresh")),
-    ]
-    if snapshot.status in OPEN_STATUSES:
-        snoozes = END_SNOOZE if render_context.snoozed_until else SNOOZES
+    is_open, is_claimed = snapshot.status in OPEN_STATUSES, render_context.assignment is not None
+    menu.append(("details", catalogue.gettext("Details")))
+    if is_open and is_claimed:  # the menu is full, and a claimed card is seldom drawn by hand
+        menu.append((RELEASE, catalogue.gettext("Release the claim")))
+    else:
+        menu.append(("refresh", catalogue.gettext("Refresh")))
+    if is_open:
+        buttons.append(_claim_button(render_context, snapshot, is_claimed=is_claimed))
+        longest = SNOOZE_OR_ESCALATE if render_context.escalates_to else SNOOZES[-1:]
+        snoozes = END_SNOOZE if render_context.snoozed_until else [*SNOOZES[:-1], *longest]
         menu += [(name, catalogue.gettext(label)) for name, label in snoozes]
     options = [(f"{name}|{render_context.ref}", label) for name, label in menu]
     options[:0] = _reason_options(render_context, snapshot)
     if len(options) > MENU:  # the form of the last one begins with what is left out
         options[MENU - 1 :] = options[-1:]
     return [actions([*buttons, overflow_menu(options)])]
+
+
+def _claim_button(
+    render_context: RenderContext, snapshot: Snapshot, *, is_claimed: bool
+) -> ButtonElement:
+    """Return the button that claims an object, or takes it over from whoever has claimed it."""
+    catalogue = render_context.catalogue
+    label = (
+        catalogue.pgettext("button", "Take over")
+        if is_claimed
+        else catalogue.pgettext("button", "I'm on it")
+    )
+    return ButtonElement(
+        text=label,
+        accessibility_label=named_label(label, snapshot.name),
+        action_id=TAKE,
+        value=str(render_context.ref),
+    )
 
 
 def _reason_options(render_context: RenderContext, snapshot: Snapshot) -> list[tuple[str, str]]:

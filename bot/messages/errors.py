@@ -79,7 +79,7 @@ FAILURE_SENTENCES = {
     ),
     OutcomeReason.GIVEN_UP: FailureSentence(
         N_("It was interrupted, and whoever runs this bot gave it up."),
-        N_("It was interrupted ({details}), and whoever runs this bot gave it up."),
+        N_("It was interrupted, and whoever runs this bot gave it up ({details})."),
     ),
     OutcomeReason.NOT_READABLE: FailureSentence(
         N_("SecMaster can't be read to check it."),

@@ -12,6 +12,7 @@ from bot.domain.batches import BatchQuery
 from bot.domain.objects import Ref
 from bot.domain.tracking import TrackedObject
 from bot.messages import approvals, evidence
+from bot.messages.assignments import claimed_line
 from bot.messages.batch_forms import batch_button
 from bot.messages.blocks import (
     Message,
@@ -132,6 +133,8 @@ def _run_row(
     if (node := run.failed_node) and tracked_run.open:
         text += f"\n{catalogue.gettext('Failed at {node}', node=node_title(node))}"
         text += f"\n{code_block(error_text(node.error_msg, SHORT))}" if node.error_msg else ""
+    if tracked_run.open and (assignment := tracked_run.assignment_at(render_context.now)):
+        text += f"\n{claimed_line(catalogue, assignment)}"
     buttons = [
         action_button(action, render_context, run)
         for action in TABLE

@@ -29,6 +29,7 @@ from bot.domain.snapshots import Snapshot, decision_fingerprint
 from bot.messages import evidence
 from bot.messages.approval_calls import approver_lines, deadline_text, warning_text
 from bot.messages.approvals import tally
+from bot.messages.assignments import claimed_fact
 from bot.messages.blocks import (
     OPTION_TEXT,
     RenderContext,
@@ -46,6 +47,7 @@ from bot.messages.fields import TASK_WORDS
 from bot.messages.labels import labels
 from bot.messages.lists import due_fact, personal_snooze
 from bot.messages.oncall import SOON, on_call_names
+from bot.messages.stages import turn_sentences
 from bot.messages.text import ago_token, bold, clip, code, date_token, inline, mention
 from bot.secmaster import Instance, Task
 
@@ -111,6 +113,12 @@ class HomeRow:
     render_context: RenderContext
     snapshot: Snapshot
     actions: tuple[Action, ...] = ()
+    claimed_by_another: bool = False
+
+    @property
+    def waits_for_viewer(self) -> bool:
+        """Whether the person may act on it, and nobody else takes care of it."""
+        return bool(self.actions) and not self.claimed_by_another
 
     @property
     def due(self) -> datetime | None:
@@ -251,11 +259,11 @@ def _tasks_page(home: Home) -> _Page:
 def _passes(row: HomeRow, chosen: Tasks) -> bool:
     match chosen:
         case "mine":
-            return bool(row.actions)
+            return row.waits_for_viewer
         case "overdue":
-            return bool(row.actions) and row.is_overdue
+            return row.waits_for_viewer and row.is_overdue
         case "soon":
-            return bool(row.actions) and row.is_soon
+            return row.waits_for_viewer and row.is_soon
         case "all":
             return True
         case _:
@@ -303,6 +311,7 @@ def _request_blocks(waiting: HomeRequest) -> list[Block]:
     lines = [
         bold(snapshot.name),
         f"🗳️ *{tally(catalogue, request)}*",
+        *turn_sentences(catalogue, request),
         "" if waiting.may_approve else f"⏳ {missing}",
         deadline_text(render_context, snapshot, request),
         f"*{warning}*" if warning else "",
@@ -330,13 +339,13 @@ def _missing_text(catalogue: Catalogue, request: ApprovalRequest, approvers: Seq
     """Say how many approvals are missing, and who may give them where that is known."""
     if not approvers:
         return catalogue.ngettext(
-            "{count} more approval needed.", "{count} more approvals needed.", request.missing
+            "{count} more approval needed.", "{count} more approvals needed.", request.missing_now
         )
     people = catalogue.one_of([mention(id_) for id_ in approvers[:NAMED]])
     return catalogue.ngettext(
         "{count} more approval needed: {people}.",
         "{count} more approvals needed: {people}.",
-        request.missing,
+        request.missing_now,
         people=people,
     )
 
@@ -346,7 +355,7 @@ def _missing_text(catalogue: Catalogue, request: ApprovalRequest, approvers: Seq
 
 def _queue_blocks(catalogue: Catalogue, home: Home) -> list[Block]:
     """Show the counts, the filter and one page of the tasks."""
-    queue = [row for row in home.tasks if row.actions]
+    queue = [row for row in home.tasks if row.waits_for_viewer]
     length = catalogue.duration(SOON)
     counts = (
         catalogue.gettext("*{count}* waiting for you", count=catalogue.number(len(queue))),
@@ -398,6 +407,8 @@ def _queue_blocks(catalogue: Catalogue, home: Home) -> list[Block]:
 def _facts(render_context: RenderContext, snapshot: Snapshot, *, says_due: bool = True) -> str:
     """Say in a line what a task or run is: its due date and what happens then, type, workflow."""
     catalogue, viewer = render_context.catalogue, render_context.viewer
+    assignment = render_context.assignment
+    claim = claimed_fact(catalogue, assignment.assignee if assignment else "")
     snooze = personal_snooze(catalogue, viewer.snoozed_until if viewer else None)
     around = evidence.row_facts(catalogue, snapshot)
     if isinstance(snapshot, Task):
@@ -405,12 +416,13 @@ def _facts(render_context: RenderContext, snapshot: Snapshot, *, says_due: bool 
         facts = [
             *around,
             due_fact(catalogue, snapshot, render_context.now) if says_due else "",
+            claim,
             snooze,
             business_type(render_context, snapshot) if business_type else "",
             inline(snapshot.related_object, 80),
         ]
     else:
-        facts = [*around, snooze, inline(snapshot.workflow.name, 80)]
+        facts = [*around, claim, snooze, inline(snapshot.workflow.name, 80)]
         if ended := snapshot.end_time or snapshot.start_time:
             facts.append(
                 catalogue.gettext(

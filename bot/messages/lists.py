@@ -15,6 +15,7 @@ from bot.domain.objects import MAX_SEARCH, ListQuery, ObjectKind, Ref
 from bot.domain.ordering import auto_approves
 from bot.domain.snapshots import ListPage, ListSource, Snapshot
 from bot.messages import evidence
+from bot.messages.assignments import claimed_fact
 from bot.messages.batch_forms import batch_button
 from bot.messages.blocks import Message, actions, context, named_label, plain_name, section
 from bot.messages.catalogue import N_, Catalogue
@@ -84,7 +85,13 @@ def listing(
         block
         for snapshot in snapshots
         for block in object_row(
-            catalogue, snapshot, workspace, now, SHOW, page.snoozes.get(snapshot.id)
+            catalogue,
+            snapshot,
+            workspace,
+            now,
+            SHOW,
+            page.snoozes.get(snapshot.id),
+            page.assignees.get(snapshot.id, ""),
         )
     ]
     words = WORDS.get((query.kind, query.filter), ANY[query.kind])
@@ -153,15 +160,24 @@ def object_row(  # noqa: PLR0913, PLR0917 - what a row shows
     now: datetime,
     button: tuple[str, str],
     snoozed_until: datetime | None = None,
+    assignee: str = "",
 ) -> list[Block]:
     """Return one task or run in two lines, with a button: its name, then its facts and its id.
 
     ``workspace`` is the alias that the button carries, ``button`` its label and action id. An
     object whose id no button can carry has none. ``snoozed_until`` is until when its only reader
-    has snoozed it for themselves.
+    has snoozed it for themselves, ``assignee`` who has claimed it, "" for nobody.
     """
-    snooze = personal_snooze(catalogue, snoozed_until)
-    facts = " · ".join(filter(None, (*row_facts(catalogue, snapshot, now), snooze)))
+    facts = " · ".join(
+        filter(
+            None,
+            (
+                *row_facts(catalogue, snapshot, now),
+                claimed_fact(catalogue, assignee),
+                personal_snooze(catalogue, snoozed_until),
+            ),
+        )
+    )
     small_print = context(facts, code(snapshot.id))
     kind: ObjectKind = "task" if isinstance(snapshot, Task) else "instance"
     try:

@@ -315,8 +315,9 @@ def _waiting_blocks(
             blocks.append(header(catalogue.gettext(title)))
         for snapshot in rows:
             snoozed_until = page.snoozes.get(snapshot.id)
+            assignee = page.assignees.get(snapshot.id, "")
             blocks += object_row(
-                catalogue, snapshot, objects.alias, objects.now, button, snoozed_until
+                catalogue, snapshot, objects.alias, objects.now, button, snoozed_until, assignee
             )
         if rest := page.total - len(rows):
             number = catalogue.number(rest)

@@ -18,6 +18,7 @@ from bot.messages.approvals import already_approved, counted_twice, tally
 from bot.messages.blocks import Message, new_message, section, text_message
 from bot.messages.catalogue import N_, Catalogue
 from bot.messages.labels import labels
+from bot.messages.stages import not_your_turn, order_sentences, turn_sentences
 from bot.messages.text import (
     code,
     code_block,
@@ -103,7 +104,7 @@ def explain_decision(catalogue: Catalogue, decision: Decision) -> str:
         )
         return f"{catalogue.gettext('Refused.')} {reason}"
     allowed = catalogue.gettext("Allowed (rule {rule}).", rule=rule_number(decision.rule))
-    terms = _allowed_terms(catalogue, decision)
+    terms = _allowed_terms(catalogue, decision, is_markup=False)
     if decision.break_glass:
         terms.append(catalogue.gettext("The emergency override is announced."))
     if decision.delegator:
@@ -111,7 +112,7 @@ def explain_decision(catalogue: Catalogue, decision: Decision) -> str:
     return " ".join([allowed, *terms])
 
 
-def _allowed_terms(catalogue: Catalogue, allowed: Allowed) -> list[str]:
+def _allowed_terms(catalogue: Catalogue, allowed: Allowed, *, is_markup: bool = True) -> list[str]:
     """Say in sentences what is asked of whoever takes an allowed action."""
     sentences = []
     if allowed.approvals > 1:
@@ -124,6 +125,8 @@ def _allowed_terms(catalogue: Catalogue, allowed: Allowed) -> list[str]:
                 duration=within,
             )
         )
+    if len(allowed.stages) > 1:
+        sentences += order_sentences(catalogue, allowed.stages, is_markup=is_markup)
     if allowed.reason is ReasonRule.REQUIRED:
         sentences.append(catalogue.gettext("A reason is required."))
     if allowed.confirm:
@@ -242,6 +245,7 @@ def _forecast_sentences(
     if waiting := _request_about(explained, forecast.action):
         people = [mention_user(approval.actor.id) for approval in waiting.approvals]
         sentences.append(f"{tally(catalogue, waiting)} ({catalogue.all_of(people)}).")
+        sentences += turn_sentences(catalogue, waiting)
     return sentences
 
 
@@ -267,6 +271,11 @@ def _obstacle(  # noqa: PLR0911 - a sentence each
         case OutcomeReason.SAME_AUTHORITY:
             request = _request_about(explained, forecast.action)
             return counted_twice(catalogue, explained.user, forecast.terms.delegator, request)
+        case OutcomeReason.NOT_YOUR_TURN:
+            pending = outcome.approval_request
+            stage = pending.current_stage if pending else forecast.terms.stages[0]
+            missing = pending.missing_now if pending else stage.count
+            return not_your_turn(catalogue, role_members(catalogue, stage.roles, roles), missing)
         case OutcomeReason.ALREADY_APPROVED:
             return already_approved(catalogue, outcome.approval_request)
         case OutcomeReason.NOT_NOW:
@@ -301,6 +310,7 @@ RIGHT_SENTENCES = {
     "reload": N_("Only {who} can reload the policy. Nothing was reloaded."),
     "delegate": N_("Only {who} can delegate their permissions. Nothing was changed."),
     "watch": N_("Only {who} can subscribe channels. Nothing was changed."),
+    "mute": N_("Only {who} can mute workflows. Nothing was changed."),
 }
 
 

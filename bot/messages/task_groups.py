@@ -12,6 +12,7 @@ from bot.domain.objects import Ref
 from bot.domain.tracking import TrackedObject
 from bot.messages import evidence
 from bot.messages.approvals import tally
+from bot.messages.assignments import claimed_line
 from bot.messages.batch_forms import batch_button
 from bot.messages.blocks import (
     Message,
@@ -123,6 +124,8 @@ def _task_row(
         lines.append(
             "😴 " + catalogue.gettext("Snoozed by {user} until {until}.", user=snoozer, until=until)
         )
+    if assignment := tracked_task.assignment_at(render_context.now):
+        lines.append(claimed_line(catalogue, assignment))
     lines += [
         f"🗳️ {tally(catalogue, request.counted_for(task))}"
         for request in requests

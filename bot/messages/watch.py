@@ -13,12 +13,13 @@ from slack_sdk.models.blocks import (
 )
 from slack_sdk.models.views import View
 
+from bot.domain.mutes import Mute
 from bot.domain.objects import OBJECT_KINDS, ObjectKind, Ref
 from bot.domain.reasons import ChannelRefusal
 from bot.domain.slack import Destination, DestinationKind
 from bot.domain.troubles import DueTasks, Trouble, TroubleKind
 from bot.domain.watch_status import PollStatus, WatchStatus
-from bot.messages import troubles
+from bot.messages import escalations, mutes, troubles
 from bot.messages.blocks import Message, plain_name, text_message
 from bot.messages.catalogue import N_, Catalogue
 from bot.messages.errors import posting_problem
@@ -50,12 +51,13 @@ def status(  # noqa: PLR0913, PLR0917 - a line for each
     counted_kinds: Collection[ObjectKind] = OBJECT_KINDS,
     now_in_trouble: Sequence[Trouble] = (),
     due_tasks: DueTasks = NO_TASKS,
+    muted: Sequence[Mute] = (),
 ) -> Message:
     """Say how polling goes, what is open, what is queued, and which channels are closed.
 
     Of other kinds than the ``counted_kinds`` it is not said how many are open. What is
     ``now_in_trouble`` comes first, with the tasks that are approved by themselves meanwhile.
-    ``policy_line`` says which policy is in force.
+    ``policy_line`` says which policy is in force, and ``muted`` which workflows are muted.
     """
     head = troubles.status_lines(catalogue, now_in_trouble)
     head += filter(None, [troubles.due_tasks_text(catalogue, due_tasks)])
@@ -82,6 +84,7 @@ def status(  # noqa: PLR0913, PLR0917 - a line for each
             reason=code(error_code),
         )
         lines.append(f"⚠️ {text}")
+    lines += mutes.lines(catalogue, muted)
     lines.append(policy_line)
     return text_message("\n".join(lines))
 
@@ -448,11 +451,21 @@ def no_room_to_snooze(catalogue: Catalogue, auto_approves_at: datetime) -> Messa
     return text_message(f"🚫 {text}")
 
 
-def snooze_form(catalogue: Catalogue, metadata: str, name: str) -> dict[str, Any]:
+def snooze_form(  # noqa: PLR0913, PLR0917 - what it remembers, and what it offers
+    catalogue: Catalogue,
+    metadata: str,
+    name: str,
+    ref: Ref,
+    escalates_to: Sequence[str] = (),
+    workflow: str = "",
+) -> dict[str, Any]:
     """Return the form that asks how long to snooze an object, and for whom.
 
-    ``metadata`` is what it remembers.
+    ``metadata`` is what it remembers; ``escalates_to`` are the routes that the object can be
+    escalated to in its place, and ``workflow`` is what can be muted, "" for nothing.
     """
+    offers = [escalations.offer(catalogue, ref, target) for target in escalates_to[:1]]
+    offers += [mutes.offer(catalogue, ref, workflow)] if workflow else []
     scopes = [
         Option(value=FOR_ALL, label=catalogue.gettext("For everyone")),
         Option(value=FOR_ME, label=catalogue.gettext("Only for me: direct messages and my Home")),
@@ -479,5 +492,5 @@ def snooze_form(catalogue: Catalogue, metadata: str, name: str) -> dict[str, Any
         submit=clip(catalogue.pgettext("button", "Snooze"), 24),
         close=clip(catalogue.pgettext("button", "Cancel"), 24),
         private_metadata=metadata,
-        blocks=[plain_name(name), length, scope],
+        blocks=[plain_name(name), *offers, length, scope],
     ).to_dict()

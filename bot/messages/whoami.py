@@ -12,6 +12,7 @@ from bot.messages.blocks import Message, new_message, section
 from bot.messages.catalogue import N_, Catalogue
 from bot.messages.fields import BUSINESS_TYPES
 from bot.messages.permissions import REFUSAL_TEXTS, permission_name, role_members
+from bot.messages.stages import stage_roles
 from bot.messages.text import bold, code, date_token, inline, mention_user
 from bot.policy.config import Config
 from bot.policy.decide import Principal
@@ -140,8 +141,18 @@ def _case_line(catalogue: Catalogue, case: Case, person: Person, config: Config)
 def _terms(catalogue: Catalogue, answer: str, case: Case, person: Person) -> str:
     """Return an answer with what is asked of the person in this case: "yes · 2 approvals"."""
     rule, parts = case.rule, [answer]
-    if rule.approvals > 1:
-        parts.append(catalogue.ngettext("{count} approval", "{count} approvals", rule.approvals))
+    if rule.needed > 1:
+        parts.append(catalogue.ngettext("{count} approval", "{count} approvals", rule.needed))
+    if len(rule.stages) > 1:
+        parts += [
+            catalogue.gettext(
+                "stage {number}: {count} by {roles}",
+                number=catalogue.number(number),
+                count=catalogue.number(stage.count),
+                roles=stage_roles(catalogue, stage),
+            )
+            for number, stage in enumerate(rule.stages, 1)
+        ]
     if rule.reason is ReasonRule.REQUIRED:
         parts.append(catalogue.gettext("with a reason"))
     if rule.confirm:

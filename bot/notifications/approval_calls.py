@@ -20,12 +20,13 @@ from bot.domain.notifications import OutboxEntry
 from bot.domain.objects import Ref, Value
 from bot.domain.slack import Actor, Destination, DestinationKind
 from bot.domain.snapshots import Snapshot
+from bot.domain.stages import Stage, stage_at
 from bot.notifications.notification import Notification, Posting, may_read
 from bot.policy.config import Config
 from bot.policy.decide import Allowed, PolicyContext, added_authority, decide_read
 from bot.policy.requirements import deciding_rule
 from bot.policy.routes import ThreadDetail, matching_routes
-from bot.policy.rules import READS, CallRule, Rule
+from bot.policy.rules import READS, CallRule, Role, Rule
 from bot.secmaster import NotFound, SecMasterError
 from bot.services import Services
 from bot.slack.directory import LookupFailed
@@ -40,22 +41,25 @@ class ApprovalCallNotification(Notification):
     """Those who may give the next approval of a request are called, by its rule and their choice.
 
     It is posted in the thread of the object's card; where no channel shows the object everybody is
-    called in a direct message, and its destination is only a place in line. The requests that one
-    batch opened, by the message of its results ``batch_ts``, are called for in one message.
+    called in a direct message, and its destination is only a place in line. Each ``stage``, by its
+    number from 0, has its own call; a reminder is for the stage whose turn it is by then. The
+    requests that one batch opened, by the message of its results ``batch_ts``, are called for in
+    one message.
     """
 
     regroups: ClassVar[bool] = True
     kind: Literal["approval_call"] = "approval_call"
     ref: Ref
     request_id: str
+    stage: int = 0
     reminds: bool = False
     in_channel: bool = True
     batch_ts: str = ""
 
     @property
     def group_key(self) -> tuple[object, ...] | None:
-        """The batch that opened the request; None for one that was opened alone."""
-        return (self.batch_ts, self.reminds) if self.batch_ts else None
+        """The batch that opened the request, and the stage; None for one that was opened alone."""
+        return (self.batch_ts, self.stage, self.reminds) if self.batch_ts else None
 
     async def deliver(self, posting: Posting) -> bool:
         """Mention those who are called in the thread, and have the others told alone."""
@@ -70,6 +74,7 @@ class ApprovalCallNotification(Notification):
             call
             for each in notifications
             if (call := await read_call(services, each.ref, each.request_id))
+            and (self.reminds or call.request.turn == self.stage)
         ]
         callees = [await find_callees(services, call, in_channel=self.in_channel) for call in calls]
         if not self.reminds:
@@ -97,7 +102,7 @@ class ApprovalCallNotification(Notification):
         requests: dict[str, list[CalledRequest]] = defaultdict(list)
         for call, each in zip(calls, callees, strict=True):
             for user in each.direct:
-                requests[user].append(CalledRequest(ref=call.origin.ref, id=call.request.id))
+                requests[user].append(call.called)
         entries = [
             OutboxEntry(
                 dedupe_key=f"{posting.entry.dedupe_key}:{user}",
@@ -136,10 +141,11 @@ class ApprovalCallNotification(Notification):
 
 
 class CalledRequest(Value):
-    """An approval request that somebody is called for, and its object."""
+    """An approval request that somebody is called for, its object, and the stage, from 0."""
 
     ref: Ref
     id: str
+    stage: int = 0
 
 
 class ApprovalDirectCallNotification(Notification):
@@ -161,6 +167,8 @@ class ApprovalDirectCallNotification(Notification):
             call = await read_call(services, requested.ref, requested.id)
             if call is None or not await may_approve(services, call, user, reads=True):
                 continue
+            if call.request.turn != requested.stage and not self.reminds:
+                continue  # that stage has its own call
             destination, thread = await asyncio.to_thread(place_of, services, call.origin)
             called.append(
                 messages.approval_calls.CalledObject(
@@ -181,7 +189,7 @@ class ApprovalDirectCallNotification(Notification):
 
 
 class ApprovalShortageNotification(Notification):
-    """Fewer people can approve now than these requests need, so they wait in vain.
+    """Fewer people can approve now than the stages of these requests need, so they wait in vain.
 
     It is for the thread of the requests, and for those who can do something about it.
     """
@@ -195,8 +203,10 @@ class ApprovalShortageNotification(Notification):
         short, names = [], []
         for requested in self.requests:
             call = await read_call(services, requested.ref, requested.id)
-            shortage = await find_shortage(services, call) if call else None
-            if call is None or shortage is None:
+            if call is None or call.request.turn != requested.stage:
+                continue
+            shortage = await find_shortage(services, call)
+            if shortage is None:
                 continue
             short.append((call, shortage))
             destination = posting.entry.destination
@@ -231,14 +241,12 @@ async def enqueue_shortage(posting: Posting, calls: Sequence["Call"], thread_ts:
     short = [call for call in calls if await find_shortage(services, call)]
     if not short:
         return
-    notification = ApprovalShortageNotification(
-        requests=tuple(CalledRequest(ref=call.origin.ref, id=call.request.id) for call in short)
-    )
+    notification = ApprovalShortageNotification(requests=tuple(call.called for call in short))
     not_before = {Destination.parse(admin): now for admin in services.policy.current.watch.admins}
     for call in short:
         not_before = _escalations(services, call, now) | not_before
     not_before.pop(posting.entry.destination, None)
-    key = f"approval_shortage:{short[0].request.id}"
+    key = f"approval_shortage:{short[0].request.turn_key}"
     in_thread = notification.model_copy(update={"thread_ts": thread_ts})
     entries = [
         OutboxEntry(
@@ -286,7 +294,7 @@ def new_entries(services: Services) -> list[OutboxEntry]:
     requests = services.store.claims.open_requests(now)
     if not requests:
         return []
-    keys = {f"approval_call:{origin.request.id}": origin for origin in requests}
+    keys = {f"approval_call:{origin.request.turn_key}": origin for origin in requests}
     known_keys = services.store.outbox.known_keys(list(keys))
     new = {key: origin for key, origin in keys.items() if key not in known_keys}
     young = [
@@ -307,6 +315,7 @@ def new_entries(services: Services) -> list[OutboxEntry]:
         notification = ApprovalCallNotification(
             ref=origin.ref,
             request_id=origin.request.id,
+            stage=origin.request.turn,
             thread_ts=thread,
             in_channel=bool(thread),
             batch_ts=origin.batch_ts,
@@ -376,6 +385,21 @@ class Call:
     def action(self) -> Action:
         """What is asked for."""
         return BY_NAME[self.request.action]
+
+    @property
+    def stage(self) -> Stage:
+        """The stage whose turn it is, as the rule has it now."""
+        return stage_at(self.rule.stages, self.request.turn)
+
+    @property
+    def roles(self) -> list[Role]:
+        """The roles whose people may give the next approval."""
+        return [self.config.roles[name] for name in self.stage.roles]
+
+    @property
+    def called(self) -> CalledRequest:
+        """The request, as notifications name it."""
+        return CalledRequest(ref=self.origin.ref, id=self.request.id, stage=self.request.turn)
 
     def ends_otherwise(self, now: datetime) -> bool:
         """Whether SecMaster does the contrary of what is asked for, if nobody approves in time."""
@@ -447,7 +471,7 @@ async def authority_of(services: Services, call: Call, user: str, *, reads: bool
 
 
 async def find_shortage(services: Services, call: Call) -> messages.approval_calls.Shortage | None:
-    """Return that fewer people can approve now than are missing; None where enough can.
+    """Return that fewer people can approve now than the stage lacks; None where enough can.
 
     Each right counts once, whoever uses it. Nobody's wish not to be called matters here. Where
     there are many people they are taken for enough. Raises LookupFailed.
@@ -460,17 +484,18 @@ async def find_shortage(services: Services, call: Call) -> messages.approval_cal
     for user in people:
         if authority := await authority_of(services, call, user):
             authorities.add(authority)
-        if len(authorities) >= call.request.missing:
+        if len(authorities) >= call.request.missing_now:
             return None
     override = call.rule.break_glass if call.request.break_glass_allowed else ()
-    return messages.approval_calls.Shortage(len(authorities), call.rule.roles, override)
+    return messages.approval_calls.Shortage(len(authorities), call.stage.roles, override)
 
 
 async def find_callees(services: Services, call: Call, *, in_channel: bool) -> Callees:
     """Return who is called for the next approval, and how; raises LookupFailed.
 
-    Those are people of the rule's roles and their delegates, without whoever approved. A user group
-    is mentioned as a whole where all of its people may approve, or more than five of them.
+    Those are people of the roles of the stage whose turn it is, and their delegates, without
+    whoever approved. A user group is mentioned as a whole where all of its people may approve, or
+    more than five of them.
     """
     if call.rule.call is CallRule.NONE:
         return Callees()
@@ -489,21 +514,19 @@ async def find_callees(services: Services, call: Call, *, in_channel: bool) -> C
 
 
 async def group_members_of(services: Services, call: Call) -> dict[str, frozenset[str]]:
-    """Return the people of each user group of the rule's roles; raises LookupFailed."""
-    roles = [call.config.roles[name] for name in call.rule.roles]
-    groups = {group for role in roles for group in role.usergroups}
+    """Return the people of each user group of the stage's roles; raises LookupFailed."""
+    groups = {group for role in call.roles for group in role.usergroups}
     return {group: await services.directory.group_members(group) for group in sorted(groups)}
 
 
 async def people_asked(
     services: Services, call: Call, members: Mapping[str, frozenset[str]]
 ) -> set[str]:
-    """Return the people of the rule's roles and their delegates, without whoever approved.
+    """Return the people of the stage's roles and their delegates, without whoever approved.
 
     ``members`` are the people of the roles' user groups. The rules may refuse some of them.
     """
-    roles = [call.config.roles[name] for name in call.rule.roles]
-    people = {user for role in roles for user in role.users}.union(*members.values())
+    people = {user for role in call.roles for user in role.users}.union(*members.values())
     now = services.clock.now()
     people |= {
         delegation.delegate

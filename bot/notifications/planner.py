@@ -5,11 +5,12 @@ with another policy, posts nothing twice. Knows neither Slack nor the words.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bot.domain.notifications import OutboxEntry
 from bot.domain.objects import Ref
-from bot.domain.slack import Destination
+from bot.domain.slack import Destination, DestinationKind
 from bot.domain.snapshots import Snapshot
 from bot.domain.tracking import TrackedObject
 from bot.notifications.card import CardNotification
@@ -132,15 +133,34 @@ def due_entries(
 
 def schedule(services: Services, tracked: TrackedObject) -> list[ScheduledNotification]:
     """Return all that time makes due about an object, past and future."""
-    routes, snoozed_until = services.policy.current.routes, tracked.snoozed_until
+    routes, held_until = services.policy.current.routes, tracked.held_until
     items = [
         item
         for route in routes_of(services, tracked.ref, tracked.snapshot)
         for kind in KINDS
         if issubclass(kind, RoutedNotification)
-        for item in kind.schedule(tracked, route, routes)
+        for scheduled in kind.schedule(tracked, route, routes)
+        if (item := for_assignee(tracked, scheduled))
     ]
-    if snoozed_until is None:
+    if held_until is None:
         return items
-    # A snooze holds back everything but the reminder of a task that silence would approve.
-    return [item for item in items if item.at >= snoozed_until or item.despite_snooze]
+    # A snooze or a mute holds back all but the reminder of a task that silence would approve.
+    return [item for item in items if item.at >= held_until or item.despite_snooze]
+
+
+def for_assignee(
+    tracked: TrackedObject, item: ScheduledNotification
+) -> ScheduledNotification | None:
+    """Return a notification as it is due while its object is claimed: it calls nobody else.
+
+    None where it would be a direct message to others.
+    """
+    assignment = tracked.holding_assignment(item.at)
+    if assignment is None:
+        return item
+    destination = item.route.destination
+    if destination.kind is not DestinationKind.CHANNEL and destination.id != assignment.assignee:
+        return None
+    mentions = (assignment.assignee,)
+    notification = item.notification.model_copy(update={"mentions": mentions})
+    return replace(item, notification=notification)

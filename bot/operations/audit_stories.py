@@ -29,7 +29,8 @@ ENDS = (
 def audited_records(store: Store, records: Iterable[Record]) -> Iterator[AuditedRecord]:
     """Yield what is to be told, in the order of the records; blocks.
 
-    That something was allowed is left out where its end is on record too.
+    That something was allowed is left out where its end is on record too. What came of it
+    afterwards is told with its end, and not once more.
     """
     remaining = iter(records)
     while chunk := list(islice(remaining, CHUNK)):
@@ -43,15 +44,23 @@ def audited_records(store: Store, records: Iterable[Record]) -> Iterator[Audited
         ]
         current = {str(each.ref): each.snapshot for each in store.tracked.get(lapsed)}
         names = _names(store, chunk)
+        done = [
+            str(record.get("operation_id"))
+            for record, _snapshot in told
+            if record.get("outcome") == AuditOutcome.DONE
+        ]
+        results = store.audit.results(done)
         for record, snapshot in told:
             target = str(record.get("target"))
             is_lapsed = record.get("outcome") == AuditOutcome.LAPSED
+            is_done = record.get("outcome") == AuditOutcome.DONE
             yield AuditedRecord(
                 record,
                 snapshot,
-                _what_came(histories.get(target, ()), record),
-                current.get(target) if is_lapsed else None,
-                names,
+                later=_what_came(histories.get(target, ()), record),
+                current=current.get(target) if is_lapsed else None,
+                names=names,
+                result=results.get(str(record.get("operation_id"))) if is_done else None,
             )
 
 
@@ -71,8 +80,11 @@ def told_records(store: Store, records: Sequence[Record]) -> list[tuple[Record, 
     return [
         (record, _snapshot(record, texts))
         for record in records
-        if record.get("outcome") != AuditOutcome.ALLOWED
-        or record.get("operation_id") not in concluded
+        if record.get("outcome") != AuditOutcome.RESULT
+        and (
+            record.get("outcome") != AuditOutcome.ALLOWED
+            or record.get("operation_id") not in concluded
+        )
     ]
 
 

@@ -34,7 +34,7 @@ from bot.policy.decide import (
     decide,
     needs_snapshot,
 )
-from bot.policy.rules import ReasonRule, asks_evidence
+from bot.policy.rules import ReasonRule, asks_evidence, covers
 from bot.secmaster import NotFound, SecMasterError
 from bot.services import Services
 from bot.slack.directory import LookupFailed, require_identified
@@ -47,6 +47,7 @@ class Right(StrEnum):
     RELOAD = "reload"
     DELEGATE = "delegate"
     WATCH = "watch"
+    MUTE = "mute"
 
 
 class NotAllowed(Exception):
@@ -150,7 +151,10 @@ async def ask_policy(  # noqa: PLR0913 - who asks for what, on what they saw, an
             raise reading
         snapshot = reading
         context = policy_context(services, ref, snapshot)
-        decision = decide(config.rules, principal, action, context, break_glass=break_glass)
+        turn = await _turn(services, config, action, ref)
+        decision = decide(
+            config.rules, principal, action, context, break_glass=break_glass, turn=turn
+        )
     except LookupFailed:
         pass
     except NotFound:
@@ -269,7 +273,10 @@ async def ask_again(
     roles = config.roles_about(action)
     principal = await services.directory.principal(operation.actor, roles)
     context = policy_context(services, operation.ref, snapshot)
-    decision = decide(config.rules, principal, action, context, break_glass=operation.break_glass)
+    turn = await _turn(services, config, action, operation.ref)
+    decision = decide(
+        config.rules, principal, action, context, break_glass=operation.break_glass, turn=turn
+    )
     if isinstance(decision, Refused):
         return PolicyRefusal(**asdict(decision))
     if operation.intent is ApprovalIntent.DECLINE:  # a reason and a name are for what is sent
@@ -293,6 +300,19 @@ async def ask_again(
     )
 
 
+async def _turn(services: Services, config: Config, action: Action, ref: Ref) -> int:
+    """Return the number of the stage whose approvals an action needs next; 0 where none has begun.
+
+    It only chooses between somebody's rights: the claim looks again whose turn it is.
+    """
+    if not any(len(rule.stages) > 1 for rule in config.rules if covers(rule, action)):
+        return 0
+    requests = await asyncio.to_thread(
+        services.store.claims.approval_requests, ref, services.clock.now()
+    )
+    return next((request.turn for request in requests if request.action == action.name), 0)
+
+
 def _terms(config: Config, principal: Principal, decision: Decision) -> PolicyTerms:
     """Return the terms that are recorded with a decision of the policy."""
     terms = PolicyTerms(
@@ -303,7 +323,8 @@ def _terms(config: Config, principal: Principal, decision: Decision) -> PolicyTe
     if isinstance(decision, Refused):
         return terms
     conditions = {
-        "approvals": decision.approvals,
+        "stages": decision.stages,
+        "roles": decision.own_roles,
         "expires": decision.expires,
         "break_glass_allowed": decision.break_glass_allowed,
         "break_glass_channel": config.break_glass.channel if decision.break_glass else "",
@@ -354,6 +375,7 @@ async def no_longer_allowed(
 ) -> tuple[Approval, ...]:
     """Return those of these approvals whose givers may not give them any more.
 
+    Whoever has lost the role of the stage that they filled may not, whatever else they have.
     Somebody whom Slack does not know any more may not. Raises LookupFailed.
     """
     roles = config.roles_about(action)
@@ -365,7 +387,8 @@ async def no_longer_allowed(
             if error.is_nobody:
                 return True
             raise
-        return isinstance(decide(config.rules, principal, action, context), Refused)
+        decision = decide(config.rules, principal, action, context, turn=approval.stage)
+        return not isinstance(decision, Allowed) or not decision.may_fill(approval.stage)
 
     revoked = await asyncio.gather(*map(is_revoked, approvals))
     return tuple(compress(approvals, revoked))

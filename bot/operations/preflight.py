@@ -22,6 +22,7 @@ from bot.domain.attribution import comment_reference, comment_reference_of
 from bot.domain.claims import Claim, HeldBy, NotCounted, RequestOver, Taken, WaitingFor
 from bot.domain.operations import Operation, OperationState, Outcome, PolicyRefusal
 from bot.domain.reasons import OutcomeReason
+from bot.domain.run_results import run_of
 from bot.domain.snapshots import Snapshot, StoredSnapshot
 from bot.operations.around import attach_for_decision
 from bot.operations.authorization import ask_again, authorize_again, needs_object
@@ -154,6 +155,7 @@ async def _claim(
         retry_count=retry_count,
         status=snapshot.status if snapshot else "",
         decision_fingerprint=stored.fingerprint,
+        run=str(run_of(operation.ref, snapshot) or "") if isinstance(snapshot, Task) else "",
     )
     return _result(operation, claim, preflight)
 
@@ -162,7 +164,9 @@ def _result(operation: Operation, claim: Claim, preflight: Preflight) -> Preflig
     """Return how the operation goes on after its claim: to its write, or to its end."""
     match claim:
         case Taken():
-            operation = operation.model_copy(update={"co_approvers": claim.operation.co_approvers})
+            claimed = claim.operation
+            changes = {"co_approvers": claimed.co_approvers, "stage": claimed.stage}
+            operation = operation.model_copy(update=changes)
             kind, outcome = ResultKind.DONE, DONE
         case HeldBy(holder):
             return PreflightResult(
@@ -190,6 +194,7 @@ def _result(operation: Operation, claim: Claim, preflight: Preflight) -> Preflig
     facts = {
         "ended_request": claim.ended_request,
         "outdated_approvals": claim.outdated_approvals,
+        "dropped_approvals": claim.dropped_approvals,
     }
     return PreflightResult(
         kind=kind,
@@ -203,8 +208,9 @@ def _change_approval(services: Services, operation: Operation) -> PreflightResul
     """Withdraw one's approval, or decline what waits for more; blocks."""
     change = services.store.claims.withdraw(operation, services.clock.now())
     match change:
-        case RequestRemains(request):
-            return _final(DONE.model_copy(update={"approval_request": request}))
+        case RequestRemains(request, dropped):
+            facts = {"approval_request": request, "dropped_approvals": dropped}
+            return _final(DONE.model_copy(update=facts))
         case RequestEnded(request):
             return _final(DONE.model_copy(update={"ended_request": request}))
         case NotChanged(reason):

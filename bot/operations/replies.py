@@ -31,6 +31,7 @@ PRIVATE = (
     OutcomeReason.CHANGED,
     OutcomeReason.ALREADY_APPROVED,
     OutcomeReason.SAME_AUTHORITY,
+    OutcomeReason.NOT_YOUR_TURN,
     OutcomeReason.NO_REQUEST,
     OutcomeReason.ALREADY_SENDING,
 )
@@ -94,7 +95,7 @@ async def _decide_again(
     context = services.cards.render_context(operation.ref)
     message = messages.changed_object(operation, outcome, context, snapshot)
     if operation.batch_ts:
-        return messages.batch_results.item_message(snapshot.name, operation, message)
+        return messages.batch_results.item_message(snapshot.name, operation.ref, message)
     return message
 
 
@@ -211,7 +212,7 @@ async def _in_thread(services: Services, operation: Operation, part: str, messag
         stored_snapshot = services.store.snapshots.get
         chosen = await asyncio.to_thread(stored_snapshot, operation.ref, fingerprint)
         name = chosen.name if chosen else ""
-        message = messages.batch_results.item_message(name, operation, message)
+        message = messages.batch_results.item_message(name, operation.ref, message)
     try:
         if location.card:
             await services.slack.post(

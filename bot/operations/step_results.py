@@ -56,14 +56,17 @@ class Preflight(Value):
     """What was read and claimed before the write, as far as a later step needs it.
 
     ``ended_request`` is what the operation put an end to, ``outdated_approvals`` were given to
-    something that has changed since.
+    something that has changed since, ``dropped_approvals`` before an earlier stage was open again.
+    ``run`` is the reference of the run that waits for a task.
     """
 
     retry_count: int = 0
     status: str = ""
     decision_fingerprint: str = ""
+    run: str = ""
     ended_request: ApprovalRequest | None = None
     outdated_approvals: tuple[Approval, ...] = ()
+    dropped_approvals: tuple[Approval, ...] = ()
 
 
 class PreflightResult(StepResult):

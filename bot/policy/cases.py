@@ -25,7 +25,7 @@ from bot.policy.config import Config, parse_toml
 from bot.policy.decide import Allowed, Decision, Refused, needs_snapshot
 from bot.policy.ids import UsergroupId, UserId
 from bot.policy.problems import NO_SUCH_FILE, problems_of, unreadable
-from bot.policy.rules import READS, Read, Section
+from bot.policy.rules import READS, Approvals, Read, Section, written
 from bot.secmaster import Instance, Task
 from bot.secmaster.values import moment
 
@@ -185,7 +185,7 @@ class Case(Question):
     expect: Literal["allowed", "refused"]
     rule: str = ""
     why: Reason | None = None
-    approvals: int | None = Field(None, ge=1, strict=True)
+    approvals: Approvals | None = None
 
     @model_validator(mode="after")
     def expects_what_can_be(self) -> Self:
@@ -201,7 +201,7 @@ class Case(Question):
         """The expected answer in words."""
         parts = [self.expect, f"({self.why})" if self.why else ""]
         parts += [f"by {self.rule}" if self.rule else ""]
-        parts += [f"with approvals = {self.approvals}" if self.approvals else ""]
+        parts += [f"with approvals = {written(self.approvals)}" if self.approvals else ""]
         return " ".join(filter(None, parts))
 
     def is_met(self, answer: Decision) -> bool:
@@ -210,11 +210,21 @@ class Case(Question):
             return False
         match answer:
             case Allowed():
-                return self.expect == "allowed" and self.approvals in (None, answer.approvals)
+                return self.expect == "allowed" and self._asks_for(answer)
             case Refused():
                 return self.expect == "refused" and self.why in (None, answer.reason)
             case _:
                 assert_never(answer)
+
+    def _asks_for(self, answer: Allowed) -> bool:
+        """Whether a decision asks for the approvals that are expected: this number, or stages."""
+        match self.approvals:
+            case None:
+                return True
+            case int(needed):
+                return answer.approvals == needed
+            case entries:
+                return answer.stages == tuple(entry.stage for entry in entries)
 
 
 def _has_name(title: str, text: str) -> bool:

@@ -128,18 +128,21 @@ class WatchConfig(Section):
     """How SecMaster is polled: ``every`` so many seconds; 0 is never.
 
     At the very first start what is older than ``fresh`` is summed up, and failures of one
-    workflow within ``gather`` share a card. Cards of a closed channel go to ``fallback``.
+    workflow within ``gather`` share a card. Cards of a closed channel go to ``fallback``. With
+    ``results`` the run that waited for a decision is followed, and its thread is told of the end.
     ``admins`` are notified of what keeps the bot from its work; ``oncall`` are the user groups
-    whose members are on call, a ``shift`` at a time.
+    whose members are on call, a ``shift`` at a time. A ``claim`` of a task or run lasts so long.
     """
 
     every: float = Field(15, ge=0, le=3600, strict=True, allow_inf_nan=False)
     fresh: Duration = timedelta(hours=1)
     gather: Duration = timedelta(hours=1)
+    results: bool = Field(default=True, strict=True)
     fallback: ChannelId = ""
     admins: tuple[UserId, ...] = ()
     oncall: tuple[UsergroupId, ...] = ()
     shift: Duration = timedelta(hours=12)
+    claim: Duration = timedelta(minutes=30)
 
 
 class Organisation(Section):
@@ -182,6 +185,7 @@ class Rights(Section):
     reload: tuple[str, ...] = ()
     delegate: tuple[str, ...] = ()
     watch: tuple[str, ...] = ()
+    mute: tuple[str, ...] = ()
 
 
 class BreakGlass(Section):

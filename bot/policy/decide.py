@@ -14,6 +14,7 @@ from bot.domain.approvals import ApprovalRequest
 from bot.domain.objects import ObjectKind
 from bot.domain.reasons import RefusalReason
 from bot.domain.snapshots import Snapshot
+from bot.domain.stages import ONE, Stages, one_stage, stage_at, total
 from bot.policy.config import Identities
 from bot.policy.patterns import lookalikes, normalize
 from bot.policy.rules import (
@@ -108,18 +109,30 @@ class Allowed:
     """The action is allowed: by which rule, under which terms.
 
     ``expires`` is in seconds; ``break_glass`` means that the person decides alone;
-    ``delegator`` is whose right is used; ``roles`` are those that the rule allows this to.
+    ``stages`` are the approvals that it needs; ``delegator`` is whose right is used; ``roles`` are
+    those that the rule allows this to, and ``own_roles`` those of them by which this is allowed.
     """
 
     rule: str
     reason: ReasonRule = ReasonRule.OPTIONAL
     confirm: ConfirmRule = ConfirmRule.NOTHING
-    approvals: int = 1
+    stages: Stages = ONE
     expires: float = 3600
     break_glass_allowed: bool = False
     break_glass: bool = False
     delegator: str = ""
     roles: tuple[str, ...] = ()
+    # The answer is the same, whichever of their roles it is by.
+    own_roles: tuple[str, ...] = field(default=(), compare=False)
+
+    @property
+    def approvals(self) -> int:
+        """How many people must ask for the same, in all of the stages."""
+        return total(self.stages)
+
+    def may_fill(self, turn: int) -> bool:
+        """Whether an approval by this right fills the stage of this number, from 0."""
+        return stage_at(self.stages, turn).is_for(self.own_roles)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,27 +162,32 @@ def needs_snapshot(rules: Sequence[Rule], action: Action | Read) -> bool:
     )
 
 
-def decide(
+def decide(  # noqa: PLR0913 - who does what, and what is asked for
     rules: Sequence[Rule],
     principal: Principal,
     action: Action | Read,
     context: PolicyContext,
     *,
     break_glass: bool = False,
+    turn: int = 0,
 ) -> Decision:
     """Decide by the person's own right, or else by that of a delegator.
 
     ``break_glass`` asks to decide alone what needs several people: that can't be delegated.
+    ``turn`` is the number of the stage, from 0, whose approvals are asked for now: a right that
+    fills it comes before one that does not.
     """
     decision = _decide(rules, principal, action, context, break_glass=break_glass)
-    if isinstance(decision, Allowed) or decision.reason not in DELEGABLE or break_glass:
+    if break_glass or (isinstance(decision, Refused) and decision.reason not in DELEGABLE):
         return decision
+    if isinstance(decision, Allowed) and decision.may_fill(turn):
+        return decision
+    decisions = [decision]
     for delegator in principal.delegators:
         acting = principal.acting_for(delegator)
-        delegated = _decide(rules, acting, action, context, break_glass=False)
-        if isinstance(delegated, Allowed):
-            return delegated
-    return decision
+        decisions.append(_decide(rules, acting, action, context, break_glass=False))
+    allowed = [each for each in decisions if isinstance(each, Allowed)]
+    return next((each for each in allowed if each.may_fill(turn)), next(iter(allowed), decision))
 
 
 def may_add_approval(
@@ -192,10 +210,10 @@ def added_authority(
 ) -> str:
     """Return the id of the person by whose right somebody may give the next approval; "" if none.
 
-    That is their own, or a delegator's; each counts once.
+    That is their own, or a delegator's, and it fills the stage whose turn it is; each counts once.
     """
-    decision = decide(rules, principal, action, context)
-    if not isinstance(decision, Allowed):
+    decision = decide(rules, principal, action, context, turn=request.turn)
+    if not isinstance(decision, Allowed) or not decision.may_fill(request.turn):
         return ""
     authority = decision.delegator or principal.id
     return "" if request.has_approval_of(principal.id, authority) else authority
@@ -370,12 +388,13 @@ def _decide_by(
         title,
         ReasonRule.REQUIRED if break_glass else rule.reason,
         rule.confirm,
-        approvals=1 if break_glass else rule.approvals,
+        stages=one_stage(1, roles) if break_glass else rule.stages,
         expires=rule.expires.total_seconds(),
         break_glass_allowed=bool(rule.break_glass),
         break_glass=break_glass,
         delegator=principal.delegator,
         roles=rule.roles,
+        own_roles=tuple(role for role in roles if role in principal.roles),
     )
 
 

@@ -10,6 +10,12 @@ from bot.domain.actions import Action
 from bot.policy.decide import PolicyContext, condition_answers, rules_in_order
 from bot.policy.rules import Effect, Role, Rule
 
+# What doctor and the check of a policy say of a stage that its people can't fill.
+UNFILLED = (
+    "its stage of {count} by {roles} can't be filled: nobody fills two stages, and too few have "
+    "the roles"
+)
+
 
 def deciding_rule(rules: Sequence[Rule], action: Action, context: PolicyContext) -> Rule | None:
     """Return the rule that decides about an action on an object, and that allows it to somebody.

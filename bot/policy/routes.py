@@ -327,6 +327,16 @@ def _match(
     return RouteMatch.UNCLEAR if unclear else RouteMatch.MATCHES
 
 
+def escalation_steps(route: Route, routes: Sequence[Route]) -> Iterator[tuple[Route, Route]]:
+    """Yield from which route to which a route escalates, one step after the other."""
+    by_name = {candidate.name: candidate for candidate in routes if candidate.name}
+    origin = route
+    while origin.escalate:
+        target = by_name[origin.escalate.to]
+        yield origin, target
+        origin = target
+
+
 def check_consistency(routes: tuple[Route, ...]) -> tuple[Route, ...]:
     """Return the routes if their names and escalations fit together; raises ValueError."""
     counts = Counter(route.name for route in routes if route.name)

@@ -15,7 +15,9 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
+    Tag,
     ValidationInfo,
     field_validator,
     model_validator,
@@ -24,10 +26,11 @@ from pydantic import (
 from bot.domain.actions import BY_NAME, TABLE, Action
 from bot.domain.objects import OBJECT_KINDS, ObjectKind
 from bot.domain.snapshots import Snapshot
+from bot.domain.stages import Stage, Stages, one_stage, total
 from bot.policy import patterns
 from bot.policy.ids import UsergroupId, UserId
 from bot.policy.patterns import normalize
-from bot.policy.problems import ENTRY_NAME
+from bot.policy.problems import A_LIST, A_NUMBER, ENTRY_NAME, suggestion
 from bot.secmaster import BusinessType, Task
 
 T = TypeVar("T")
@@ -35,6 +38,7 @@ T = TypeVar("T")
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 MAX_DURATION = timedelta(days=30)
 LENGTH = re.compile(r"(?:(\d{1,3})d)? ?(?:(\d{1,3})h)? ?(?:(\d{1,4})m)?", re.ASCII)
+MOST_APPROVALS = 9
 MIXED_UNITS = 2  # from so many units on a duration is none of the policy's
 
 # The keys of a rule that say on what terms it allows something.
@@ -164,6 +168,49 @@ RuleName = Annotated[str, AfterValidator(_check_rule_name)]
 Names = Annotated[tuple[str, ...], AfterValidator(non_empty)]
 
 
+class StageEntry(Section):
+    """A stage of a rule's approvals: so many people of one role."""
+
+    role: str = Field(min_length=1)
+    count: int = Field(ge=1, le=MOST_APPROVALS, strict=True)
+
+    @property
+    def stage(self) -> Stage:
+        """The stage that it stands for."""
+        return Stage(count=self.count, roles=(self.role,))
+
+
+def _check_stages(entries: tuple[StageEntry, ...]) -> tuple[StageEntry, ...]:
+    if not entries:
+        raise ValueError("an empty list asks for nobody; leave it out, or name a stage")
+    roles = [entry.role for entry in entries]
+    if repeated := next((role for role in roles if roles.count(role) > 1), None):
+        raise ValueError(f"{repeated!r} has two stages; a role has one, with its count")
+    if (needed := sum(entry.count for entry in entries)) > MOST_APPROVALS:
+        raise ValueError(f"the stages ask for {needed} people; {MOST_APPROVALS} are the most")
+    return entries
+
+
+def _written_as(value: object) -> str:
+    """Return how approvals are written: a list of stages, or a number."""
+    return A_LIST if isinstance(value, list | tuple) else A_NUMBER
+
+
+Approvals = Annotated[
+    Annotated[tuple[StageEntry, ...], AfterValidator(_check_stages), Tag(A_LIST)]
+    | Annotated[int, Field(ge=1, le=MOST_APPROVALS, strict=True), Tag(A_NUMBER)],
+    Discriminator(_written_as),
+]
+
+
+def written(approvals: Approvals) -> str:
+    """Return approvals as the policy file has them: "2", or "[{ role = "lead", count = 1 }]"."""
+    if isinstance(approvals, int):
+        return str(approvals)
+    stages = (f'{{ role = "{entry.role}", count = {entry.count} }}' for entry in approvals)
+    return f"[{', '.join(stages)}]"
+
+
 class Role(Section):
     """Who has a role: people, and the members of user groups, by their Slack ids."""
 
@@ -228,8 +275,9 @@ EntryT = TypeVar("EntryT", bound=Entry)
 class Rule(Entry):
     """One rule: which roles may take which actions, on which objects, and under which terms.
 
-    ``approvals`` distinct people must ask for the same within ``expires``; those who may give the
-    next approval are called as ``call`` says. ``creator_allowed`` (``self`` in the file) is whether
+    As many distinct people as ``approvals`` says must ask for the same within ``expires``, of any
+    of the roles, or stage by stage; those who may give the next approval are called as ``call``
+    says. ``creator_allowed`` (``self`` in the file) is whether
     the person whom the task names as its creator may. A ``break_glass`` role may decide alone all
     the same. A rule that denies has no terms, and is for everybody where it names no roles.
     """
@@ -239,7 +287,7 @@ class Rule(Entry):
     roles: tuple[str, ...] = Field((), validate_default=True)
     when: RuleConditions = RuleConditions()
     reason: ReasonRule = ReasonRule.OPTIONAL
-    approvals: int = Field(1, ge=1, le=9, strict=True)
+    approvals: Approvals = 1
     expires: Duration = timedelta(hours=1)
     call: CallRule = CallRule.MENTION
     creator_allowed: bool = Field(default=True, alias="self", strict=True)
@@ -250,6 +298,18 @@ class Rule(Entry):
     def covered_actions(self) -> tuple[Action, ...]:
         """The actions that it is about."""
         return tuple(action for action in TABLE if covers(self, action))
+
+    @property
+    def stages(self) -> Stages:
+        """The stages of its approvals: a number is one stage of all of its roles."""
+        if isinstance(self.approvals, int):
+            return one_stage(self.approvals, self.roles)
+        return tuple(entry.stage for entry in self.approvals)
+
+    @property
+    def needed(self) -> int:
+        """How many people must ask for the same, in all of its stages."""
+        return total(self.stages)
 
     @field_validator("roles")
     @classmethod
@@ -302,8 +362,12 @@ class Rule(Entry):
     @model_validator(mode="after")
     def fits_what_it_covers(self) -> Self:
         """Check that its terms make sense for all of the actions it covers; raises ValueError."""
+        stage_roles = {role for stage in self.stages for role in stage.roles}
+        if strangers := sorted(stage_roles - set(self.roles)):
+            hint = suggestion(strangers[0], self.roles)
+            raise ValueError(f"approvals: {strangers[0]!r} is none of the rule's roles{hint}")
         unshared = ", ".join(a.name for a in self.covered_actions if not a.claim_group)
-        if self.approvals > 1 and unshared:
+        if self.needed > 1 and unshared:
             raise ValueError(
                 f"approvals: several people can't share {unshared}; give it its own rule"
             )
@@ -312,13 +376,13 @@ class Rule(Entry):
             raise ValueError(
                 f"self: SecMaster names no creator for {ownerless}; give it its own rule"
             )
-        if self.break_glass and self.approvals == 1:
+        if self.break_glass and self.needed == 1:
             raise ValueError("break_glass: there is no second approver to pass; add approvals")
-        if "expires" in self.model_fields_set and self.approvals == 1:
+        if "expires" in self.model_fields_set and self.needed == 1:
             raise ValueError("expires: one approval does not wait for another; add approvals")
         # The retry brake asks for a second person by itself.
         retries = any(action.is_retry for action in self.covered_actions)
-        if "call" in self.model_fields_set and self.approvals == 1 and not retries:
+        if "call" in self.model_fields_set and self.needed == 1 and not retries:
             raise ValueError("call: there is no next approver to call; add approvals")
         return self
 

@@ -14,11 +14,20 @@ from datetime import datetime
 
 from bot import messages
 from bot.domain import snapshots
-from bot.domain.actions import CHANGEABLE_STATUSES, TABLE
-from bot.domain.approvals import ApprovalRequest
-from bot.domain.cards import STALE, VANISHED, Card, CardGroup, CardState, GroupState
+from bot.domain.actions import CHANGEABLE_STATUSES, OPEN_STATUSES, TABLE
+from bot.domain.approvals import ApprovalRequest, missing_in_turn, turn_of
+from bot.domain.cards import (
+    STALE,
+    VANISHED,
+    Card,
+    CardGroup,
+    CardState,
+    GroupState,
+    in_channel,
+)
 from bot.domain.objects import Ref
 from bot.domain.snapshots import Reading, Snapshot
+from bot.domain.stages import one_stage, stage_at, strictest, total
 from bot.domain.workspaces import Workspaces
 from bot.messages import Message, RenderContext
 from bot.messages.blocks import Tally, Viewer
@@ -26,7 +35,7 @@ from bot.messages.catalogue import Catalogue
 from bot.policy.config import PolicyHolder
 from bot.policy.decide import PolicyContext, task_readers_read_runs
 from bot.policy.requirements import deciding_rule, members
-from bot.policy.routes import ThreadDetail, matching_routes, thread_detail
+from bot.policy.routes import ThreadDetail, escalation_steps, matching_routes, thread_detail
 from bot.runtime.clock import Clock
 from bot.runtime.coalesce import Coalescer
 from bot.runtime.locks import KeyedLocks
@@ -130,13 +139,21 @@ class Cards:
                 continue
             request = open_requests.get(action.name)
             rule = deciding_rule(config.rules, action, context)
-            needed = max(request.needed if request else 1, rule.approvals if rule else 1)
-            if needed > 1:
+            stages = rule.stages if rule else one_stage(1)
+            if request and len(request.stages) == len(stages):
+                stages = strictest(stages, [request.stages])
+            elif request:  # the rule has changed, which the next approval will tell
+                stages = request.stages
+            approvals = request.approvals if request else ()
+            turn = turn_of(stages, approvals)
+            if total(stages) > 1:
+                stage = stage_at(stages, turn)
                 tallies[action.name] = Tally(
-                    count=len(request.approvals) if request else 0,
-                    needed=needed,
-                    roles=rule.roles if rule else (),
-                    approvers=members(config.roles, rule.roles) if rule else (),
+                    count=len(approvals),
+                    stages=stages,
+                    turn=turn,
+                    missing=missing_in_turn(stages, approvals),
+                    approvers=members(config.roles, stage.roles) if rule else (),
                 )
         return tallies
 
@@ -254,6 +271,20 @@ class Cards:
     async def redraw_outdated(self, ref: Ref) -> int:
         """Draw those cards of an object that show something else than is so; return how many."""
         return await self._draw_cards(ref, only_outdated=True)
+
+    async def redraw_outdated_from(self, ref: Ref, reading: Reading) -> int:
+        """Draw those cards of an object that show something else than a reading; return how many.
+
+        None is drawn where something newer may be known. Raises SlackFailed for what may pass.
+        """
+        states = self._store.card_states
+        if not await asyncio.to_thread(states.is_followed, ref):
+            return 0
+        async with self.render_lock(ref):
+            if not await asyncio.to_thread(states.record_if_newest, ref, reading):
+                return 0
+            state = await self._load(ref, reading.snapshot)
+            return await self._publish(state, only_outdated=True)
 
     async def redraw_from_stored(self, ref: Ref) -> None:
         """Draw the cards from the snapshot that they show, while SecMaster can't be read.
@@ -405,17 +436,27 @@ class Cards:
         """Say why a card was escalated to where it is; "" for one that was not."""
         if not card.escalated_from:
             return ""
-        routes, kind = self._policy.current.routes, card.ref.kind
-        return messages.notifications.escalation_cause(
-            self._catalogue, card.escalated_from, routes, kind, requests
-        )
+        routes = self._policy.current.routes
+        return messages.notifications.escalation_cause(self._catalogue, card, routes, requests)
 
-    async def escalation_cause(self, ref: Ref, snapshot: Snapshot, origin: str) -> str:
-        """Say why an object is escalated from a route, and how many approvals are missing."""
-        state, routes = await self._load(ref, snapshot), self._policy.current.routes
-        return messages.notifications.escalation_cause(
-            self._catalogue, origin, routes, ref.kind, state.counted_requests
+    async def escalation_cause(self, card: Card, snapshot: Snapshot) -> str:
+        """Say why a card was escalated to where it is, and how many approvals are missing."""
+        state = await self._load(card.ref, snapshot)
+        return self._escalation(card, state.counted_requests)
+
+    def _escalates_to(self, state: CardState) -> str:
+        """Return the first route that an object can still be escalated to; "" for none."""
+        snapshot, routes = state.snapshot, self._policy.current.routes
+        if snapshot is None or snapshot.status not in OPEN_STATUSES:
+            return ""
+        workspaces = self._workspaces.all_names(state.ref.workspace)
+        passed = {card.escalated_from for card in state.cards}
+        steps = (
+            step
+            for route in matching_routes(routes, snapshot, workspaces)
+            for step in escalation_steps(route, routes)
         )
+        return next((target.name for origin, target in steps if origin.name not in passed), "")
 
     def _context(self, state: CardState) -> RenderContext:
         """Return what a card needs to be drawn beyond the object itself, by the object's state."""
@@ -424,6 +465,8 @@ class Cards:
             stale=state.stale,
             snoozed_until=state.snoozed_until,
             snoozed_by=state.snoozed_by,
+            assignment=state.assignment,
+            escalates_to=self._escalates_to(state),
             tallies=self.tallies(state.ref, state.snapshot, state.requests),
             names=state.names,
         )
@@ -435,18 +478,27 @@ class Cards:
         return task_readers_read_runs(self._policy.current.rules, context)
 
     def _render(self, card: Card, state: CardState, viewer: Viewer | None = None) -> Message:
-        context = replace(self._context(state), mentions=card.mentions, viewer=viewer)
+        context = replace(
+            self._context(state),
+            mentions=card.mentions,
+            viewer=viewer,
+            decision=state.decision,
+            links=self._links(card.channel, state),
+        )
+        standing_operation = state.standing_operation
         if viewer is None and isinstance(state.snapshot, Task) and not self._names_runs(card.ref):
             run = state.snapshot.action_instance_id
             names = {id_: name for id_, name in context.names.items() if id_ != run}
             context = replace(context, names=names)
+            if standing_operation:  # what came of it is about the run
+                standing_operation = standing_operation.model_copy(update={"result": None})
         if state.snapshot is None:
             message = messages.vanished_card(context, card.title)
         else:
             message = messages.card(
                 context,
                 state.snapshot,
-                state.standing_operation,
+                standing_operation,
                 state.requests,
                 state.request_news,
             )
@@ -457,6 +509,17 @@ class Cards:
             escalation=self._escalation(card, state.counted_requests),
             late_since=card.late_since,
         )
+
+    def _links(self, channel: str, state: CardState) -> dict[str, str]:
+        """Return the addresses of other objects' cards: of those in the channel, if there are."""
+        linked = dict(state.linked_cards)
+        if state.decision:
+            linked[str(state.decision.operation.ref)] = state.decision.cards
+        return {
+            ref: self._slack.permalink(card.channel, card.ts)
+            for ref, cards in linked.items()
+            if (card := in_channel(cards, channel))
+        }
 
     # Posting.
 

@@ -38,8 +38,9 @@ from bot.domain.operations import (
 )
 from bot.domain.reasons import OutcomeReason
 from bot.domain.snapshots import StoredSnapshot
+from bot.domain.stages import with_at_least
 from bot.store import approvals, audit, outbox, snapshots
-from bot.store.followed_retries import follow_retry
+from bot.store.followed_operations import follow
 from bot.store.repository import Repository
 from bot.store.tables import approvals as approvals_table
 from bot.store.tables import claims
@@ -121,16 +122,19 @@ class Claims(Repository):
     ) -> AddedApproval:
         """Claim a free key if the operation has enough approvals, or count it as one."""
         if _brake_applies(connection, operation, at):
-            changes = {"approvals": max(2, operation.terms.approvals), "brake_applied": True}
+            # One more of those who come last: whoever is first has them as a check.
+            stages = with_at_least(operation.terms.stages, 2)
+            changes = {"stages": stages, "brake_applied": True}
             terms = operation.terms.model_copy(update=changes)
             operation = operation.model_copy(update={"terms": terms})
         result: AddedApproval = Taken(operation)  # without a key no approvals are shared
         if key:
             result = approvals.add_approval(connection, operation, key, snapshot, at)
-        facts = {
+        facts: dict[str, Any] = {
             "preflight_fingerprint": snapshot.fingerprint,
             "ended_request": result.ended_request,
             "outdated_approvals": [each.actor.id for each in result.outdated_approvals] or None,
+            "dropped_approvals": _dumped(result.dropped_approvals),
         }
         match result:
             case Taken():
@@ -138,7 +142,9 @@ class Claims(Repository):
                     self._hold(connection, result.operation, key, at)
                 audit.record(connection, result.operation, AuditOutcome.ALLOWED, at, **facts)
             case WaitingFor():
-                facts |= {"request": result.request}
+                counted = result.request.approvals
+                own = next(each for each in counted if each.operation_id == operation.id)
+                facts |= {"request": result.request, "stage": own.stage}
                 audit.record(connection, operation, AuditOutcome.COUNTED, at, **facts)
             case NotCounted():
                 pass  # its outcome is recorded once it is concluded
@@ -185,8 +191,9 @@ class Claims(Repository):
             change = _change_request(connection, operation, at)
             outcome = AuditOutcome(operation.intent)
             match change:
-                case RequestRemains(request):
-                    audit.record(connection, operation, outcome, at, request=request)
+                case RequestRemains(request, dropped):
+                    facts = {"request": request, "dropped_approvals": _dumped(dropped)}
+                    audit.record(connection, operation, outcome, at, **facts)
                 case RequestEnded(request):
                     audit.record(connection, operation, outcome, at, ended_request=request)
                 case NotChanged():
@@ -229,12 +236,20 @@ class Claims(Repository):
         revoked: Sequence[Approval],
         at: datetime,
         entries: Sequence[OutboxEntry] = (),
+        *,
+        dropped: Sequence[Approval] = (),
     ) -> None:
-        """Revoke approvals by people who may not give them any more, and say so by ``entries``."""
+        """Revoke approvals by people who may not give them any more, and say so by ``entries``.
+
+        The ``dropped`` approvals of later stages go with them.
+        """
+        facts = {"dropped_approvals": _dumped(dropped)}
+        ids = {approval.operation_id for approval in revoked}
         with self.engine.begin() as connection:
             approvals.lock_object(connection, ref)
-            for operation in approvals.revoke(connection, ref, revoked):
-                audit.record(connection, operation, AuditOutcome.REVOKED, at)
+            for operation in approvals.revoke(connection, ref, [*revoked, *dropped]):
+                if operation.id in ids:
+                    audit.record(connection, operation, AuditOutcome.REVOKED, at, **facts)
             outbox.enqueue(connection, self._insert, entries, at)
 
     def mark_in_doubt(self, operation: Operation) -> None:
@@ -254,10 +269,10 @@ class Claims(Repository):
             if operation.intent is not ApprovalIntent.GIVE and outcome.state is OperationState.DONE:
                 return  # on record as what it was: "done" would read as the action itself
             recorded = audit.record_end(connection, operation, outcome, at)
-            if not recorded:  # a step that runs again must not follow its retry again
+            if not recorded:  # a step that runs again must not follow its run again
                 return
-            if outcome.state is OperationState.DONE and outcome.retries_before is not None:
-                follow_retry(connection, operation, outcome.retries_before, at)
+            if outcome.state is OperationState.DONE:
+                follow(connection, operation, outcome, at)
 
     def purge(self, before: datetime, limit: int) -> int:
         """Delete up to ``limit`` claims that ended before a time; return how many.
@@ -323,6 +338,11 @@ def _brake_applies(connection: sa.Connection, operation: Operation, at: datetime
         )
     )
     return int(connection.execute(query).scalar_one()) >= terms.brake_retries
+
+
+def _dumped(dropped: Sequence[Approval]) -> list[dict[str, Any]] | None:
+    """Return approvals as the audit has them; None for none."""
+    return [approval.model_dump(mode="json") for approval in dropped] or None
 
 
 def _any_under_way(connection: sa.Connection, keys: set[str]) -> bool:

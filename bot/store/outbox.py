@@ -47,6 +47,12 @@ def enqueue(
         connection.execute(statement, rows)
 
 
+def contains(connection: sa.Connection, dedupe_key: str) -> bool:
+    """Whether there is an entry with this dedupe key, posted or not."""
+    query = sa.select(outbox.c.number).where(outbox.c.dedupe_key == dedupe_key)
+    return connection.execute(query).first() is not None
+
+
 class Outbox(Repository):
     """The table of outbox entries."""
 
@@ -179,9 +185,8 @@ class Outbox(Repository):
 
     def contains(self, dedupe_key: str) -> bool:
         """Whether there is an entry with this dedupe key, posted or not."""
-        query = sa.select(outbox.c.number).where(outbox.c.dedupe_key == dedupe_key)
         with self.engine.begin() as connection:
-            return connection.execute(query).first() is not None
+            return contains(connection, dedupe_key)
 
 
 def _entry(row: sa.Row[Any]) -> OutboxEntry:

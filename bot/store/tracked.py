@@ -16,10 +16,17 @@ from bot.domain.endings import ran_out
 from bot.domain.notifications import OutboxEntry
 from bot.domain.objects import ObjectKind, Ref
 from bot.domain.ordering import auto_approves, urgency
+from bot.domain.run_results import RunRef, run_of
 from bot.domain.snapshots import Snapshot
-from bot.domain.tracking import ListedObject, OpenCounts, TrackedObject, failure_group
+from bot.domain.tracking import (
+    Assignment,
+    ListedObject,
+    OpenCounts,
+    TrackedObject,
+    failure_group,
+)
 from bot.secmaster import Task
-from bot.store import audit_log, evidence
+from bot.store import audit_log, evidence, mutes
 from bot.store.outbox import enqueue
 from bot.store.repository import Repository
 from bot.store.tables import cards, tracked_objects
@@ -27,6 +34,7 @@ from bot.store.tables import evidence as evidence_table
 from bot.store.times import from_db, from_db_or_none, to_utc
 
 Row = sa.Row[Any]
+UNASSIGNED: dict[str, Any] = {"assigned_until": None, "assignee": "", "assignee_name": ""}
 BATCH_SIZE = 500  # rows in one statement: SQLite takes only so many values
 # The order of ``bot.domain.ordering``, for queries that return only the first rows.
 MOST_URGENT_TASKS = (
@@ -65,12 +73,13 @@ def update_read(
     connection: sa.Connection, ref: Ref, snapshot: Snapshot | None, at: datetime
 ) -> None:
     """Record an object as it was read; None if it does not exist any more."""
-    values: dict[str, Any] = {"open": False}
+    values: dict[str, Any] = {"open": False, **UNASSIGNED}
     if snapshot:
         values = {
             "open_since": _open_since(snapshot, at),
             "ending_unrecorded": _ending_unrecorded(snapshot),
-            **_snapshot_columns(snapshot),
+            **_snapshot_columns(ref, snapshot),
+            **({} if _is_open(snapshot) else UNASSIGNED),
         }
     settled_at = _settled_at(snapshot, at)
     update = sa.update(tracked_objects).where(tracked_objects.c.ref == str(ref))
@@ -88,6 +97,36 @@ def snooze(
     update = sa.update(tracked_objects).where(row)
     values = {"snoozed_until": to_utc(until), "snoozed_by": by, "next_check_at": to_utc(at)}
     return bool(connection.execute(update.values(**values)).rowcount)
+
+
+def assign(
+    connection: sa.Connection,
+    ref: Ref,
+    assignment: Assignment | None,
+    assignee_before: str,
+    at: datetime,
+) -> bool:
+    """Record who claims an object, None for nobody; False if it is not tracked as open.
+
+    False as well where somebody else than ``assignee_before`` ("" for nobody) has it by now. In
+    the caller's transaction.
+    """
+    is_claimed = tracked_objects.c.assigned_until > to_utc(at)
+    unchanged = (
+        is_claimed & (tracked_objects.c.assignee == assignee_before)
+        if assignee_before
+        else tracked_objects.c.assigned_until.is_(None) | sa.not_(is_claimed)
+    )
+    row = (tracked_objects.c.ref == str(ref)) & tracked_objects.c.open & unchanged
+    values = dict(UNASSIGNED)
+    if assignment:
+        values = {
+            "assigned_until": to_utc(assignment.until),
+            "assignee": assignment.assignee,
+            "assignee_name": assignment.name,
+        }
+    update = sa.update(tracked_objects).where(row)
+    return bool(connection.execute(update.values(next_check_at=to_utc(at), **values)).rowcount)
 
 
 class TrackedObjects(Repository):
@@ -114,8 +153,11 @@ class TrackedObjects(Repository):
         notifications: Sequence[OutboxEntry],
         at: datetime,
     ) -> None:
-        """Track new objects, and enqueue their notifications; tracked ones stay as they are."""
-        rows = [
+        """Track new objects, and enqueue their notifications; tracked ones stay as they are.
+
+        Those of a muted workflow come when its mute ends.
+        """
+        rows: list[dict[str, Any]] = [
             {
                 "ref": str(listed.ref),
                 "kind": listed.ref.kind,
@@ -129,11 +171,18 @@ class TrackedObjects(Repository):
                 "planned_until": to_utc(at),
                 "snoozed_until": None,
                 "snoozed_by": "",
-                **_snapshot_columns(listed.snapshot),
+                **UNASSIGNED,
+                "muted_until": None,
+                "mute_key": "",
+                **_snapshot_columns(listed.ref, listed.snapshot),
             }
             for listed in objects
         ]
         with self.engine.begin() as connection:
+            muted, notifications = mutes.hold_new(connection, objects, notifications, at)
+            for row in rows:
+                if mute := muted.get(row["ref"]):
+                    row |= {"muted_until": to_utc(mute.until), "mute_key": mute.key}
             if rows:  # one statement executed for each row: compiled once for any number of rows
                 connection.execute(self._insert(tracked_objects).on_conflict_do_nothing(), rows)
             enqueue(connection, self._insert, notifications, at)
@@ -151,7 +200,8 @@ class TrackedObjects(Repository):
                         ending_unrecorded=_ending_unrecorded(listed.snapshot),
                         fingerprint=listed.fingerprint,
                         next_check_at=to_utc(listed.next_check_at),
-                        **_snapshot_columns(listed.snapshot),
+                        **_snapshot_columns(listed.ref, listed.snapshot),
+                        **({} if _is_open(listed.snapshot) else UNASSIGNED),
                     )
                 )
 
@@ -223,6 +273,12 @@ class TrackedObjects(Repository):
         order = MOST_URGENT_TASKS if kind == "task" else LATEST_FAILURES
         return _most_urgent_first(self._fetch(query.order_by(*order), limit))
 
+    def waiting_for(self, run: RunRef) -> list[TrackedObject]:
+        """Return the tasks that a run waits for, newest first."""
+        query = TRACKED.where(tracked_objects.c.run == str(run), tracked_objects.c.open)
+        order = tracked_objects.c.created_at.desc(), tracked_objects.c.ref
+        return self._fetch(query.order_by(*order), None)
+
     def due_between(self, start: datetime, end: datetime) -> list[TrackedObject]:
         """Return the tasks that wait and are due in that time, due soonest first."""
         due_at = tracked_objects.c.due_at
@@ -238,6 +294,16 @@ class TrackedObjects(Repository):
         """Return up to ``limit`` runs that failed, latest first."""
         query = TRACKED.where(tracked_objects.c.kind == "instance", tracked_objects.c.open)
         return _most_urgent_first(self._fetch(query.order_by(*LATEST_FAILURES), limit))
+
+    def assigned(self, at: datetime) -> list[TrackedObject]:
+        """Return the open objects that somebody has claimed, the claim that ends first first."""
+        until = tracked_objects.c.assigned_until
+        query = TRACKED.where(tracked_objects.c.open, until > to_utc(at))
+        return self._fetch(query.order_by(until, tracked_objects.c.ref), None)
+
+    def assignments(self, at: datetime) -> dict[Ref, Assignment]:
+        """Return the claims of open objects that hold at a time."""
+        return {each.ref: each.assignment for each in self.assigned(at) if each.assignment}
 
     def backlog(self, workspace: str) -> list[TrackedObject]:
         """Return the open objects of a workspace that are older than the first poll."""
@@ -306,7 +372,7 @@ class TrackedObjects(Repository):
         condition = tracked_objects.c.ending_unrecorded & sa.not_(
             tracked_objects.c.stale | tracked_objects.c.open
         )
-        query = sa.select(tracked_objects).where(condition)
+        query = TRACKED.where(condition)
         return self._fetch(query.order_by(tracked_objects.c.due_at, tracked_objects.c.ref), limit)
 
     def record_endings(
@@ -350,12 +416,13 @@ class TrackedObjects(Repository):
         return [(_tracked(row), from_db(row.settled_at)) for row in rows]
 
 
-def _snapshot_columns(snapshot: Snapshot) -> dict[str, Any]:
+def _snapshot_columns(ref: Ref, snapshot: Snapshot) -> dict[str, Any]:
     """Return a snapshot, and the columns that repeat parts of it for queries."""
     if isinstance(snapshot, Task):
         created_at, due_at = snapshot.create_time, snapshot.due_date
+        run = run_of(ref, snapshot)
     else:
-        created_at, due_at = snapshot.start_time, None
+        created_at, due_at, run = snapshot.start_time, None, None
     return {
         "open": _is_open(snapshot),
         "snapshot": snapshots.without_evidence(snapshot).model_dump_json(),
@@ -363,6 +430,7 @@ def _snapshot_columns(snapshot: Snapshot) -> dict[str, Any]:
         "due_at": to_utc(due_at),
         "auto_approves": isinstance(snapshot, Task) and auto_approves(snapshot),
         "failure_group": failure_group(snapshot),
+        "run": str(run or ""),
     }
 
 
@@ -423,7 +491,17 @@ def _tracked(row: Row) -> TrackedObject:
         snoozed_by=row.snoozed_by,
         next_check_at=from_db_or_none(row.next_check_at),
         planned_until=from_db(row.planned_until),
+        assignment=_assignment(row),
+        muted_until=from_db_or_none(row.muted_until),
     )
+
+
+def _assignment(row: Row) -> Assignment | None:
+    """Return the last claim of an object, which may be over; None where nobody has it."""
+    until = from_db_or_none(row.assigned_until)
+    if until is None:
+        return None
+    return Assignment(assignee=row.assignee, name=row.assignee_name, until=until)
 
 
 def _open_of(workspace: str, kind: ObjectKind) -> sa.ColumnElement[bool]:

@@ -8,7 +8,7 @@ import asyncio
 import logging
 
 from bot.domain.actions import BY_NAME
-from bot.domain.approvals import OpenRequest
+from bot.domain.approvals import OpenRequest, standing
 from bot.domain.notifications import OutboxEntry
 from bot.notifications.approval_calls import place_of
 from bot.notifications.kinds import ApprovalsRevokedNotification
@@ -53,6 +53,7 @@ async def take_back_approvals(services: Services) -> None:
 async def _take_back(services: Services, origin: OpenRequest) -> None:
     """Take back the approvals of a request that the policy would not allow any more.
 
+    With them go those of later stages, which relied on them.
     It is asked about what was approved: of anything else no approval counts.
     """
     ref, request, now = origin.ref, origin.request, services.clock.now()
@@ -67,7 +68,9 @@ async def _take_back(services: Services, origin: OpenRequest) -> None:
     if not revoked:
         return
     destination, thread = await asyncio.to_thread(place_of, services, origin)
-    remaining = [approval for approval in request.approvals if approval not in revoked]
+    others = [approval for approval in request.approvals if approval not in revoked]
+    remaining = standing(request.stages, others)
+    dropped = tuple(approval for approval in others if approval not in remaining)
     ids = ",".join(approval.operation_id for approval in revoked)
     entry = OutboxEntry(
         dedupe_key=f"approvals_revoked:{ids}",
@@ -78,11 +81,12 @@ async def _take_back(services: Services, origin: OpenRequest) -> None:
             action=request.action,
             name=snapshot.name,
             revoked=revoked,
+            dropped=dropped,
             count=len(remaining),
             needed=request.needed,
         ),
         not_before=now,
     )
     revoke = services.store.claims.revoke_approvals
-    await asyncio.to_thread(revoke, ref, revoked, now, [entry])
+    await asyncio.to_thread(revoke, ref, revoked, now, [entry], dropped=dropped)
     services.outbox_written.set()

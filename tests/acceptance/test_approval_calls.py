@@ -358,8 +358,8 @@ async def first_of_home(
 def chosen_calls(environment: BotEnvironment, user: str) -> str:
     """The option of the menu of how somebody is called, on their Home."""
     home = environment.slack.home(user) or {"blocks": []}
-    elements = [each for block in home["blocks"] for each in block.get("elements", ())]
-    menus = [each for each in elements if each.get("action_id") == "calls"]
+    accessories = [block.get("accessory", {}) for block in home["blocks"]]
+    menus = [each for each in accessories if each.get("action_id") == "calls"]
     return str(menus[0]["initial_option"]["value"]) if menus else ""
 
 

@@ -154,6 +154,11 @@ instance withdraw     open    open      open    open   open   open    open      
 instance refuse       open    open      open    open   open   open    open      open
 delegate              right   right     right   right  right  right   right     right
 watch                 right   right     right   right  right  right   right     right
+claim                 open    open      open    open   open   open    open      open
+unclaim               open    open      open    open   open   open    open      open
+escalate              open    open      open    open   open   open    open      open
+mute                  right   right     right   right  right  right   right     right
+unmute                right   right     right   right  right  right   right     right
 snooze                open    open      open    open   open   open    open      open
 unsnooze              open    open      open    open   open   open    open      open
 unwatch               right   right     right   right  right  right   right     right
@@ -194,6 +199,10 @@ break-glass button    write   write     write   write  write  write   write     
 refuse                write   write     write   write  write  write   write     write
 withdraw              open    open      open    open   open   open    open      open
 snooze                write   write     write   write  write  write   write     write
+claim button          write   write     write   write  write  write   write     write
+release button        write   write     write   write  write  write   write     write
+escalate button       write   write     write   write  write  write   write     write
+mute button           right   right     right   right  right  right   right     right
 app_home_opened       sees    sees      no      no     no     no      no        no
 waiting               sees    sees      no      no     no     no      no        no
 message shortcuts     write   write     write   write  write  write   write     write
@@ -248,6 +257,8 @@ LISTENERS: dict[str, set[str]] = {
     "callback_id": {"message shortcuts"},
     "modals.FORM": {"form"},
     "watch_messages.SNOOZE_FORM": {"form"},
+    "escalation_messages.ESCALATE": {"form"},
+    "mute_messages.MUTE": {"form"},
     "batch_forms.CHOOSING": {"several"},
     "batch_forms.CONFIRMING": {"several"},
 }
@@ -262,12 +273,15 @@ READ_FOR_A_FORM = {
     "forms.py:suggest_nodes",
     "questions.py:_show_question",
     "watch.py:require_tracked",
+    "assignments.py:require_open",
+    "escalations.py:require_steps",
 }
 READ_AND_FILTERED = {
     "either_kind.py:kind_of",
     "home.py:_load_source",
     "home.py:_open_requests",
     "home.py:personal_home",
+    "mutes.py:find_workflow",
     "oncall.py:waiting",
     "oncall.py:hand_over",
     "watch.py:status",
@@ -299,6 +313,8 @@ COMMANDS = {
     "task refuse": TASK,
     "instance withdraw": RUN,
     "instance refuse": RUN,
+    "mute": "Some workflow 2h noisy",
+    "unmute": "Some workflow",
     "delegate": "@dave for 1h",
     "revoke": "@dave",
 }
@@ -329,6 +345,10 @@ BUTTONS = {
     "refuse": ("refuse", f"task.approve|{REF}"),
     "withdraw": ("withdraw", f"task.approve|{REF}"),
     "snooze": ("snooze.1h", str(REF)),
+    "claim button": ("assign.take", str(REF)),
+    "release button": ("assign.release", str(REF)),
+    "escalate button": ("escalate", str(REF)),
+    "mute button": ("mute", str(REF)),
 }
 MESSAGES = {
     "mention: list": "<@U0BOT> task list",

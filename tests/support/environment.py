@@ -184,9 +184,9 @@ def policy(text: str = POLICY) -> Config:
     """The policy file's meaning.
 
     Cards follow only where a story says so, and a decision without a reason leaves a comment
-    only where it says that. Nobody is called for an approval unless it says how. Where it says
-    nothing of reading, every member may read; cards may be posted in every channel, unless it says
-    where.
+    only where it says that, and its run is not followed. Nobody is called for an approval unless it
+    says how. Where it says nothing of reading, every member may read; cards may be posted in every
+    channel, unless it says where.
     """
     defaults = {
         "watch": WatchConfig(every=0),
@@ -204,4 +204,7 @@ def policy(text: str = POLICY) -> Config:
         reading = Rule(actions=[read.name for read in READS], roles=["reader"])
         missing["rules"] = (*config.rules, reading)
         missing["roles"] = config.roles | {"reader": Role(users=(ALICE, BOB, CAROL, DAVE))}
+    if "results = " not in text:
+        watch = missing.get("watch", config.watch)
+        missing["watch"] = watch.model_copy(update={"results": False})
     return config.model_copy(update=missing)

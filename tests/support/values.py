@@ -22,13 +22,13 @@ from bot.domain.actions import BY_NAME, TABLE, Action, Param
 from bot.domain.approvals import ApprovalIntent
 from bot.domain.audit import AuditOutcome
 from bot.domain.batches import Batch, BatchItem, SkippedItem
+from bot.domain.cards import Card, DecidedTask
 from bot.domain.objects import OBJECT_KINDS, ObjectKind, Ref
 from bot.domain.operations import Operation
 from bot.domain.reasons import OutcomeReason, RefusalReason
 from bot.domain.shift_digest import DeciderCounts
 from bot.domain.slack import Actor, Destination
 from bot.domain.snapshots import Change, ListPage
-from bot.domain.tracking import RetryResult
 from bot.domain.troubles import Expiring, Trouble, TroubleKind
 from bot.domain.watch_status import PollStatus, WatchStatus
 from bot.messages import Message, permissions, text_message
@@ -67,7 +67,7 @@ PEOPLE = st.sampled_from(["U0ALICE", "U0BOB"])
 PLACES = st.sampled_from(["U0ALICE", "S0SOC", "C0SOC"])
 RULES = st.sampled_from(["", "rule 4", "rule 12 (封禁)"])
 RECORDS = ("record", "filled", "later", "states")  # mappings whose keys mean something
-NEVER_EMPTY = ("snapshots",)
+NEVER_EMPTY = ("snapshots", "tasks")
 TITLE = {"type": "plain_text", "text": "9"}
 ROLES = st.sampled_from(["审核人", "值班"])
 
@@ -85,7 +85,8 @@ def audit_entries() -> Values:
             "action": st.sampled_from([*BY_NAME, "reload"]),
             "actor": st.fixed_dictionaries({"id": PEOPLE, "name": TEXTS}),
             "rule": RULES,
-            "detail": st.sampled_from([*OutcomeReason, *RefusalReason]),
+            "detail": st.sampled_from(RefusalReason),
+            "reason_code": st.sampled_from(OutcomeReason),
             "decision_fingerprint": st.just("0" * 32),
             "status_before": st.sampled_from([*TaskStatus, *InstanceStatus]),
             "status_after": st.sampled_from([*TaskStatus, *InstanceStatus]),
@@ -322,8 +323,8 @@ BY_TYPE: dict[Any, Callable[[], Values]] = {
         DeciderCounts,
         decisions=st.dictionaries(st.sampled_from([*BY_NAME]), st.integers(1, 9), min_size=1),
     ),
-    RetryResult: lambda: build(
-        RetryResult, actor_id=PEOPLE, status=st.sampled_from(list(InstanceStatus))
+    DecidedTask: lambda: build(
+        DecidedTask, cards=st.lists(values(Card), min_size=1, max_size=2).map(tuple)
     ),
     SkippedItem: lambda: build(SkippedItem, detail=st.just("任务")),
     Change: lambda: build(Change, label=st.sampled_from(["name", "status", "comment"])),

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import HealthCheck, example, given
 from hypothesis import strategies as st
 
+from bot.cli.policy_check import rule_notes, unreachable
 from bot.policy import cases
 from bot.policy.cases import Cases, CasesError
-from bot.policy.config import Config
+from bot.policy.config import Config, parse
 from tests.support.command_line import file_names, run_command, run_process
 from tests.support.examples import examples
 
@@ -715,3 +716,39 @@ def test_brackets_and_line_breaks_of_a_file_are_shown_as_they_are(folder: Path) 
     exit_code, output = check(folder, text)
     assert exit_code == 0
     assert "U0ALICE task.comment [red]x y[/red]: Allowed" in output
+
+
+@pytest.mark.parametrize(
+    ("approvers", "managers", "problem"),
+    [
+        ("['U0ALICE']", "['U0ALICE', 'U0BOB']", None),
+        ("['U0ALICE']", "['U0ALICE']", 'rule 1 asks for approvals = [{ role = "approver", count ='),
+        ("['U0ALICE', 'U0BOB']", "[]", "rule 1: its stage of 1 by manager can't be filled: nobody"),
+    ],
+)
+def test_stages_that_too_few_people_can_fill_fail_the_check(
+    approvers: str, managers: str, problem: str | None
+) -> None:
+    policy = parse(
+        f"[roles.approver]\nusers = {approvers}\n[roles.manager]\nusers = {managers}\n"
+        "[[rules]]\nactions = ['task.approve']\nroles = ['approver', 'manager']\n"
+        "approvals = [{ role = 'approver', count = 1 }, { role = 'manager', count = 1 }]\n"
+    )
+    found = list(unreachable(policy))
+    assert len(found) == (problem is not None)
+    assert not problem or found[0].startswith(problem)
+
+
+def test_a_role_that_is_in_none_of_a_rules_stages_is_noted() -> None:
+    policy = parse(
+        "[roles.approver]\nusers = ['U0ALICE']\n[roles.lead]\nusers = ['U0CAROL']\n"
+        "[roles.manager]\nusers = ['U0BOB']\n"
+        "[[rules]]\nactions = ['task.approve']\nroles = ['approver', 'lead', 'manager']\n"
+        "approvals = [{ role = 'approver', count = 1 }, { role = 'manager', count = 1 }]\n"
+        "[[rules]]\nactions = ['task.terminate']\nroles = ['approver', 'lead']\napprovals = 2\n"
+    )
+    [note] = rule_notes(policy.rules)
+    assert note == (
+        "rule 1 names lead in none of its stages: whoever has that role alone can decline a "
+        "request, and not approve"
+    )

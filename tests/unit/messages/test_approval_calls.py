@@ -10,6 +10,7 @@ from hypothesis import given
 from bot.domain.approvals import Approval, ApprovalRequest, CallPreference
 from bot.domain.slack import Actor
 from bot.domain.snapshots import decision_fingerprint
+from bot.domain.stages import one_stage
 from bot.messages import Message, RenderContext, approval_calls
 from bot.messages.approval_calls import CalledObject, Shortage
 from bot.messages.text import ago_token, date_token
@@ -27,7 +28,7 @@ def request(
 ) -> ApprovalRequest:
     approval = Approval(operation_id="a", actor=Actor(id="U0ALICE"), at=NOW, **more)
     return ApprovalRequest(
-        id="a", action=action, approvals=(approval,), needed=needed, expires_at=ends_at
+        id="a", action=action, approvals=(approval,), stages=one_stage(needed), expires_at=ends_at
     )
 
 

@@ -47,7 +47,7 @@ def headline(outcome: str, action: str = "task.approve", **fields: Any) -> str:
 
 REQUEST = {
     "approvals": [{"actor": {"id": "U0ALICE", "name": "Alice"}, "at": NOW.isoformat()}],
-    "needed": 2,
+    "stages": [{"count": 2, "roles": ["lead"]}],
 }
 
 
@@ -246,3 +246,23 @@ def test_no_text_becomes_markup(text: str) -> None:
 def test_a_status_that_nobody_read_afterwards_leaves_no_gap(after: str | None, shown: str) -> None:
     audited = AuditedRecord(record("done", status_before="waiting", status_after=after))
     assert ("Status", shown) in story(ENGLISH, SLACK, audited).facts
+
+
+def test_what_came_of_a_decision_is_told_with_it() -> None:
+    result = {
+        "status": "failed",
+        "run": {"kind": "instance", "id": "i-1"},
+        "name": "Contain web-07",
+        "node": "Isolate host",
+        "error": "quota exceeded",
+        "seconds": 130,
+        "at": NOW.isoformat(),
+    }
+    audited = AuditedRecord(record("done"), result=record("result", run_result=result))
+    facts = dict(story(ENGLISH, SLACK, audited).facts)
+    assert facts["What came of it"].endswith(
+        " · 🔴 The run failed at Isolate host after 2 min: *Contain web-07*. · quota exceeded"
+    )
+    # One of another version, whose content is not known, is left out.
+    audited = AuditedRecord(record("done"), result=record("result", run_result={"status": "odd"}))
+    assert "What came of it" not in dict(story(ENGLISH, SLACK, audited).facts)

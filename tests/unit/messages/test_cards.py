@@ -14,6 +14,7 @@ from bot.domain.objects import ObjectKind
 from bot.domain.operations import PolicyTerms, StandingOperation
 from bot.domain.slack import Actor
 from bot.domain.snapshots import Snapshot, decision_fingerprint
+from bot.domain.stages import one_stage
 from bot.messages import RenderContext, card, details, vanished_card
 from bot.messages.blocks import Tally, Viewer, action_button
 from bot.messages.cards import error_text
@@ -92,13 +93,13 @@ def test_who_snoozed_it_and_until_when_stands_on_the_card_and_can_be_ended() -> 
     assert menu_values(message)[-1] == "snooze.0h|1:task:main:t-1"
 
 
-TWO_NEEDED = {"task.approve": Tally(0, 2, ("approver",), ("S0SOC", "U0BOB"))}
+TWO_NEEDED = {"task.approve": Tally(0, one_stage(2, ("approver",)), approvers=("S0SOC", "U0BOB"))}
 ALICES = Approval(operation_id="x", actor=Actor(id="U0ALICE"), at=NOW)
 REQUEST = ApprovalRequest(
     id="x",
     action="task.approve",
     approvals=(ALICES,),
-    needed=2,
+    stages=one_stage(2),
     expires_at=NOW + timedelta(hours=1),
     break_glass_allowed=True,
 )
@@ -115,7 +116,11 @@ def test_that_several_must_approve_stands_on_the_card_before_anybody_has() -> No
 
 
 def test_who_may_give_the_missing_approval_stands_in_the_request() -> None:
-    tallies = {"task.approve": Tally(1, 2, ("approver",), ("S0SOC", "U0ALICE", "U0BOB"))}
+    tallies = {
+        "task.approve": Tally(
+            1, one_stage(2, ("approver",)), approvers=("S0SOC", "U0ALICE", "U0BOB")
+        )
+    }
     context = RenderContext(TASK, NOW, ENGLISH, tallies=tallies)
     message = card(context, WAITING, None, (REQUEST,))
     assert "🗳️ *Approvals to approve: 1 of 2*\n✅ <@U0ALICE>, <!date" in read(message)
@@ -156,7 +161,7 @@ def test_a_declined_request_stands_on_the_card_until_something_newer_happens() -
     ended = WAITING.model_copy(update={"status": "finished"})
     later = standing_operation("task.approve")
     assert "declined" not in read(card(context, ended, later, (), NEWS))
-    withdrawn = NEWS.model_copy(update={"intent": ApprovalIntent.WITHDRAW, "given": 1, "needed": 3})
+    withdrawn = NEWS.model_copy(update={"intent": ApprovalIntent.WITHDRAW, "count": 1, "needed": 3})
     text = read(card(context, WAITING, None, (), withdrawn))
     assert "↩️ <@U0BOB> withdrew their approval. 1 of 3." in text
 
@@ -258,7 +263,7 @@ def test_whom_a_card_calls_stands_at_its_top() -> None:
 
 
 def test_a_confirmation_says_that_others_must_follow_before_what_comes_from_secmaster() -> None:
-    tallies = {"instance.retry": Tally(count=0, needed=2)}
+    tallies = {"instance.retry": Tally(count=0, stages=one_stage(2))}
     context = RenderContext(RUN, NOW, ENGLISH, "soc-east", tallies=tallies)
     dialog = action_button(BY_NAME["instance.retry"], context, FAILED).to_dict()["confirm"]
     lines = dialog["text"]["text"].splitlines()

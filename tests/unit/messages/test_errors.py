@@ -53,6 +53,7 @@ GENERAL_TROUBLE = frozenset(
         OutcomeReason.TOO_OLD,
         OutcomeReason.ALREADY_APPROVED,
         OutcomeReason.SAME_AUTHORITY,
+        OutcomeReason.NOT_YOUR_TURN,
         OutcomeReason.REQUEST_OVER,
         OutcomeReason.REQUEST_LAPSED,
         OutcomeReason.NO_REQUEST,

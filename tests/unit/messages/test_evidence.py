@@ -15,6 +15,7 @@ from bot.domain.batches import BatchQuery
 from bot.domain.objects import ListQuery, Ref
 from bot.domain.slack import SlackLocation
 from bot.domain.snapshots import ListPage, Snapshot
+from bot.domain.stages import one_stage
 from bot.domain.tracking import TrackedObject
 from bot.messages import (
     RenderContext,
@@ -220,7 +221,11 @@ def tracked(ref: Ref, snapshot: Snapshot) -> TrackedObject:
 
 
 REQUEST = ApprovalRequest(
-    id="x", action="task.approve", approvals=(), needed=2, expires_at=NOW + timedelta(hours=1)
+    id="x",
+    action="task.approve",
+    approvals=(),
+    stages=one_stage(2),
+    expires_at=NOW + timedelta(hours=1),
 )
 # Every message that has a row or a line about an object, by what it is called with.
 ROWS: dict[str, Callable[[Task, Instance], Any]] = {

@@ -14,6 +14,7 @@ from bot.domain.cards import ButtonValue
 from bot.domain.objects import Ref
 from bot.domain.slack import Actor
 from bot.domain.snapshots import decision_fingerprint
+from bot.domain.stages import one_stage
 from bot.messages import RenderContext
 from bot.messages.home import (
     FILTERS,
@@ -70,7 +71,7 @@ def request_row(
         id="a",
         action="task.terminate",
         approvals=(approval,) * 8,
-        needed=9,
+        stages=one_stage(9),
         expires_at=NOW + 9 * HOUR,
     )
     return HomeRequest(

@@ -16,6 +16,7 @@ from bot.domain.cards import CardState
 from bot.domain.objects import visible
 from bot.domain.slack import Actor, FormInput, SlackFile, SlackLocation
 from bot.domain.snapshots import ListPage
+from bot.domain.stages import one_stage
 from bot.messages import RenderContext, denials, details, modals
 from bot.messages.audit_history import AuditedRecord
 from bot.messages.blocks import Tally, Viewer
@@ -127,7 +128,7 @@ def test_details_say_what_the_card_says_was_done_and_what_is_missing() -> None:
         id="x",
         action="task.approve",
         approvals=(approval,),
-        needed=2,
+        stages=one_stage(2),
         expires_at=NOW + timedelta(hours=1),
     )
     state = CardState(TASK, WAITING, requests=(request,))
@@ -137,7 +138,7 @@ def test_details_say_what_the_card_says_was_done_and_what_is_missing() -> None:
         actor=Actor(id="U0BOB"),
         at=NOW,
         needed=2,
-        given=0,
+        count=0,
         reason="not ours",
     )
     context = RenderContext(TASK, NOW, ENGLISH)
@@ -306,7 +307,11 @@ def test_the_details_of_a_long_talk_end_with_what_was_said_last_and_say_what_is_
 def test_a_form_says_that_others_must_approve_too_unless_nobody_has_to() -> None:
     state = FormState(action="task.terminate", ref=TASK, location=SlackLocation(channel="C0SOC"))
     several = "You will be 1 of 2. Nothing is sent until 2 people have approved."
-    for tally, is_said in ((Tally(0, 2), True), (Tally(1, 2), False), (None, False)):
+    for tally, is_said in (
+        (Tally(0, one_stage(2)), True),
+        (Tally(1, one_stage(2)), False),
+        (None, False),
+    ):
         content = FormContent("Isolate host", "soc-east", warning="⚠️ Or else.", tally=tally)
         view = modals.form(ENGLISH, state, content, ReasonRule.OPTIONAL)
         lines = ("The task is terminated.", *([several] if is_said else []), "⚠️ Or else.")

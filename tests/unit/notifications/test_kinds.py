@@ -10,9 +10,10 @@ from bot.domain.notifications import NotificationEnvelope
 from bot.domain.objects import Ref
 from bot.domain.operations import Operation, OperationState, Outcome
 from bot.domain.reasons import OutcomeReason
+from bot.domain.run_results import BlockResult, FailedBlock, RunKind, RunRef, RunResult, RunStatus
 from bot.domain.shift_digest import DeciderCounts, ShiftSummary
 from bot.domain.slack import Actor, Destination, SlackLocation
-from bot.domain.tracking import RanOutTask, RetryResult
+from bot.domain.tracking import RanOutTask
 from bot.domain.troubles import DueTask, DueTasks, Trouble, TroubleKind
 from bot.domain.watch_status import FailedAnswer
 from bot.notifications import kinds
@@ -34,7 +35,7 @@ from bot.notifications.kinds import (
     PersonalSnoozeEndedNotification,
     PersonalSnoozeNotification,
     RanOutNotification,
-    RetryEndedNotification,
+    RunResultNotification,
     SnoozeEndedNotification,
     SnoozeNotification,
     SubscriptionNotification,
@@ -50,8 +51,17 @@ REF = Ref(kind="task", id="t1")
 REQUESTED = CalledRequest(ref=REF, id="a" * 32)
 CLOSED = Destination.parse("C0CLOSED")
 ROUTED = {"ref": REF, "mentions": ("U0DAVE",), "route": "soc", "card_group": "w1"}
-RESULT = RetryResult(
-    status="FAILED", name="Enrich", actor_id="U0CAROL", node="Respond", error="no route", seconds=9
+RESULT = RunResult(
+    status=RunStatus.FAILED,
+    run=RunRef(kind=RunKind.INSTANCE, id="i1"),
+    name="Enrich",
+    node="Respond",
+    error="no route",
+    seconds=9,
+    at=NOW,
+    blocks=(
+        BlockResult(target="203.0.113.7", failed=(FailedBlock(defense="VPC", reason="quota"),)),
+    ),
 )
 SUMMARY = ShiftSummary(since=NOW, until=NOW, deciders=(DeciderCounts(name="Bob", decisions={}),))
 OPERATION = Operation(
@@ -74,7 +84,9 @@ EXAMPLES: tuple[Notification, ...] = (
     ReminderNotification(**ROUTED, before=3600, intended_channel="C0SOC"),
     CardNotification(**ROUTED, escalated_from="first", held_until=NOW),
     SnoozeEndedNotification(**ROUTED, snoozed_by="U0ALICE"),
-    RetryEndedNotification(ref=REF, thread_ts="1.2", result=RESULT),
+    RunResultNotification(
+        ref=REF, thread_ts="1.2", action="task.approve", actor_id="U0CAROL", result=RESULT
+    ),
     SnoozeNotification(ref=REF, thread_ts="1.2", actor_id="U0ALICE", until=NOW),
     PersonalSnoozeNotification(ref=REF, name="Isolate", until=NOW),
     PersonalSnoozeEndedNotification(ref=REF),
