@@ -15,7 +15,9 @@ from bot.domain.operations import PolicyTerms, StandingOperation
 from bot.domain.slack import Actor
 from bot.domain.snapshots import Snapshot, decision_fingerprint
 from bot.domain.stages import one_stage
+from bot.domain.tracking import Assignment
 from bot.messages import RenderContext, card, details, vanished_card
+from bot.messages.assignments import RELEASE, TAKE
 from bot.messages.blocks import Tally, Viewer, action_button
 from bot.messages.cards import error_text
 from bot.messages.labels import consequence
@@ -59,10 +61,10 @@ def test_a_waiting_task_shows_what_is_to_be_decided() -> None:
 
 def test_a_waiting_task_has_buttons_that_carry_it() -> None:
     message = card(RenderContext(TASK, NOW, ENGLISH), WAITING, None)
-    assert button_ids(message) == buttons_in_table("task", "waiting")
+    assert button_ids(message) == [*buttons_in_table("task", "waiting"), TAKE]
     value = str(ButtonValue(ref=TASK, decision_fingerprint=decision_fingerprint(WAITING)))
     assert value.startswith("2:task:main:t-1:")
-    assert {entry.get("value") for entry in elements(message)} == {value, None}
+    assert {entry.get("value") for entry in elements(message)} == {value, str(TASK), None}
     actions = [action.name for action in TABLE if action.kind == "task" and action.in_menu]
     with_reason, *entries = menu_values(message)
     # It carries what the card showed, as the button does: what changed since is not decided.
@@ -135,7 +137,7 @@ def test_a_shared_card_offers_no_override_and_a_private_one_what_its_reader_may(
         context = RenderContext(TASK, NOW, ENGLISH, viewer=viewer)
         return button_ids(card(context, WAITING, None, (REQUEST,)))
 
-    decisions = ["task.approve", "task.terminate", "task.comment"]
+    decisions = ["task.approve", "task.terminate", "task.comment", "assign.take"]
     assert buttons(None) == ["withdraw", "refuse", *decisions]
     assert buttons(Viewer()) == ["refuse", *decisions]
     approve = frozenset({"task.approve"})
@@ -427,12 +429,24 @@ def test_a_run_has_the_buttons_that_fit_its_status(status: str, *, expected: boo
     message = card(
         RenderContext(RUN, NOW, ENGLISH), FAILED.model_copy(update={"status": status}), None
     )
-    assert button_ids(message) == buttons_in_table("instance", status)
+    claim = [TAKE] if status == "FAILED" else []
+    assert button_ids(message) == [*buttons_in_table("instance", status), *claim]
     assert bool(button_ids(message)) is expected
     entries = ["details", "refresh"]
     if status == "FAILED":
         entries = ["fill.instance.retry", *entries, "snooze.1h", "snooze.xh"]
     assert [entry.partition("|")[0] for entry in menu_values(message)] == entries
+
+
+def test_a_claimed_task_can_be_taken_over_released_and_escalated() -> None:
+    assignment = Assignment(assignee="U0BOB", until=NOW)
+    context = RenderContext(TASK, NOW, ENGLISH, assignment=assignment, escalates_to="duty")
+    message = card(context, WAITING, None)
+    assert "🙋 Claimed by <@U0BOB> until" in read(message)
+    assert "Take over" in read(message)
+    entries = [entry.partition("|")[0] for entry in menu_values(message)]
+    assert entries == ["fill.task.approve", "task.attach", "details", RELEASE, "snooze.xh"]
+    assert "Snooze or escalate…" in read(message)
 
 
 @pytest.mark.parametrize("status", ["FINISHED", "TERMINATED", "NEW", ""])

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from bot.domain.approvals import Approval
+from bot.domain.mutes import Mute
 from bot.domain.notifications import NotificationEnvelope
 from bot.domain.objects import Ref
 from bot.domain.operations import Operation, OperationState, Outcome
@@ -23,6 +24,7 @@ from bot.notifications.approval_calls import (
     ApprovalShortageNotification,
     CalledRequest,
 )
+from bot.notifications.assignments import AssignmentEndedNotification, AssignmentNotification
 from bot.notifications.card import CardNotification
 from bot.notifications.failure_details import FailureDetailsNotification
 from bot.notifications.kinds import (
@@ -31,7 +33,9 @@ from bot.notifications.kinds import (
     ChannelClosedNotification,
     DelegationNotification,
     DigestNotification,
+    EscalationNotification,
     GivenUpNotification,
+    MuteNotification,
     PersonalSnoozeEndedNotification,
     PersonalSnoozeNotification,
     RanOutNotification,
@@ -63,6 +67,16 @@ RESULT = RunResult(
         BlockResult(target="203.0.113.7", failed=(FailedBlock(defense="VPC", reason="quota"),)),
     ),
 )
+ESCALATION = ("escalated_from", "escalated_by", "escalation_reason")
+MUTE = Mute(
+    workspace="main",
+    key="enrich",
+    name="Enrich",
+    actor_id="U0ALICE",
+    reason="the API is down",
+    at=NOW,
+    until=NOW,
+)
 SUMMARY = ShiftSummary(since=NOW, until=NOW, deciders=(DeciderCounts(name="Bob", decisions={}),))
 OPERATION = Operation(
     id="a" * 32,
@@ -87,7 +101,15 @@ EXAMPLES: tuple[Notification, ...] = (
     RunResultNotification(
         ref=REF, thread_ts="1.2", action="task.approve", actor_id="U0CAROL", result=RESULT
     ),
+    AssignmentEndedNotification(**ROUTED, assignee="U0ALICE"),
     SnoozeNotification(ref=REF, thread_ts="1.2", actor_id="U0ALICE", until=NOW),
+    AssignmentNotification(
+        ref=REF, thread_ts="1.2", actor_id="U0ALICE", until=NOW, previous="U0DAVE"
+    ),
+    EscalationNotification(
+        ref=REF, thread_ts="1.2", actor_id="U0ALICE", targets=("duty",), reason="a bank's"
+    ),
+    MuteNotification(thread_ts="1.2", actor_id="U0ALICE", name="Enrich", mute=MUTE),
     PersonalSnoozeNotification(ref=REF, name="Isolate", until=NOW),
     PersonalSnoozeEndedNotification(ref=REF),
     DelegationNotification(delegator="U0ALICE", until=NOW),
@@ -153,9 +175,7 @@ def test_a_reminder_without_a_card_brings_one_that_keeps_all_but_the_time() -> N
         **ROUTED, before=3600, held_until=NOW, intended_channel="C0CLOSED", scheduled_at=NOW
     )
     shared = reminder.model_dump(exclude={"kind", "before", "at_once"})
-    assert (
-        reminder.as_card().model_dump(exclude={"kind", "escalated_from", "group_window"}) == shared
-    )
+    assert reminder.as_card().model_dump(exclude={"kind", "group_window", *ESCALATION}) == shared
     assert reminder.as_card().escalated_from == ""
 
 
