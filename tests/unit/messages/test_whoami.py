@@ -144,7 +144,7 @@ workflow_kind = ["HEMOSTASIS", "EASE"]
         if "•" in line
     )
     assert line == (
-        "      • severity High or Fatal · verification True positive · not a drill · source `HSS` · "
-        "category `Malware` · asset `prod` · asset type `cloud` · enterprise project `pay` · key "
+        "      • severity High or Fatal · verification True positive · not a drill · source `HSS` "
+        "· category `Malware` · asset `prod` · asset type `cloud` · enterprise project `pay` · key "
         "asset · workflow kind `HEMOSTASIS` or `EASE`: yes"
     )
