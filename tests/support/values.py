@@ -126,6 +126,7 @@ BY_FIELD: dict[str, Values] = {
     "actor_id": PEOPLE,
     "break_glass_channel": st.sampled_from(["", "C0SOC"]),
     "card": st.just("1700000000.000100"),
+    "followed_run": st.just(""),  # no message has it
     "channel": st.just("C0SOC"),
     "console_url": st.sampled_from(["", "https://console.example/1"]),
     "delegate": PEOPLE,
