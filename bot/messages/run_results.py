@@ -228,7 +228,7 @@ def _duration(catalogue: Catalogue, result: RunResult) -> str:
 def _name(catalogue: Catalogue, result: RunResult) -> str:
     """Return the name of the run, or of the task that it waits for, as plain text."""
     if result.status is RunStatus.NEXT_TASK:
-        return result.next_name or catalogue.gettext("the task")
+        return result.next_name or "—"
     unnamed = {
         RunKind.INSTANCE: catalogue.gettext("the run"),
         RunKind.PLAYBOOK: catalogue.gettext("the playbook run"),

@@ -24,8 +24,9 @@ from bot.domain.audit import AuditOutcome
 from bot.domain.batches import Batch, BatchItem, SkippedItem
 from bot.domain.cards import Card, DecidedTask
 from bot.domain.objects import OBJECT_KINDS, ObjectKind, Ref
-from bot.domain.operations import Operation
+from bot.domain.operations import Operation, StandingOperation
 from bot.domain.reasons import OutcomeReason, RefusalReason
+from bot.domain.run_results import RunStatus
 from bot.domain.shift_digest import DeciderCounts
 from bot.domain.slack import Actor, Destination
 from bot.domain.snapshots import Change, ListPage
@@ -66,7 +67,7 @@ MOMENTS = st.sampled_from([NOW + timedelta(hours=hours) for hours in (-99, -1, 0
 PEOPLE = st.sampled_from(["U0ALICE", "U0BOB"])
 PLACES = st.sampled_from(["U0ALICE", "S0SOC", "C0SOC"])
 RULES = st.sampled_from(["", "rule 4", "rule 12 (封禁)"])
-RECORDS = ("record", "filled", "later", "states")  # mappings whose keys mean something
+RECORDS = ("record", "filled", "later", "result", "states")  # mappings whose keys mean something
 NEVER_EMPTY = ("snapshots", "tasks")
 TITLE = {"type": "plain_text", "text": "9"}
 ROLES = st.sampled_from(["审核人", "值班"])
@@ -94,6 +95,15 @@ def audit_entries() -> Values:
             "status": st.integers(0, 999),
             "request_id": st.just("9"),
             "reason": TEXTS,
+            "run_result": st.fixed_dictionaries(
+                {
+                    "status": st.sampled_from(RunStatus),
+                    "run": st.just({"kind": "instance", "id": "9"}),
+                    "name": TEXTS,
+                    "error": TEXTS,
+                    "at": st.just("2026-03-01T12:00:00.000000+00:00"),
+                }
+            ),
             "terms": st.fixed_dictionaries(
                 {
                     "delegator": PEOPLE | st.just(""),
@@ -117,6 +127,7 @@ BY_FIELD: dict[str, Values] = {
     "actor_id": PEOPLE,
     "break_glass_channel": st.sampled_from(["", "C0SOC"]),
     "card": st.just("1700000000.000100"),
+    "followed_run": st.just(""),  # no message has it
     "channel": st.just("C0SOC"),
     "console_url": st.sampled_from(["", "https://console.example/1"]),
     "delegate": PEOPLE,
@@ -147,6 +158,7 @@ BY_FIELD: dict[str, Values] = {
     "user": PEOPLE,
     "record": audit_entries(),
     "later": st.none() | audit_entries(),
+    "result": st.none() | audit_entries(),
     "states": st.sampled_from([TASK_STATES, INSTANCE_STATES]),
     "status": st.just("9"),
     "view": st.just({"type": "modal", "title": TITLE, "blocks": [{"type": "divider"}]}),
@@ -326,6 +338,8 @@ BY_TYPE: dict[Any, Callable[[], Values]] = {
     DecidedTask: lambda: build(
         DecidedTask, cards=st.lists(values(Card), min_size=1, max_size=2).map(tuple)
     ),
+    # What came of it has functions of its own.
+    StandingOperation: lambda: build(StandingOperation, result=st.none()),
     SkippedItem: lambda: build(SkippedItem, detail=st.just("任务")),
     Change: lambda: build(Change, label=st.sampled_from(["name", "status", "comment"])),
     Instance: lambda: build(Instance, status=st.sampled_from(list(InstanceStatus))),
