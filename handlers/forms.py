@@ -14,8 +14,9 @@ from bot.domain.approvals import ApprovalIntent, earlier_end
 from bot.domain.objects import visible
 from bot.domain.slack import Actor, Requester, SlackLocation
 from bot.domain.snapshots import Snapshot
-from bot.messages import approvals, denials, modals, private_cards
+from bot.messages import approvals, denials, modals, next_step, private_cards
 from bot.messages.blocks import Tally
+from bot.operations.around import attach_recent, attach_stored
 from bot.operations.authorization import Grant, authorize
 from bot.operations.reading import may_read
 from bot.policy.rules import ReasonRule
@@ -120,6 +121,7 @@ async def open_form(  # noqa: PLR0913 - what is asked, where, and by which right
         request.params | {modals.REASON: request.reason},
         await _warning(app, request, grant),
         tally=await _tally(app, request, grant),
+        snapshot=snapshot,
     )
     readable = await _readable(app, requester.actor, request, snapshot)
     content = modals.with_nodes(content, request.action, readable)
@@ -131,16 +133,33 @@ async def open_form(  # noqa: PLR0913 - what is asked, where, and by which right
         read = await app.services.workspaces.read(ref)
         run = await _readable(app, requester.actor, request, read)
         # Somebody may have typed parameters by now, which an offer would take the place of.
-        filled = replace(modals.with_nodes(content, request.action, run), offers_parameters=False)
-        form = modals.form(app.catalogue, state, filled, grant.allowed.reason)
-        view = response["view"]
+        await update(
+            replace(modals.with_nodes(content, request.action, run), offers_parameters=False)
+        )
+
+    async def add_evidence(shown: Snapshot) -> None:
+        """Say what the decision is about, as SecMaster knows it now, where that is not shown."""
+        recent = await attach_recent(app.services, ref, shown)
+        if next_step.sentences(app.catalogue, request.action, recent) != next_step.sentences(
+            app.catalogue, request.action, shown
+        ):
+            await update(replace(content, snapshot=recent))
+
+    async def update(filled: modals.FormContent) -> None:
+        view, form = (
+            response["view"],
+            modals.form(app.catalogue, state, filled, grant.allowed.reason),
+        )
         await slack.client.views_update(view_id=view["id"], hash=view["hash"], view=form)
 
     async def ignore(_error: Exception) -> None:
         """Do nothing: without the suggestion the form works as well."""
 
-    if not content.nodes and any(param.suggested for param in request.action.params):
-        app.services.background.start(suggest_nodes(), ignore)
+    if any(param.suggested for param in request.action.params):
+        if not content.nodes:
+            app.services.background.start(suggest_nodes(), ignore)
+    elif snapshot and request.action.has_effect:
+        app.services.background.start(add_evidence(snapshot), ignore)
 
 
 async def choose_node(app: AppContext, press: Press) -> None:
@@ -158,7 +177,7 @@ async def choose_node(app: AppContext, press: Press) -> None:
         break_glass=state.break_glass,
     )
     requester = replace(press.requester, location=state.location)
-    await authorize(
+    grant = await authorize(
         app.services,
         requester,
         request.action,
@@ -172,7 +191,10 @@ async def choose_node(app: AppContext, press: Press) -> None:
         snapshot = await app.services.workspaces.read(state.ref)
     name = await _shown_name(app, request, state.location, snapshot)
     content = modals.FormContent(
-        visible(name) or state.ref.id, app.services.workspaces.name(state.ref.workspace)
+        visible(name) or state.ref.id,
+        app.services.workspaces.name(state.ref.workspace),
+        warning=await _warning(app, request, grant),
+        tally=await _tally(app, request, grant),
     )
     readable = await _readable(app, requester.actor, request, snapshot)
     if readable is None:  # the right to read it has gone since it was offered
@@ -221,10 +243,11 @@ async def _silence_warning(app: AppContext, request: ActionRequest, grant: Grant
 
 
 async def _shown_snapshot(app: AppContext, request: ActionRequest) -> Snapshot | None:
-    """Return the object as the person saw it; None where that is not known."""
-    return await asyncio.to_thread(
+    """Return the object as the person saw it, with what is known around it; None if unknown."""
+    snapshot = await asyncio.to_thread(
         app.services.store.snapshots.get, request.ref, request.decision_fingerprint
     )
+    return await attach_stored(app.services, request.ref, snapshot) if snapshot else None
 
 
 async def _readable(
@@ -348,7 +371,7 @@ def _read_params(action: Action, typed: dict[str, str]) -> dict[str, str]:
         if param.file:
             continue
         try:
-            params[param.name] = check_param(param, typed.get(param.name, "").strip())
+            params[param.name] = check_param(param, typed.get(param.name, ""))
         except ParseError as error:
             raise InvalidInput(param.name, error.problem) from error
     return params

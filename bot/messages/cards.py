@@ -11,7 +11,7 @@ from bot.domain.attribution import without_receipt
 from bot.domain.cards import ButtonValue
 from bot.domain.operations import OperationState, StandingOperation
 from bot.domain.snapshots import Snapshot, decision_fingerprint
-from bot.messages import approvals, evidence
+from bot.messages import approvals, evidence, next_step
 from bot.messages.blocks import (
     Message,
     RenderContext,
@@ -96,6 +96,7 @@ def card(
         *(mention_block(render_context) if snapshot.status in OPEN_STATUSES else []),
         fields(facts(render_context, snapshot)),
         *([section("\n".join(around))] if around else []),
+        *next_step_block(catalogue, snapshot),
         *state_block(render_context, snapshot, standing_operation, request_news),
         *card_passages(catalogue, snapshot),
         *more,
@@ -189,6 +190,12 @@ def _node_blocks(catalogue: Catalogue, run: Instance) -> tuple[list[Block], list
         if text.strip(" \n[]{}"):
             blocks.append(section(f"*{label}* {code_block(clip(laid_out(text), NODE_TEXT))}"))
     return blocks, [catalogue.gettext("Node ID {id}", id=code(failed.action_id))]
+
+
+def next_step_block(catalogue: Catalogue, snapshot: Snapshot) -> list[Block]:
+    """Say what happens next once a task is decided; [] where nothing is known of it."""
+    lines = next_step.lines(catalogue, snapshot)
+    return [section("\n".join(lines))] if lines else []
 
 
 def state_block(

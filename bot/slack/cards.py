@@ -436,10 +436,8 @@ class Cards:
 
     def _render(self, card: Card, state: CardState, viewer: Viewer | None = None) -> Message:
         context = replace(self._context(state), mentions=card.mentions, viewer=viewer)
-        if viewer is None and isinstance(state.snapshot, Task) and not self._names_runs(card.ref):
-            run = state.snapshot.action_instance_id
-            names = {id_: name for id_, name in context.names.items() if id_ != run}
-            context = replace(context, names=names)
+        if viewer is None and isinstance(state.snapshot, Task):
+            context = replace(context, names_runs=self._names_runs(card.ref))
         if state.snapshot is None:
             message = messages.vanished_card(context, card.title)
         else:
