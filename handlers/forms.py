@@ -11,7 +11,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.domain.actions import MAX_REASON, Action
 from bot.domain.approvals import ApprovalIntent, earlier_end
-from bot.domain.objects import visible
+from bot.domain.objects import Ref, visible
 from bot.domain.slack import Actor, Requester, SlackLocation
 from bot.domain.snapshots import Snapshot
 from bot.messages import approvals, denials, modals, next_step, private_cards
@@ -101,7 +101,8 @@ async def open_form(  # noqa: PLR0913 - what is asked, where, and by which right
 ) -> None:
     """Open the form; what it suggests that was not shown comes in once the object was read.
 
-    A run's nodes and what they were given are suggested to whoever may read the run.
+    Whoever may read the object is told what the decision is about, and a run's nodes with what
+    they were given are suggested to them.
     """
     slack, ref, location = app.services.slack, request.ref, requester.location
     snapshot = await _shown_snapshot(app, request)
@@ -121,9 +122,9 @@ async def open_form(  # noqa: PLR0913 - what is asked, where, and by which right
         request.params | {modals.REASON: request.reason},
         await _warning(app, request, grant),
         tally=await _tally(app, request, grant),
-        snapshot=snapshot,
     )
-    readable = await _readable(app, requester.actor, request, snapshot)
+    readable = await _readable(app, requester.actor, ref, snapshot)
+    content = replace(content, snapshot=readable)
     content = modals.with_nodes(content, request.action, readable)
     form = modals.form(app.catalogue, state, content, grant.allowed.reason)
     response = await open_view(app.services, trigger_id, form, in_modal=in_modal)
@@ -131,7 +132,7 @@ async def open_form(  # noqa: PLR0913 - what is asked, where, and by which right
     async def suggest_nodes() -> None:
         """Offer the nodes by name: nobody types a UUID at three in the morning."""
         read = await app.services.workspaces.read(ref)
-        run = await _readable(app, requester.actor, request, read)
+        run = await _readable(app, requester.actor, ref, read)
         # Somebody may have typed parameters by now, which an offer would take the place of.
         await update(
             replace(modals.with_nodes(content, request.action, run), offers_parameters=False)
@@ -158,8 +159,8 @@ async def open_form(  # noqa: PLR0913 - what is asked, where, and by which right
     if any(param.suggested for param in request.action.params):
         if not content.nodes:
             app.services.background.start(suggest_nodes(), ignore)
-    elif snapshot and request.action.has_effect:
-        app.services.background.start(add_evidence(snapshot), ignore)
+    elif readable and request.action.has_effect:
+        app.services.background.start(add_evidence(readable), ignore)
 
 
 async def choose_node(app: AppContext, press: Press) -> None:
@@ -177,7 +178,7 @@ async def choose_node(app: AppContext, press: Press) -> None:
         break_glass=state.break_glass,
     )
     requester = replace(press.requester, location=state.location)
-    grant = await authorize(
+    await authorize(
         app.services,
         requester,
         request.action,
@@ -191,14 +192,12 @@ async def choose_node(app: AppContext, press: Press) -> None:
         snapshot = await app.services.workspaces.read(state.ref)
     name = await _shown_name(app, request, state.location, snapshot)
     content = modals.FormContent(
-        visible(name) or state.ref.id,
-        app.services.workspaces.name(state.ref.workspace),
-        warning=await _warning(app, request, grant),
-        tally=await _tally(app, request, grant),
+        visible(name) or state.ref.id, app.services.workspaces.name(state.ref.workspace)
     )
-    readable = await _readable(app, requester.actor, request, snapshot)
+    readable = await _readable(app, requester.actor, state.ref, snapshot)
     if readable is None:  # the right to read it has gone since it was offered
         return
+    content = replace(content, snapshot=readable)
     content = modals.with_chosen_node(content, request.action, readable, press.inputs)
     form = modals.form(app.catalogue, state, content, ReasonRule.NONE)
     await app.services.slack.client.views_update(view_id=press.view_id, view=form)
@@ -251,13 +250,12 @@ async def _shown_snapshot(app: AppContext, request: ActionRequest) -> Snapshot |
 
 
 async def _readable(
-    app: AppContext, actor: Actor, request: ActionRequest, snapshot: Snapshot | None
+    app: AppContext, actor: Actor, ref: Ref, snapshot: Snapshot | None
 ) -> Snapshot | None:
-    """Return an object whose parts a form suggests; None where the person may not read it."""
-    suggests = any(param.suggested for param in request.action.params)
-    if snapshot is None or not suggests:
-        return snapshot
-    return snapshot if await may_read(app.services, actor, request.ref, snapshot) else None
+    """Return an object of which a form says more than its name; None if they may not read it."""
+    if snapshot is None:
+        return None
+    return snapshot if await may_read(app.services, actor, ref, snapshot) else None
 
 
 async def _shown_name(
