@@ -138,19 +138,20 @@ async def open_form(  # noqa: PLR0913 - what is asked, where, and by which right
             replace(modals.with_nodes(content, request.action, run), offers_parameters=False)
         )
 
-    async def add_evidence(shown: Snapshot) -> None:
+    async def add_evidence(stored: Snapshot) -> None:
         """Say what the decision is about, as SecMaster knows it now, where that is not shown."""
-        recent = await attach_recent(app.services, ref, shown)
-        if next_step.sentences(app.catalogue, request.action, recent) != next_step.sentences(
-            app.catalogue, request.action, shown
-        ):
+        recent = await attach_recent(app.services, ref, stored)
+        before, after = (
+            next_step.sentences(app.catalogue, request.action, snapshot)
+            for snapshot in (stored, recent)
+        )
+        if before != after:
             await update(replace(content, snapshot=recent))
 
-    async def update(filled: modals.FormContent) -> None:
-        view, form = (
-            response["view"],
-            modals.form(app.catalogue, state, filled, grant.allowed.reason),
-        )
+    async def update(content: modals.FormContent) -> None:
+        """Show other content in the form, unless it has changed meanwhile."""
+        form = modals.form(app.catalogue, state, content, grant.allowed.reason)
+        view = response["view"]
         await slack.client.views_update(view_id=view["id"], hash=view["hash"], view=form)
 
     async def ignore(_error: Exception) -> None:
@@ -242,7 +243,7 @@ async def _silence_warning(app: AppContext, request: ActionRequest, grant: Grant
 
 
 async def _shown_snapshot(app: AppContext, request: ActionRequest) -> Snapshot | None:
-    """Return the object as the person saw it, with what is known around it; None if unknown."""
+    """Return the object as the person saw it, with what is stored around it; None if unknown."""
     snapshot = await asyncio.to_thread(
         app.services.store.snapshots.get, request.ref, request.decision_fingerprint
     )

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bot.domain.objects import visible
 from bot.secmaster import (
     Instance,
     InstanceStatus,
@@ -117,7 +118,7 @@ def _node(row: object) -> tuple[str, str]:
     """Return a node's id and name; "" for each that it has not."""
     if not isinstance(row, dict):
         return "", ""
-    return text(row.get("id")), " ".join(text(row.get("name")).split())
+    return text(row.get("id")), " ".join(visible(text(row.get("name"))).split())
 
 
 def _followers(rows: object, names: Mapping[str, str]) -> dict[str, tuple[str, ...]] | None:

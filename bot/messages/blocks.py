@@ -43,7 +43,7 @@ OPTION_TEXT = 75
 CONFIRM_TITLE = 100
 CONFIRM_TEXT = 300
 CONFIRM_BUTTON = 30
-CONFIRM_NAME = 60  # characters of a confirmation that are left to the object's name
+CONFIRM_NAME = 50  # characters of a confirmation that are left to the object's name
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,8 @@ from bot.secmaster import (
 )
 
 NAME = 40  # characters of a name within a sentence
-NAMED = 3  # resources and addresses that a confirmation names
+PLAIN_NAME = 30  # and of one in a confirmation, which has few
+NAMED = 2  # resources and addresses, or nodes that are removed, that a decision names
 MOST_NAMES = 5  # nodes that a card names of those that differ
 KINDS: dict[str, str] = {
     AopType.HEMOSTASIS: N_("Workflow type: containment (isolates or blocks)."),
@@ -89,13 +90,16 @@ def outcome(
     words, evidence = labels(action), snapshot.evidence
     if evidence and isinstance(snapshot, Task):
         version = submitted_version(evidence)
-        if words.node_consequence and evidence.upcoming:
-            node = _name(evidence.upcoming[0], plain=plain)
-            return catalogue.gettext(words.node_consequence, node=node)
-        if words.version_consequence and snapshot.business_type in PUBLISH_TYPES and version:
+        if snapshot.business_type == BusinessType.WORKFLOWNODEAPPROVE and words.node_consequence:
+            name = _name(next(iter(evidence.upcoming), ""), plain=plain)
+            sentence = catalogue.gettext(words.node_consequence, node=name)
+        elif snapshot.business_type in PUBLISH_TYPES and words.version_consequence and version:
             name = _name(version.version, plain=plain)
-            if name:
-                return catalogue.gettext(words.version_consequence, version=name)
+            sentence = catalogue.gettext(words.version_consequence, version=name)
+        else:
+            name = sentence = ""
+        if name:
+            return sentence
     return consequence(catalogue, action, snapshot)
 
 
@@ -157,7 +161,7 @@ def submitted_version(evidence: Evidence) -> WorkflowVersion | PlaybookVersion |
 
 def _name(name: str, *, plain: bool) -> str:
     """Return a name on one line, defanged: as plain text, or else for markup."""
-    return clip(" ".join(defang(name).split()), NAME) if plain else prose(name, NAME)
+    return clip(" ".join(defang(name).split()), PLAIN_NAME) if plain else prose(name, NAME)
 
 
 def _publication(catalogue: Catalogue, evidence: Evidence) -> list[str]:
@@ -204,24 +208,20 @@ def _changes(catalogue: Catalogue, evidence: Evidence, changes: VersionChanges) 
         if names:
             named = catalogue.all_of([bold(name, NAME) for name in names], MOST_NAMES)
             sentences.append(f"{sign} {catalogue.gettext(text, names=named)}")
-    if changes.reordered:
-        sentences.append(f"✏️ {_order_sentence(catalogue, evidence)}")
+    if changes.reordered and evidence.playbook_version:
+        order = catalogue.gettext("The actions are the same, in another order.")
+        sentences.append(f"✏️ {order}")
+    elif changes.reordered:
+        order = catalogue.gettext("The nodes are the same, and follow one another differently.")
+        sentences.append(f"✏️ {order}")
     if changes.reconfigured:
         sentences.append(f"✏️ {catalogue.gettext('The configuration of the nodes differs.')}")
     sentences += _playbook_changes(catalogue, evidence)
-    return sentences or [_no_change(catalogue, evidence)]
-
-
-def _order_sentence(catalogue: Catalogue, evidence: Evidence) -> str:
+    if sentences:
+        return sentences
     if evidence.playbook_version:
-        return catalogue.gettext("The actions are the same, in another order.")
-    return catalogue.gettext("The nodes are the same, and follow one another differently.")
-
-
-def _no_change(catalogue: Catalogue, evidence: Evidence) -> str:
-    if evidence.playbook_version:
-        return catalogue.gettext("Both versions have the same actions and the same trigger.")
-    return catalogue.gettext("Both versions have the same nodes.")
+        return [catalogue.gettext("Both versions have the same actions and the same trigger.")]
+    return [catalogue.gettext("Both versions have the same nodes.")]
 
 
 def _playbook_changes(catalogue: Catalogue, evidence: Evidence) -> list[str]:
@@ -259,9 +259,11 @@ def _unread(catalogue: Catalogue, evidence: Evidence) -> list[str]:
 
 def _names(finding: Finding) -> list[str]:
     """Return the resources' names, and the addresses at the far ends of the connections."""
-    resources = (resource.name or resource.id for resource in finding.resources)
-    addresses = (address for each in finding.connections for address in _far_ends(each))
-    return [name for name in dict.fromkeys((*resources, *addresses)) if name.strip()]
+    resources = [resource.name or resource.id for resource in finding.resources]
+    addresses = [address for each in finding.connections for address in _far_ends(each)]
+    # One of each kind first: few of them have room.
+    names = (*resources[:1], *addresses[:1], *resources[1:], *addresses[1:])
+    return [name for name in dict.fromkeys(names) if name.strip()]
 
 
 def _far_ends(connection: Connection) -> Iterable[str]:

@@ -59,14 +59,14 @@ async def test_the_card_the_question_and_the_form_say_what_a_decision_leads_to(
     await environment.slack.close(ALICE, view["id"])
 
     await environment.slack.until(lambda: "If approved" in card(environment, ts))
-    shown = card(environment, ts)
+    text = card(environment, ts)
     for sentence in (
         "➡️ If approved, the workflow continues with *Isolate host*.",
         "Workflow type: containment (isolates or blocks).",
         "The run belongs to the playbook *Alert response*.",
         "“Contain ecs-web-07” (",
     ):
-        assert sentence in shown
+        assert sentence in text
     question = confirmation(environment, ts, "task.approve")
     assert question.splitlines()[:3] == [
         "The workflow continues with “Isolate host”.",

@@ -223,8 +223,8 @@ async def test_a_card_costs_two_reads_and_its_resource_and_definition_for_longer
     await services.evidence.read("main", isolate)
     assert reads(secmaster)["ShowAlert"] == 3
     assert reads(secmaster)["ShowAopWorkflowInstance"] == 3
-    for kept in ("ShowResource", "ShowAopWorkflow", "ShowAopWorkflowVersion"):
-        assert reads(secmaster)[kept] == 1
+    for endpoint in ("ShowResource", "ShowAopWorkflow", "ShowAopWorkflowVersion"):
+        assert reads(secmaster)[endpoint] == 1
 
 
 async def test_each_type_of_task_and_each_run_has_its_own_way(

@@ -85,9 +85,9 @@ def test_only_the_one_follower_of_the_one_node_of_that_name_is_next(
     document: dict[str, Any], name: str
 ) -> None:
     nodes, edges = document["nodes"], document["edges"]
-    known = {node["id"] for node in nodes}
+    node_ids = {node["id"] for node in nodes}
     alike = [node["id"] for node in nodes if node["name"] == name]
-    certain = len(alike) == 1 and all({*edge.values()} <= known for edge in edges)
+    certain = len(alike) == 1 and all({*edge.values()} <= node_ids for edge in edges)
     targets = [edge["target"] for edge in edges if [edge["source"]] == alike]
     expected = (
         next(node["name"] for node in nodes if node["id"] == targets[0])
@@ -102,13 +102,13 @@ def test_only_the_one_follower_of_the_one_node_of_that_name_is_next(
 def test_what_is_added_one_way_is_removed_the_other(
     active: dict[str, Any], submitted: dict[str, Any]
 ) -> None:
-    there = workflow_changes(version(active), version(submitted))
-    back = workflow_changes(version(submitted), version(active))
-    assert (there is None) is (back is None)
-    if there and back:
-        assert sorted(there.added) == sorted(back.removed)
-        assert sorted(there.changed) == sorted(back.changed)
-        assert there.reordered is back.reordered
+    forwards = workflow_changes(version(active), version(submitted))
+    backwards = workflow_changes(version(submitted), version(active))
+    assert (forwards is None) is (backwards is None)
+    if forwards and backwards:
+        assert sorted(forwards.added) == sorted(backwards.removed)
+        assert sorted(forwards.changed) == sorted(backwards.changed)
+        assert forwards.reordered is backwards.reordered
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from bot.domain.actions import BY_NAME
 from bot.domain.slack import SlackLocation
+from bot.domain.snapshots import Snapshot
 from bot.messages import RenderContext, card, details, modals, next_step
 from bot.messages.blocks import Tally, confirm
 from bot.messages.modals import FormContent, FormState
@@ -54,11 +55,14 @@ APPROVE, TERMINATE = BY_NAME["task.approve"], BY_NAME["task.terminate"]
 CONTEXT = RenderContext(TASK, NOW, ENGLISH, "soc-east")
 
 
-def question(task: Any, action: str = "task.approve", **tallies: Tally) -> list[str]:
-    """Return the lines of what an action's button asks."""
-    ref = TASK if isinstance(task, Task) else RUN
+def question(
+    snapshot: Snapshot, action: str = "task.approve", *, several: bool = False
+) -> list[str]:
+    """Return the lines of what an action's button asks, of two people where it takes several."""
+    ref = TASK if isinstance(snapshot, Task) else RUN
+    tallies = {action: Tally(0, 2)} if several else {}
     render_context = RenderContext(ref, NOW, ENGLISH, "soc-east", tallies=tallies)
-    text = confirm(BY_NAME[action], render_context, task).to_dict()["text"]
+    text = confirm(BY_NAME[action], render_context, snapshot).to_dict()["text"]
     assert text["type"] == "plain_text"
     assert len(text["text"]) <= 300
     return str(text["text"]).splitlines()
@@ -111,17 +115,30 @@ def test_a_question_says_the_next_node_the_asset_and_the_type_before_what_comes_
     assert terminate[:2] == ["The task is terminated.", question(NODE)[1]]
 
 
-def test_what_does_not_fit_a_question_is_left_out_as_a_whole() -> None:
-    long = ALERT.model_copy(
-        update={
-            "resources": tuple(FindingResource(name=f"{n}{'x' * 60}") for n in range(5)),
-        }
-    )
-    task = NODE.model_copy(update={"evidence": AROUND.model_copy(update={"finding": long})})
-    lines = question(task, **{"task.approve": Tally(0, 2)})
-    assert lines[1].startswith("You will be 1 of 2.")
-    assert not any(line.startswith("The alert names") for line in lines)
-    assert lines[-1] == "“Isolate host 10.0.0.7”"
+def test_what_does_not_fit_a_question_is_left_out_as_a_whole_and_what_is_decided_on_fits() -> None:
+    resources = tuple(FindingResource(name=f"{n}{'x' * 60}") for n in range(5))
+    finding = ALERT.model_copy(update={"resources": resources})
+    evidence = AROUND.model_copy(update={"finding": finding, "upcoming": ("y" * 90,)})
+    update = {"evidence": evidence, "name": "z" * 90}
+    lines = question(NODE.model_copy(update=update), several=True)
+    asset = f"0{'x' * 28}…"
+    assert lines == [
+        f"The workflow continues with “{'y' * 29}…”.",
+        "You will be 1 of 2. Nothing is sent until 2 people have approved.",
+        f"The alert names {asset}, 203[.]0[.]113[.]7, and 4 more.",
+        "Workspace soc-east, ID …t-1.",
+        lines[-1],
+    ]
+    assert lines[-1].startswith("“zzz")
+    assert lines[-1].endswith("…”")
+
+
+def test_what_a_publication_removes_fits_whatever_the_names_are() -> None:
+    names = tuple(f"{n}{'x' * 90}" for n in range(9))
+    version = WorkflowVersion(version="v" * 90)
+    task = published(workflow_version=version, changes=VersionChanges(removed=names))
+    lines = question(task, several=True)
+    assert lines[2] == f"Nodes removed: 0{'x' * 28}…, 1{'x' * 28}…, and 7 more."
 
 
 def test_a_retry_names_what_its_run_is_about() -> None:
@@ -205,7 +222,7 @@ def test_a_publication_says_what_is_not_known() -> None:
     assert question(nothing)[0] == "The version is published."
     first = published(workflow=Workflow(), workflow_version=SUBMITTED)
     assert "No version is active yet." in next_step.lines(ENGLISH, first)
-    both = {"workflow_version": SUBMITTED, "active_workflow_version": ACTIVE}
+    both: dict[str, Any] = {"workflow_version": SUBMITTED, "active_workflow_version": ACTIVE}
     unclear = next_step.lines(ENGLISH, published(workflow=Workflow(version_id="1"), **both))
     assert unclear[-1] == "What differs between the two can't be read here."
     same = next_step.lines(ENGLISH, published(changes=VersionChanges(), **both))
@@ -217,7 +234,7 @@ def test_a_publication_says_what_is_not_known() -> None:
 def test_a_playbooks_trigger_is_compared_too() -> None:
     before = PlaybookVersion(version="v2", trigger_type="EVENT", action_strategy="ASYNC")
     after = before.model_copy(update={"version": "v3", "trigger_type": "TIMER"})
-    facts = {
+    facts: dict[str, Any] = {
         "playbook_definition": Playbook(version_id="1"),
         "playbook_version": after,
         "active_playbook_version": before,
@@ -264,9 +281,8 @@ def test_whatever_is_known_slack_takes_it_and_the_bots_own_words_come_first(
 ) -> None:
     update = {"evidence": evidence, "business_type": business_type, "name": name}
     task = WAITING.model_copy(update=update)
-    tallies = {"task.approve": Tally(0, 2)} if several else {}
     for action in (APPROVE, TERMINATE):
-        lines = question(task, action.name, **tallies)
+        lines = question(task, action.name, several=several)
         outcome = next_step.outcome(ENGLISH, action, task, plain=True)
         assert lines[0] == outcome
         assert lines[-1].startswith("“")
