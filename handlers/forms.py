@@ -17,13 +17,14 @@ from bot.domain.approvals import (
     standing,
     turn_of,
 )
-from bot.domain.objects import visible
+from bot.domain.objects import Ref, visible
 from bot.domain.slack import Actor, Requester, SlackLocation
 from bot.domain.snapshots import Snapshot
 from bot.domain.stages import stage_at
-from bot.messages import approvals, denials, modals, private_cards
+from bot.messages import approvals, denials, modals, next_step, private_cards
 from bot.messages.blocks import Tally
 from bot.messages.stages import not_yet, stage_roles
+from bot.operations.around import attach_recent, attach_stored
 from bot.operations.authorization import Grant, authorize
 from bot.operations.reading import may_read
 from bot.policy.rules import ReasonRule
@@ -108,7 +109,8 @@ async def open_form(  # noqa: PLR0913 - what is asked, where, and by which right
 ) -> None:
     """Open the form; what it suggests that was not shown comes in once the object was read.
 
-    A run's nodes and what they were given are suggested to whoever may read the run.
+    Whoever may read the object is told what the decision is about, and a run's nodes with what
+    they were given are suggested to them.
     """
     slack, ref, location = app.services.slack, request.ref, requester.location
     snapshot = await _shown_snapshot(app, request)
@@ -129,7 +131,8 @@ async def open_form(  # noqa: PLR0913 - what is asked, where, and by which right
         await _warning(app, request, grant),
         tally=await _tally(app, request, grant),
     )
-    readable = await _readable(app, requester.actor, request, snapshot)
+    readable = await _readable(app, requester.actor, ref, snapshot)
+    content = replace(content, snapshot=readable)
     content = modals.with_nodes(content, request.action, readable)
     form = modals.form(app.catalogue, state, content, grant.allowed.reason)
     response = await open_view(app.services, trigger_id, form, in_modal=in_modal)
@@ -137,18 +140,36 @@ async def open_form(  # noqa: PLR0913 - what is asked, where, and by which right
     async def suggest_nodes() -> None:
         """Offer the nodes by name: nobody types a UUID at three in the morning."""
         read = await app.services.workspaces.read(ref)
-        run = await _readable(app, requester.actor, request, read)
+        run = await _readable(app, requester.actor, ref, read)
         # Somebody may have typed parameters by now, which an offer would take the place of.
-        filled = replace(modals.with_nodes(content, request.action, run), offers_parameters=False)
-        form = modals.form(app.catalogue, state, filled, grant.allowed.reason)
+        await update(
+            replace(modals.with_nodes(content, request.action, run), offers_parameters=False)
+        )
+
+    async def add_evidence(stored: Snapshot) -> None:
+        """Say what the decision is about, as SecMaster knows it now, where that is not shown."""
+        recent = await attach_recent(app.services, ref, stored)
+        before, after = (
+            next_step.sentences(app.catalogue, request.action, snapshot)
+            for snapshot in (stored, recent)
+        )
+        if before != after:
+            await update(replace(content, snapshot=recent))
+
+    async def update(content: modals.FormContent) -> None:
+        """Show other content in the form, unless it has changed meanwhile."""
+        form = modals.form(app.catalogue, state, content, grant.allowed.reason)
         view = response["view"]
         await slack.client.views_update(view_id=view["id"], hash=view["hash"], view=form)
 
     async def ignore(_error: Exception) -> None:
         """Do nothing: without the suggestion the form works as well."""
 
-    if not content.nodes and any(param.suggested for param in request.action.params):
-        app.services.background.start(suggest_nodes(), ignore)
+    if any(param.suggested for param in request.action.params):
+        if not content.nodes:
+            app.services.background.start(suggest_nodes(), ignore)
+    elif readable and request.action.has_effect:
+        app.services.background.start(add_evidence(readable), ignore)
 
 
 async def choose_node(app: AppContext, press: Press) -> None:
@@ -182,9 +203,10 @@ async def choose_node(app: AppContext, press: Press) -> None:
     content = modals.FormContent(
         visible(name) or state.ref.id, app.services.workspaces.name(state.ref.workspace)
     )
-    readable = await _readable(app, requester.actor, request, snapshot)
+    readable = await _readable(app, requester.actor, state.ref, snapshot)
     if readable is None:  # the right to read it has gone since it was offered
         return
+    content = replace(content, snapshot=readable)
     content = modals.with_chosen_node(content, request.action, readable, press.inputs)
     form = modals.form(app.catalogue, state, content, ReasonRule.NONE)
     await app.services.slack.client.views_update(view_id=press.view_id, view=form)
@@ -235,20 +257,20 @@ async def _silence_warning(app: AppContext, request: ActionRequest, grant: Grant
 
 
 async def _shown_snapshot(app: AppContext, request: ActionRequest) -> Snapshot | None:
-    """Return the object as the person saw it; None where that is not known."""
-    return await asyncio.to_thread(
+    """Return the object as the person saw it, with what is stored around it; None if unknown."""
+    snapshot = await asyncio.to_thread(
         app.services.store.snapshots.get, request.ref, request.decision_fingerprint
     )
+    return await attach_stored(app.services, request.ref, snapshot) if snapshot else None
 
 
 async def _readable(
-    app: AppContext, actor: Actor, request: ActionRequest, snapshot: Snapshot | None
+    app: AppContext, actor: Actor, ref: Ref, snapshot: Snapshot | None
 ) -> Snapshot | None:
-    """Return an object whose parts a form suggests; None where the person may not read it."""
-    suggests = any(param.suggested for param in request.action.params)
-    if snapshot is None or not suggests:
-        return snapshot
-    return snapshot if await may_read(app.services, actor, request.ref, snapshot) else None
+    """Return an object of which a form says more than its name; None if they may not read it."""
+    if snapshot is None:
+        return None
+    return snapshot if await may_read(app.services, actor, ref, snapshot) else None
 
 
 async def _shown_name(
@@ -362,7 +384,7 @@ def _read_params(action: Action, typed: dict[str, str]) -> dict[str, str]:
         if param.file:
             continue
         try:
-            params[param.name] = check_param(param, typed.get(param.name, "").strip())
+            params[param.name] = check_param(param, typed.get(param.name, ""))
         except ParseError as error:
             raise InvalidInput(param.name, error.problem) from error
     return params

@@ -159,32 +159,47 @@ def identifier(word: str) -> str:
 
 def check_param(param: Param, value: str) -> str:
     """Return a parameter's value; raises ParseError if it is missing, too long, or malformed."""
-    if not value.strip():
+    text = value.strip()
+    if not text:
         raise ParseError(command_problems.EMPTY)
-    if len(value) > param.max_length:
-        raise ParseError(command_problems.too_long(len(value), param.max_length))
-    return read_json_array(value) if param.json else value
+    if len(text) > param.max_length:
+        raise ParseError(command_problems.too_long(len(text), param.max_length))
+    return read_json_array(value) if param.json else text
 
 
 def read_json_array(text: str) -> str:
     """Return a JSON array, without code marks and with the quotes that phones put in straightened.
 
-    Raises ParseError for anything else, constants that are no JSON (NaN, Infinity) included.
+    Raises ParseError for anything else, constants that are no JSON (NaN, Infinity) included. It
+    says at which line and column of the text the fault is.
     """
-
-    def refuse_constant(name: str) -> None:
-        raise ValueError(f"{name} is no JSON")
-
-    text = text.strip().strip("`").strip()
-    for candidate in (text, text.translate(QUOTES)):
+    inner = text.strip().strip("`").strip()
+    for candidate in (inner, inner.translate(QUOTES)):
         try:
-            value = json.loads(candidate, parse_constant=refuse_constant)
+            value = json.loads(candidate, parse_constant=_refuse_constant)
         except (ValueError, RecursionError):
             continue
         if isinstance(value, list):
             return candidate
         raise ParseError(command_problems.NOT_AN_ARRAY)
-    raise ParseError(command_problems.NOT_JSON)
+    raise ParseError(_json_fault(text, text.index(inner), inner.translate(QUOTES)))
+
+
+def _refuse_constant(name: str) -> None:
+    raise ParseError(command_problems.json_constant(name))
+
+
+def _json_fault(text: str, start: int, inner: str) -> Sentence:
+    """Return what is wrong with JSON that stands in a text from ``start`` on, and where."""
+    try:
+        json.loads(inner)
+    except json.JSONDecodeError as error:
+        before = text[: start + error.pos]
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+        return command_problems.json_fault(error.msg, line, column)
+    except (ValueError, RecursionError):
+        return command_problems.JSON_TOO_DEEP
+    return command_problems.NOT_JSON
 
 
 def plain(text: str) -> str:

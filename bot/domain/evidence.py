@@ -16,6 +16,7 @@ from typing import Any, Generic, TypeVar
 
 from bot.domain.objects import ObjectKind
 from bot.domain.snapshots import Snapshot
+from bot.domain.taskflow import next_node, parse, playbook_changes, workflow_changes
 from bot.runtime.clock import Clock
 from bot.runtime.timeouts import EvidenceTimeouts
 from bot.runtime.ttl_cache import TtlCache
@@ -64,6 +65,22 @@ class Subject(StrEnum):
     PLAYBOOK_VERSION = "playbook_version"
 
 
+DEFINITIONS = (
+    Subject.WORKFLOW,
+    Subject.WORKFLOW_VERSION,
+    Subject.PLAYBOOK,
+    Subject.PLAYBOOK_VERSION,
+)
+# What is known of a version that waits to be published: all of it is of one reading.
+DEFINITION_FACTS = (
+    "workflow",
+    "workflow_version",
+    "active_workflow_version",
+    "playbook_definition",
+    "playbook_version",
+    "active_playbook_version",
+    "changes",
+)
 # What a finding is called, by the path of its class; those of other classes are only findings.
 FINDINGS = {"alerts": Subject.ALERT, "incidents": Subject.INCIDENT}
 
@@ -223,26 +240,58 @@ class EvidenceReader:
             return await self._facts_of_run(reading, snapshot)
         match snapshot.business_type:
             case BusinessType.WORKFLOWNODEAPPROVE:
-                run = await reading.ask(self._runs, snapshot.action_instance_id)
-                return await self._facts_of_run(reading, run) if run else {}
+                return await self._facts_of_node(reading, snapshot)
             case BusinessType.PLAYBOOKNODEAPPROVE:
                 playbook_run = await reading.ask(self._playbook_runs, snapshot.action_instance_id)
                 return await self._facts_of_run(reading, playbook_run) if playbook_run else {}
             case BusinessType.WORKFLOWPUBLISH:
-                version_id = snapshot.action_version_id
-                workflow = await reading.ask(self.workflows, snapshot.action_id, version=version_id)
-                version = await reading.ask(self.workflow_versions, version_id)
-                return {"workflow": workflow, "workflow_version": _without_taskflow(version)}
+                return await self._facts_of_workflow(reading, snapshot)
             case BusinessType.PLAYBOOKPUBLISH:
-                version_id = snapshot.action_version_id
-                return {
-                    "playbook_definition": await reading.ask(
-                        self.playbooks, snapshot.action_id, version=version_id
-                    ),
-                    "playbook_version": await reading.ask(self.playbook_versions, version_id),
-                }
+                return await self._facts_of_playbook(reading, snapshot)
             case _:  # a type that this version does not know: nothing is known around it
                 return {}
+
+    async def _facts_of_node(self, reading: "_Reading", task: Task) -> dict[str, Any]:
+        """Return what is known around the node of a workflow that a task waits at."""
+        run = await reading.ask(self._runs, task.action_instance_id)
+        if run is None:
+            return {}
+        facts = await self._facts_of_run(reading, run)
+        if run.workflow.version_id:
+            version = await reading.ask(self.workflow_versions, run.workflow.version_id)
+            name = next_node(parse(version.taskflow), task, run) if version else ""
+            facts["upcoming"] = (name,) if name else ()
+        return facts
+
+    async def _facts_of_workflow(self, reading: "_Reading", task: Task) -> dict[str, Any]:
+        """Return what is known of a workflow's version that waits to be published."""
+        version_id = task.action_version_id
+        workflow = await reading.ask(self.workflows, task.action_id, version=version_id)
+        submitted = await reading.ask(self.workflow_versions, version_id)
+        active = None
+        if workflow and workflow.version_id not in ("", version_id):  # the first one replaces none
+            active = await reading.ask(self.workflow_versions, workflow.version_id)
+        return {
+            "workflow": workflow,
+            "workflow_version": _without_taskflow(submitted),
+            "active_workflow_version": _without_taskflow(active),
+            "changes": workflow_changes(active, submitted) if active and submitted else None,
+        }
+
+    async def _facts_of_playbook(self, reading: "_Reading", task: Task) -> dict[str, Any]:
+        """Return what is known of a playbook's version that waits to be published."""
+        version_id = task.action_version_id
+        playbook = await reading.ask(self.playbooks, task.action_id, version=version_id)
+        submitted = await reading.ask(self.playbook_versions, version_id)
+        active = None
+        if playbook and playbook.version_id not in ("", version_id):
+            active = await reading.ask(self.playbook_versions, playbook.version_id)
+        return {
+            "playbook_definition": playbook,
+            "playbook_version": submitted,
+            "active_playbook_version": active,
+            "changes": playbook_changes(active, submitted) if active and submitted else None,
+        }
 
     async def _facts_of_run(
         self, reading: "_Reading", run: Instance | PlaybookInstance
@@ -381,4 +430,8 @@ def merged(before: Evidence | None, after: Evidence) -> Evidence:
         update |= {"resource": before.resource, "other_resources": before.other_resources}
     if Subject.WORKFLOW in failed:
         update["workflow"] = before.workflow
+    if Subject.WORKFLOW_VERSION in failed:
+        update["upcoming"] = before.upcoming
+    if before.changes and not failed.isdisjoint(DEFINITIONS):
+        update |= {name: getattr(before, name) for name in DEFINITION_FACTS}
     return after.model_copy(update=update)

@@ -30,8 +30,9 @@ from bot.domain.objects import Ref
 from bot.domain.snapshots import Snapshot, decision_fingerprint
 from bot.domain.stages import Stages, stage_at, total
 from bot.domain.tracking import Assignment
+from bot.messages import next_step
 from bot.messages.catalogue import Catalogue
-from bot.messages.labels import consequence, labels
+from bot.messages.labels import labels
 from bot.messages.stages import plain_stage_roles, turn_sentence
 from bot.messages.text import clip, clip_markup, error_line, inline
 from bot.secmaster import Instance
@@ -45,6 +46,7 @@ OPTION_TEXT = 75
 CONFIRM_TITLE = 100
 CONFIRM_TEXT = 300
 CONFIRM_BUTTON = 30
+CONFIRM_NAME = 50  # characters of a confirmation that are left to the object's name
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +96,10 @@ class RenderContext:
     sees, None for a card that is shared. ``assignment`` is the claim of the object that holds now,
     ``escalates_to`` the route that it can be escalated to, "" for none. ``tallies`` are those of
     the actions that need several approvals, by name. ``names`` are the names of files and runs that
-    the bot knows and SecMaster does not give with the object, by SecMaster's id. ``decision`` is
-    the one that let a run continue, and ``links`` are the addresses of the cards of other objects,
-    by reference.
+    the bot knows and SecMaster does not give with the object, by SecMaster's id. Without
+    ``names_runs`` some of those who see a shared card may not read the run that waits. ``decision``
+    is the one that let a run continue, and ``links`` are the addresses of the cards of other
+    objects, by reference.
     """
 
     ref: Ref
@@ -115,6 +118,12 @@ class RenderContext:
     names: Mapping[str, str] = field(default_factory=dict)
     decision: DecidedTask | None = None
     links: Mapping[str, str] = field(default_factory=dict)
+    names_runs: bool = True
+
+    @property
+    def may_name_runs(self) -> bool:
+        """Whether all who read what is rendered may read the run that waits for its task."""
+        return self.names_runs and (self.viewer is None or self.viewer.reads_runs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +222,12 @@ def confirm(action: Action, render_context: RenderContext, snapshot: Snapshot) -
         end=render_context.ref.id[-8:],
     )
     several = first_of_several(catalogue, render_context.tallies.get(action.name))
-    lines = [consequence(catalogue, action, snapshot), several, place]
+    lines = [
+        next_step.outcome(catalogue, action, snapshot, plain=True),
+        several,
+        *next_step.decision_facts(catalogue, snapshot, plain=True),
+        place,
+    ]
     if isinstance(snapshot, Instance) and action.is_retry and (node := snapshot.failed_node):
         failure = catalogue.gettext(
             "Failed at {node}: {error}",
@@ -221,7 +235,7 @@ def confirm(action: Action, render_context: RenderContext, snapshot: Snapshot) -
             error=clip(" ".join(error_line(node.error_msg).split()), 70),
         )
         lines.append(failure)
-    head = clip("\n".join(filter(None, lines)), CONFIRM_TEXT - 60)
+    head = _first_that_fit([line for line in lines if line], CONFIRM_TEXT - CONFIRM_NAME)
     name = clip(" ".join(snapshot.name.split()), CONFIRM_TEXT - len(head) - len("\n“”"))
     return ConfirmObject(
         title=clip(catalogue.gettext(words.confirm), CONFIRM_TITLE),
@@ -230,6 +244,18 @@ def confirm(action: Action, render_context: RenderContext, snapshot: Snapshot) -
         deny=clip(catalogue.pgettext("button", "Cancel"), CONFIRM_BUTTON),
         style=action.style if action.style == "danger" else None,
     )
+
+
+def _first_that_fit(lines: Sequence[str], limit: int) -> str:
+    """Return the lines that fit, each as a whole, but that the last one may be cut."""
+    whole: list[str] = []
+    for line in lines:
+        room = limit - sum(len(text) + 1 for text in whole)
+        if len(line) <= room:
+            whole.append(line)
+        elif line is lines[-1] and room >= CONFIRM_NAME:
+            whole.append(clip(line, room))
+    return "\n".join(whole)
 
 
 def first_of_several(catalogue: Catalogue, tally: Tally | None) -> str:

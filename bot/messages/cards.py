@@ -11,7 +11,7 @@ from bot.domain.attribution import without_receipt
 from bot.domain.cards import ButtonValue
 from bot.domain.operations import OperationState, StandingOperation
 from bot.domain.snapshots import Snapshot, decision_fingerprint
-from bot.messages import approvals, evidence, run_results
+from bot.messages import approvals, evidence, next_step, run_results
 from bot.messages.assignments import RELEASE, TAKE, claimed_line
 from bot.messages.blocks import (
     Message,
@@ -105,6 +105,7 @@ def card(
         *(mention_block(render_context) if snapshot.status in OPEN_STATUSES else []),
         *([section("\n".join(around))] if around else []),
         section("\n".join(_fact_lines(render_context, snapshot))),
+        *next_step_block(catalogue, snapshot),
         *state_block(render_context, snapshot, standing_operation, request_news),
         *card_passages(catalogue, snapshot),
         *more,
@@ -207,6 +208,12 @@ def _node_blocks(catalogue: Catalogue, run: Instance) -> tuple[list[Block], list
         if text.strip(" \n[]{}"):
             blocks.append(section(f"*{label}* {code_block(clip(laid_out(text), NODE_TEXT))}"))
     return blocks, [catalogue.gettext("Node ID {id}", id=code(failed.action_id))]
+
+
+def next_step_block(catalogue: Catalogue, snapshot: Snapshot) -> list[Block]:
+    """Say what happens next once a task is decided; [] where nothing is known of it."""
+    lines = next_step.lines(catalogue, snapshot)
+    return [section("\n".join(lines))] if lines else []
 
 
 def state_block(
@@ -314,10 +321,12 @@ def _came_of(
     render_context: RenderContext, snapshot: Snapshot, standing_operation: StandingOperation | None
 ) -> list[str]:
     """Say what came of the decision on a task, or which decision let a run continue."""
-    catalogue, viewer, links = render_context.catalogue, render_context.viewer, render_context.links
-    if viewer and not viewer.reads_runs:
+    catalogue, links = render_context.catalogue, render_context.links
+    if not render_context.may_name_runs:
         return []
-    if render_context.decision and not viewer:  # who may read no task must not be told of one
+    if (
+        render_context.decision and not render_context.viewer
+    ):  # who may read no task must not be told of one
         return [run_results.decision_line(catalogue, render_context.decision, links)]
     is_decided = isinstance(snapshot, Task) and snapshot.status != TaskStatus.WAITING
     result = standing_operation.result if standing_operation else None

@@ -28,6 +28,7 @@ NOT_A_LINK = Sentence(N_("That link doesn't lead to a task or run."))
 SEARCH_WHAT = Sentence(N_("What should I search for?"))
 EMPTY = Sentence(N_("This can't be empty."))
 NOT_JSON = Sentence(N_("That isn't JSON."))
+JSON_TOO_DEEP = Sentence(N_("That isn't JSON that can be read: it is nested too deeply."))
 NOT_AN_ARRAY = Sentence(N_("The JSON must be an array: [ … ]."))
 UNTIL_WHEN = Sentence(N_("Until when? Write “until 18:00” or “for 2h”."))
 SNOOZE_UNTIL_WHEN = Sentence(N_("For how long? Write 45m, 2h30m, 3d, or “until 9:00”."))
@@ -41,6 +42,49 @@ OVERRIDE_WHAT = Sentence(
     N_("What is the emergency override for? Write the command of that action after it.")
 )
 
+# What is wrong with JSON, by how the message of Python's decoder begins.
+JSON_FAULTS = (
+    ("Expecting value", N_("Not JSON at line {line}, column {column}: a value is missing.")),
+    (
+        "Expecting ',' delimiter",
+        N_("Not JSON at line {line}, column {column}: a comma or a closing bracket is missing."),
+    ),
+    (
+        "Expecting ':' delimiter",
+        N_("Not JSON at line {line}, column {column}: a colon is missing."),
+    ),
+    (
+        "Expecting property name",
+        N_("Not JSON at line {line}, column {column}: a name in double quotes is missing."),
+    ),
+    (
+        "Illegal trailing comma",
+        N_(
+            "Not JSON at line {line}, column {column}: no comma may stand before a closing bracket."
+        ),
+    ),
+    (
+        "Unterminated string",
+        N_("Not JSON: the text that begins at line {line}, column {column} has no closing quote."),
+    ),
+    (
+        "Invalid control character",
+        N_(
+            "Not JSON at line {line}, column {column}: a line break or tab within a text must be "
+            "written as \\n or \\t."
+        ),
+    ),
+    (
+        "Invalid \\",
+        N_("Not JSON at line {line}, column {column}: a backslash must be written as \\\\."),
+    ),
+    (
+        "Extra data",
+        N_("Not JSON at line {line}, column {column}: the array has ended before this."),
+    ),
+)
+JSON_FAULT = N_("Not JSON at line {line}, column {column}.")
+JSON_CONSTANT = N_("{name} isn't JSON: a number or null is expected.")
 # By the kind of object that a command is about; None for either.
 WHICH_OBJECT: dict[ObjectKind | None, Sentence] = {
     "task": Sentence(N_("Which task? Add its ID.")),
@@ -67,6 +111,17 @@ class CommandText:
     """The words of a command within a sentence, without what is typed before them."""
 
     words: str
+
+
+def json_fault(message: str, line: int, column: int) -> Sentence:
+    """Say where JSON ends to be any, and what is wrong there."""
+    text = next((text for prefix, text in JSON_FAULTS if message.startswith(prefix)), JSON_FAULT)
+    return Sentence(text, {"line": line, "column": column})
+
+
+def json_constant(name: str) -> Sentence:
+    """Say that a constant of JavaScript's is no JSON."""
+    return Sentence(JSON_CONSTANT, {"name": name})
 
 
 def unknown_words(words: str) -> Sentence:

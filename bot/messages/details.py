@@ -28,6 +28,7 @@ from bot.messages.cards import (
     file_title,
     footer,
     needed_approvals,
+    next_step_block,
     node_title,
     state_block,
 )
@@ -95,6 +96,7 @@ def details(
         header(snapshot.name),
         *(_form_buttons(render_context, snapshot) if location else []),
         fields(facts(render_context, snapshot)),
+        *next_step_block(catalogue, snapshot),
         *(_state(render_context, snapshot, state) if state else []),
         *fitting,
         context(footer(render_context)),

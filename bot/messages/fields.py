@@ -175,8 +175,10 @@ def _waiting_run(render_context: RenderContext, task: Task) -> str:
     id_ = task.action_instance_id
     if task.status != TaskStatus.WAITING or not id_:
         return ""
-    name, viewer = render_context.names.get(id_, ""), render_context.viewer
-    if not name or (viewer and not viewer.reads_runs):
+    name = render_context.names.get(id_, "")
+    if not name and task.evidence and task.evidence.run.id == id_:
+        name = task.evidence.run.name
+    if not name or not render_context.may_name_runs:
         return code(id_)
     linked = link(render_context.console_url, f"“{name}”") or f"“{inline(name)}”"
     return f"{linked} ({code(id_)})"

@@ -25,6 +25,7 @@ from bot.domain.approvals import ApprovalIntent
 from bot.domain.objects import ObjectKind, Ref, Value, visible
 from bot.domain.slack import MAX_FILE_MEGABYTES, FormInput, SlackFile, SlackLocation
 from bot.domain.snapshots import ListPage, Snapshot
+from bot.messages import next_step
 from bot.messages.blocks import (
     Tally,
     actions,
@@ -92,7 +93,8 @@ class FormContent:
     below the consequence.
     ``nodes`` are those of the run, to choose one of; empty where they are not known.
     ``offers_parameters``: those of the chosen node stand in their input. ``tally`` counts the
-    approvals, None where one is enough.
+    approvals, None where one is enough. ``snapshot`` is the object with what is known around it,
+    None where that is not known.
     """
 
     name: str
@@ -102,6 +104,7 @@ class FormContent:
     nodes: Sequence[Node] = ()
     offers_parameters: bool = True
     tally: Tally | None = None
+    snapshot: Snapshot | None = None
 
 
 class FormState(Value):
@@ -146,11 +149,14 @@ def form(
     """Return the form that asks for an action's parameters, or for its reason."""
     action = action_of(state)
     words, button = labels(action), catalogue.gettext(labels(action).button)
-    consequence, several = (
-        catalogue.gettext(words.consequence),
-        first_of_several(catalogue, content.tally),
+    outcome, *decision_facts = (
+        next_step.sentences(catalogue, action, content.snapshot)
+        if content.snapshot
+        else [catalogue.gettext(words.consequence)]
     )
-    blocks = _head(state, content, "\n".join(filter(None, (consequence, several))))
+    several = first_of_several(catalogue, content.tally)
+    sentences = (outcome, several, *decision_facts)
+    blocks = _head(state, content, "\n".join(filter(None, sentences)))
     node = next((node for node in content.nodes if node.action_id in content.filled.values()), None)
     for param in action.params:
         if param.file:

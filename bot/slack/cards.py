@@ -485,20 +485,15 @@ class Cards:
             decision=state.decision,
             links=self._links(card.channel, state),
         )
-        standing_operation = state.standing_operation
-        if viewer is None and isinstance(state.snapshot, Task) and not self._names_runs(card.ref):
-            run = state.snapshot.action_instance_id
-            names = {id_: name for id_, name in context.names.items() if id_ != run}
-            context = replace(context, names=names)
-            if standing_operation:  # what came of it is about the run
-                standing_operation = standing_operation.model_copy(update={"result": None})
+        if viewer is None and isinstance(state.snapshot, Task):
+            context = replace(context, names_runs=self._names_runs(card.ref))
         if state.snapshot is None:
             message = messages.vanished_card(context, card.title)
         else:
             message = messages.card(
                 context,
                 state.snapshot,
-                standing_operation,
+                state.standing_operation,
                 state.requests,
                 state.request_news,
             )

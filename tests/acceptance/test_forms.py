@@ -292,14 +292,18 @@ async def test_json_that_is_none_is_told_at_its_input_and_can_be_mended(
         lambda: NODE in json.dumps(environment.slack.views(CAROL)[-1]["blocks"])
     )
     errors = []
-    for typed in ('[{"key": ', '{"key": 1}', "[1, "):
+    for typed in ('[{"key": ', '{"key": 1}', '[\n  {"key": "ip"\n   "value": 1}\n]'):
         await environment.slack.submit(
             CAROL, view["id"], {"task_id": NODE, "input_dataobject": typed}
         )
         errors.append(environment.slack.views(CAROL)[-1]["errors"])
-    assert errors[0] == {"input_dataobject": "That isn't JSON."}
-    assert "array" in errors[1]["input_dataobject"]
-    assert errors[2] == errors[0]
+        assert environment.slack.views(CAROL)[-1]["id"] == view["id"]  # with what was typed
+    texts = [error["input_dataobject"] for error in errors]
+    assert texts == [
+        "Not JSON at line 1, column 9: a value is missing.",
+        "The JSON must be an array: [ … ].",
+        "Not JSON at line 3, column 4: a comma or a closing bracket is missing.",
+    ]
     assert puts(environment) == []
     smart = "```[{“key”: “ip”}]```"
     await environment.slack.submit(CAROL, view["id"], {"task_id": NODE, "input_dataobject": smart})

@@ -21,6 +21,8 @@ from bot.secmaster import (
     Named,
     Task,
     Unread,
+    VersionChanges,
+    WorkflowVersion,
 )
 from bot.services import Services
 from tests.support.clock import FakeClock
@@ -211,7 +213,9 @@ async def test_a_card_costs_two_reads_and_its_resource_and_definition_for_longer
         "ShowAlert": 1,
         "ShowResource": 1,
         "ShowAopWorkflow": 1,
+        "ShowAopWorkflowVersion": 1,
     }
+    assert evidence.upcoming == ("Isolate host",)
     assert await services.evidence.read("main", isolate) == evidence
     assert reads(secmaster) == counted
     await services.evidence.read("main", isolate, fresh=True)
@@ -221,6 +225,7 @@ async def test_a_card_costs_two_reads_and_its_resource_and_definition_for_longer
     assert reads(secmaster)["ShowAopWorkflowInstance"] == 3
     # A decision takes nothing for what it was; a card does, for ten minutes.
     assert reads(secmaster)["ShowResource"] == reads(secmaster)["ShowAopWorkflow"] == 2
+    assert reads(secmaster)["ShowAopWorkflowVersion"] == 1
 
 
 async def test_each_type_of_task_and_each_run_has_its_own_way(
@@ -234,7 +239,8 @@ async def test_each_type_of_task_and_each_run_has_its_own_way(
         match business_type:
             case "WORKFLOWPUBLISH":
                 assert evidence.workflow or evidence.unread
-                assert not (evidence.workflow_version and evidence.workflow_version.taskflow)
+                for version in (evidence.workflow_version, evidence.active_workflow_version):
+                    assert not (version and (version.taskflow or version.taskconfig))
             case "PLAYBOOKPUBLISH":
                 assert evidence.playbook_definition or evidence.unread
             case "PLAYBOOKNODEAPPROVE":
@@ -246,6 +252,55 @@ async def test_each_type_of_task_and_each_run_has_its_own_way(
     before = reads(secmaster)["ShowAopWorkflowInstance"]
     assert (await services.evidence.read("main", failed)).finding
     assert reads(secmaster)["ShowAopWorkflowInstance"] == before  # it is the run itself
+
+
+async def test_what_a_publication_changes_is_known_by_both_versions_which_are_read_once(
+    services: Services, secmaster: SecMasterSandbox
+) -> None:
+    client = services.workspaces.client("main")
+    changes = {}
+    publish = (seed.TASK_PUBLISH_WORKFLOW, seed.TASK_PUBLISH_WORKFLOW_SOON)
+    for id_ in (*publish, seed.TASK_PUBLISH_PLAYBOOK):
+        evidence = await services.evidence.read("main", await client.show_task(id_))
+        assert evidence.unread == ()
+        assert evidence.changes
+        changes[id_] = (evidence.changes.added, evidence.changes.removed, evidence.changes.changed)
+    assert changes == {
+        seed.TASK_PUBLISH_WORKFLOW: (("Query asset",), (), ()),
+        seed.TASK_PUBLISH_WORKFLOW_SOON: ((), ("Approval",), ()),
+        seed.TASK_PUBLISH_PLAYBOOK: (("Block malicious address",), (), ()),
+    }
+    before = reads(secmaster)
+    assert before["ShowAopWorkflowVersion"] == 4
+    await services.evidence.read("main", await client.show_task(seed.TASK_PUBLISH_WORKFLOW))
+    assert reads(secmaster) == before + Counter({"ShowTask": 1})
+
+
+async def test_a_flow_that_can_not_be_read_says_nothing_of_what_is_next_or_differs(
+    services: Services, secmaster: SecMasterSandbox
+) -> None:
+    client = services.workspaces.client("main")
+    for version in secmaster.world.definitions.workflow_versions.values():
+        version["taskflow"] = "bm90IEpTT04="
+    isolate = await services.evidence.read("main", await client.show_task(seed.TASK_ISOLATE))
+    assert (isolate.upcoming, isolate.unread) == ((), ())
+    publish = await client.show_task(seed.TASK_PUBLISH_WORKFLOW)
+    evidence = await services.evidence.read("main", publish)
+    assert evidence.changes is None
+    assert evidence.workflow_version
+    assert evidence.active_workflow_version
+    assert evidence.workflow_version.status == "PENDING_APPROVE"
+
+
+def test_what_a_publication_changes_stays_where_a_version_can_not_be_read() -> None:
+    version = WorkflowVersion(id="v2", version="v2")
+    changes_before = VersionChanges(removed=("Approval",))
+    before = Evidence(read_at=NOW, workflow_version=version, changes=changes_before)
+    unread = Unread(subject="workflow_version", status=503)
+    after = merged(before, Evidence(read_at=NOW, unread=(unread,)))
+    assert (after.workflow_version, after.changes) == (version, changes_before)
+    waiting = Evidence(read_at=NOW, upcoming=("Isolate host",))
+    assert merged(waiting, Evidence(read_at=NOW, unread=(unread,))).upcoming == ("Isolate host",)
 
 
 async def test_readers_share_a_read_and_one_that_is_cancelled_does_not_break_it(
