@@ -152,6 +152,8 @@ BY_FIELD: dict[str, Values] = {
     "roles": st.lists(ROLES, max_size=3).map(tuple),
     "rule": RULES,
     "snoozed_by": PEOPLE,
+    "assignee": PEOPLE,
+    "previous": PEOPLE | st.just(""),
     "thread": st.sampled_from(["", "1700000000.000100"]),
     "thread_url": st.sampled_from(["", "https://slack.example/1"]),
     "title": st.sampled_from(["9", "阻断" * 40]),
