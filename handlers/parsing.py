@@ -9,6 +9,7 @@ import re
 from urllib.parse import unquote
 
 from bot.domain.actions import MAX_REASON, Param
+from bot.domain.json_faults import find_fault
 from bot.domain.objects import ObjectId, ObjectKind, Ref
 from bot.messages import command_problems
 from bot.messages.catalogue import Sentence
@@ -182,24 +183,14 @@ def read_json_array(text: str) -> str:
         if isinstance(value, list):
             return candidate
         raise ParseError(command_problems.NOT_AN_ARRAY)
-    raise ParseError(_json_fault(text, text.index(inner), inner.translate(QUOTES)))
+    place = find_fault(text, text.index(inner), inner.translate(QUOTES))
+    raise ParseError(
+        command_problems.json_fault(place) if place else command_problems.JSON_TOO_DEEP
+    )
 
 
 def _refuse_constant(name: str) -> None:
     raise ParseError(command_problems.json_constant(name))
-
-
-def _json_fault(text: str, start: int, inner: str) -> Sentence:
-    """Return what is wrong with JSON that stands in a text from ``start`` on, and where."""
-    try:
-        json.loads(inner)
-    except json.JSONDecodeError as error:
-        before = text[: start + error.pos]
-        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
-        return command_problems.json_fault(error.msg, line, column)
-    except (ValueError, RecursionError):
-        return command_problems.JSON_TOO_DEEP
-    return command_problems.NOT_JSON
 
 
 def plain(text: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.domain.actions import Param
+from bot.domain.json_faults import FaultyPlace, JsonFault
 from bot.domain.objects import ObjectKind
 from bot.messages.blocks import Message, actions, text_message
 from bot.messages.catalogue import N_, Catalogue, Sentence
@@ -27,7 +28,6 @@ ID_ALONE = Sentence(
 NOT_A_LINK = Sentence(N_("That link doesn't lead to a task or run."))
 SEARCH_WHAT = Sentence(N_("What should I search for?"))
 EMPTY = Sentence(N_("This can't be empty."))
-NOT_JSON = Sentence(N_("That isn't JSON."))
 JSON_TOO_DEEP = Sentence(N_("That isn't JSON that can be read: it is nested too deeply."))
 NOT_AN_ARRAY = Sentence(N_("The JSON must be an array: [ … ]."))
 UNTIL_WHEN = Sentence(N_("Until when? Write “until 18:00” or “for 2h”."))
@@ -41,49 +41,31 @@ WHOSE_RIGHTS = Sentence(N_("Who should lose your rights?"))
 OVERRIDE_WHAT = Sentence(
     N_("What is the emergency override for? Write the command of that action after it.")
 )
-
-# What is wrong with JSON, by how the message of Python's decoder begins.
-JSON_FAULTS = (
-    ("Expecting value", N_("Not JSON at line {line}, column {column}: a value is missing.")),
-    (
-        "Expecting ',' delimiter",
-        N_("Not JSON at line {line}, column {column}: a comma or a closing bracket is missing."),
+JSON_FAULTS = {
+    JsonFault.VALUE: N_("Not JSON at line {line}, column {column}: a value is missing."),
+    JsonFault.COMMA: N_(
+        "Not JSON at line {line}, column {column}: a comma or a closing bracket is missing."
     ),
-    (
-        "Expecting ':' delimiter",
-        N_("Not JSON at line {line}, column {column}: a colon is missing."),
+    JsonFault.COLON: N_("Not JSON at line {line}, column {column}: a colon is missing."),
+    JsonFault.NAME: N_(
+        "Not JSON at line {line}, column {column}: a name in double quotes is missing."
     ),
-    (
-        "Expecting property name",
-        N_("Not JSON at line {line}, column {column}: a name in double quotes is missing."),
+    JsonFault.TRAILING_COMMA: N_(
+        "Not JSON at line {line}, column {column}: no comma may stand before a closing bracket."
     ),
-    (
-        "Illegal trailing comma",
-        N_(
-            "Not JSON at line {line}, column {column}: no comma may stand before a closing bracket."
-        ),
+    JsonFault.QUOTE: N_(
+        "Not JSON: the text that begins at line {line}, column {column} has no closing quote."
     ),
-    (
-        "Unterminated string",
-        N_("Not JSON: the text that begins at line {line}, column {column} has no closing quote."),
+    JsonFault.CONTROL_CHARACTER: N_(
+        "Not JSON at line {line}, column {column}: a line break or tab within a text must be "
+        "written as \\n or \\t."
     ),
-    (
-        "Invalid control character",
-        N_(
-            "Not JSON at line {line}, column {column}: a line break or tab within a text must be "
-            "written as \\n or \\t."
-        ),
+    JsonFault.BACKSLASH: N_(
+        "Not JSON at line {line}, column {column}: a backslash must be written as \\\\."
     ),
-    (
-        "Invalid \\",
-        N_("Not JSON at line {line}, column {column}: a backslash must be written as \\\\."),
-    ),
-    (
-        "Extra data",
-        N_("Not JSON at line {line}, column {column}: the array has ended before this."),
-    ),
-)
-JSON_FAULT = N_("Not JSON at line {line}, column {column}.")
+    JsonFault.END: N_("Not JSON at line {line}, column {column}: the array has ended before this."),
+    JsonFault.OTHER: N_("Not JSON at line {line}, column {column}."),
+}
 JSON_CONSTANT = N_("{name} isn't JSON: a number or null is expected.")
 # By the kind of object that a command is about; None for either.
 WHICH_OBJECT: dict[ObjectKind | None, Sentence] = {
@@ -113,10 +95,9 @@ class CommandText:
     words: str
 
 
-def json_fault(message: str, line: int, column: int) -> Sentence:
+def json_fault(place: FaultyPlace) -> Sentence:
     """Say where JSON ends to be any, and what is wrong there."""
-    text = next((text for prefix, text in JSON_FAULTS if message.startswith(prefix)), JSON_FAULT)
-    return Sentence(text, {"line": line, "column": column})
+    return Sentence(JSON_FAULTS[place.fault], {"line": place.line, "column": place.column})
 
 
 def json_constant(name: str) -> Sentence:
