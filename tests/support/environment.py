@@ -13,9 +13,10 @@ import pytest
 
 from bot.app import App
 from bot.cli.demo_story import POLICY
-from bot.domain.actions import TABLE
+from bot.domain.actions import OPEN_STATUSES, TABLE
 from bot.domain.objects import OBJECT_KINDS, Ref
 from bot.domain.slack import SlackLocation
+from bot.messages.assignments import TAKE
 from bot.messages.blocks import Viewer
 from bot.policy.config import Attribution, ChannelsConfig, Config, WatchConfig, parse
 from bot.policy.rules import READS, CallRule, Role, Rule
@@ -174,10 +175,11 @@ def buttons(message: dict[str, Any]) -> list[str]:
 
 
 def on_card(noun: str, status: str) -> list[str]:
-    """The buttons that the table puts on an object's card in this status, without its menu."""
-    return [
+    """The buttons of an object's card in this status: of the table, and to claim what is open."""
+    names = [
         action.name for action in TABLE if action.kind == noun and status in action.button_statuses
     ]
+    return [*names, TAKE] if status in OPEN_STATUSES else names
 
 
 def policy(text: str = POLICY) -> Config:
