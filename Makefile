@@ -25,8 +25,8 @@ check: $(READY) ## formatter, linter, types, import rules
 test: $(READY) ## the tests to run before every push: five minutes on two cores
 	$(PYTEST) -m "not slow"
 
-test-all: $(READY) ## every test: both databases, the browser, the burst in full
-	EXAMPLES=all $(PYTEST)
+test-all: $(READY) ## every test: both databases, the browser; the burst in full is `make burst`
+	EXAMPLES=all $(PYTEST) -m "not burst"
 
 burst: $(READY) ## ten thousand tasks and a thousand failures at once: four minutes and more
 	$(BIN)/pytest tests/acceptance/test_burst.py
@@ -48,13 +48,17 @@ wheel: $(READY) ## build dist/secmaster_bot-….whl
 	rm -rf build dist *.egg-info
 	$(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
 
+# Errors only: a mirror that lacks a package makes pip warn once for each, though another has it.
+TERSE := --disable-pip-version-check --quiet --quiet
+
 # Hashes are checked: what runs here is what was locked, byte for byte.
 $(READY): requirements-dev.lock pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.12 …" if sys.version_info < (3, 11) else 0)'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --require-hashes --requirement requirements-dev.lock
-	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
-	touch $(READY)
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.12 …" if sys.version_info < (3, 11) else 0)'
+	@$(PYTHON) -m venv $(VENV)
+	@echo 'Installing what requirements-dev.lock names: a minute or two.'
+	@$(BIN)/pip install $(TERSE) --require-hashes --requirement requirements-dev.lock
+	@$(BIN)/pip install $(TERSE) --no-deps --no-build-isolation --editable .
+	@touch $(READY)
 
 # Names, versions and hashes only: a package index's address in the lock would tie every user to it.
 # With extras: pip takes what is asked for with one to be unpinned, as soon as there is a newer version.

@@ -15,6 +15,7 @@ from dbos import DBOS
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
+from bot.domain.evidence import EvidenceReader
 from bot.domain.workspaces import Workspaces
 from bot.messages.catalogue import Catalogue
 from bot.messages.permissions import missing_read_rules, nobody_reads
@@ -35,6 +36,7 @@ from bot.operations.steps import without_traceback
 from bot.operations.unfinished import Sweeper
 from bot.operations.workflow import Operations
 from bot.policy.config import Config, ConfigError, PolicyHolder
+from bot.policy.rules import asks_evidence
 from bot.rotation import Rotation
 from bot.runtime.clock import Clock
 from bot.runtime.loop_lag import watch_loop
@@ -66,6 +68,7 @@ from bot.store import (
     migrate,
     use_key,
 )
+from bot.watch.completion import CardCompletion
 from bot.watch.expiries import authorities_end, expiries
 from bot.watch.poller import Poller
 from bot.watch.trouble_reporter import TroubleReporter
@@ -208,6 +211,7 @@ class App:
         on_accepted = self.services.outbox_written.set
         _run(stack, client.watch_token(self.clock, on_accepted))
         _run(stack, self.poller.run(self.services.poll_interval))
+        _run(stack, CardCompletion(self.services).run())
         _run(stack, TroubleReporter(self.services, self.poller).run())
 
     async def _choose_policy(self) -> Config:
@@ -230,6 +234,13 @@ class App:
         secmaster = await open_secmaster(settings, stack, clock.now, metrics.ask_secmaster)
         workspaces = Workspaces(
             {WORKSPACE: secmaster}, {WORKSPACE: settings.secmaster_workspace_id}
+        )
+        evidence = EvidenceReader(
+            workspaces.client,
+            clock,
+            timeouts.evidence,
+            lambda kind: asks_evidence(self.policy.current.rules, kind),
+            self.policy.asks_each_resource,
         )
         store = Store(self.engine)
         channels = Channels(client, self.policy, clock)
@@ -257,6 +268,7 @@ class App:
         )
         return Services(
             workspaces=workspaces,
+            evidence=evidence,
             slack=slack,
             cards=cards,
             catalogue=self.catalogue,

@@ -100,6 +100,7 @@ def _is_halt(reason: OutcomeReason) -> bool:
             # Approvals.
             | OutcomeReason.ALREADY_APPROVED
             | OutcomeReason.SAME_AUTHORITY
+            | OutcomeReason.NOT_YOUR_TURN
             | OutcomeReason.REQUEST_OVER
             | OutcomeReason.REQUEST_LAPSED
             | OutcomeReason.NO_REQUEST

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from bot.domain.evidence import EvidenceReader
 from bot.domain.operations import Operation
 from bot.domain.troubles import Expiring
 from bot.domain.workspaces import Workspaces
@@ -28,6 +29,7 @@ ALWAYS_HELD = object()
 class Services:
     """Everything that is handed in, and nothing that is found in a global.
 
+    ``evidence`` reads what SecMaster knows around an object.
     ``process_id`` names this run of the process, ``replica`` the place it has among others, and
     ``started_at`` is when this run began. ``name_hold`` returns what keeps that place from other
     processes, None where another may have it by now, and something else once it was lost and taken
@@ -37,6 +39,7 @@ class Services:
     """
 
     workspaces: Workspaces
+    evidence: EvidenceReader
     slack: SlackGateway
     cards: Cards
     directory: Directory

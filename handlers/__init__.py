@@ -13,9 +13,22 @@ from functools import partial
 from slack_bolt.async_app import AsyncBoltContext
 
 from bot.messages import batch_forms, modals
+from bot.messages import escalations as escalation_messages
+from bot.messages import mutes as mute_messages
 from bot.messages import watch as watch_messages
 from bot.slack.connect import PayloadDoor, TimelyBolt
-from handlers import batch, buttons, commands, errors, payloads, shortcuts, traces, watch
+from handlers import (
+    batch,
+    buttons,
+    commands,
+    errors,
+    escalations,
+    mutes,
+    payloads,
+    shortcuts,
+    traces,
+    watch,
+)
 from handlers.context import AppContext, Recorder, identified
 from handlers.payloads import Payload
 
@@ -60,5 +73,7 @@ def register(bolt: TimelyBolt[Payload], recorder: Recorder) -> None:
     bolt.action(re.compile(""))(buttons.press)
     bolt.view(modals.FORM)(buttons.submit)
     bolt.view(watch_messages.SNOOZE_FORM)(watch.submit_snooze)
+    bolt.view(escalation_messages.ESCALATE)(escalations.submit)
+    bolt.view(mute_messages.MUTE)(mutes.submit)
     bolt.view(batch_forms.CHOOSING)(batch.submit_selection)
     bolt.view(batch_forms.CONFIRMING)(batch.submit_confirmation)

@@ -4,20 +4,23 @@ import asyncio
 import re
 from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
+from itertools import islice
 
 from pydantic import ValidationError
 
 from bot.domain.actions import TABLE
-from bot.domain.audit import OUTCOME_WORDS, AuditOutcome, AuditQuery, read_edge
+from bot.domain.audit import OUTCOME_WORDS, AuditQuery, read_edge
 from bot.domain.objects import MAX_SEARCH, OBJECT_KINDS, ObjectKind, Ref
-from bot.domain.slack import Requester
+from bot.domain.slack import Actor, Requester
+from bot.domain.snapshots import Snapshot
 from bot.messages import Message, audit_history, command_help, command_problems, denials
 from bot.messages import permissions as permission_messages
 from bot.messages.audit_history import OTHER_RECORDS
 from bot.operations import authorization
-from bot.operations.audit_stories import Record, audited_records, snapshot_of
+from bot.operations.audit_stories import CHUNK, Record, audited_records, told_records
 from bot.operations.authorization import Right
 from bot.operations.reading import Reader, open_reader
+from bot.slack.directory import LookupFailed
 from bot.store import Store
 from handlers.command_row import AnswersLater, AnyCommand, Arguments, Command, Delivery
 from handlers.context import AppContext, attempt_id
@@ -32,6 +35,7 @@ KIND_WORDS: dict[str, ObjectKind] = {kind: kind for kind in OBJECT_KINDS}
 ACTION_WORDS = {
     **{action.verb: action.verb for action in TABLE},
     **{name: name for name, _is_done in OTHER_RECORDS},
+    "release": "unclaim",
     "unsnooze": "wake",  # as the audit has always called it
 }
 
@@ -184,27 +188,59 @@ def _find(store: Store, reader: Reader, query: AuditQuery) -> tuple[list[Record]
     That is None where nothing may be left.
     """
     page: list[Record] = []
-    for scanned, record in enumerate(store.audit.latest(query), 1):
-        if query.matches(record) and _is_told(store, record) and _may_read(store, reader, record):
+    records = islice(store.audit.latest(query), SCAN)
+    scanned = 0
+    while chunk := list(islice(records, CHUNK)):
+        scanned += len(chunk)
+        for record, snapshot in told_records(store, list(filter(query.matches, chunk))):
+            if not _may_read(reader, record, snapshot):
+                continue
             page.append(record)
-        if len(page) == audit_history.PAGE or scanned == SCAN:
-            return page, record["number"] if record["number"] > 1 else None
+            if len(page) == audit_history.PAGE:
+                return page, _number_before(record)
+        if scanned == SCAN:
+            return page, _number_before(chunk[-1])
     return page, None
 
 
-def _is_told(store: Store, record: Record) -> bool:
-    """Whether a record tells something that no later one does."""
-    if record.get("outcome") != AuditOutcome.ALLOWED:
-        return True
-    return not store.audit.concluded([str(record.get("operation_id"))])
+async def object_history(
+    app: AppContext, reader: Reader, actor: Actor, ref: Ref, limit: int
+) -> list[audit_history.AuditedRecord]:
+    """Return the latest records about an object, [] for whoever may not read the audit.
+
+    Nobody asked for the audit by name, so that it is no attempt that leaves a record. Nor is
+    anything said where Slack can't tell who may: what was asked for is shown without it.
+    """
+    try:
+        may_read_audit = await authorization.has_right(app.services, actor, Right.AUDIT)
+    except LookupFailed:
+        may_read_audit = False
+    if not may_read_audit:
+        return []
+    store = app.services.store
+
+    def find() -> list[audit_history.AuditedRecord]:
+        records = islice(store.audit.latest(AuditQuery(target=str(ref))), SCAN)
+        told = (
+            record
+            for record, snapshot in told_records(store, list(records))
+            if _may_read(reader, record, snapshot)
+        )
+        return list(audited_records(store, islice(told, limit)))
+
+    return await asyncio.to_thread(find)
 
 
-def _may_read(store: Store, reader: Reader, record: Record) -> bool:
+def _number_before(record: Record) -> int | None:
+    """Return before which number to go on after a record; None after the first of all."""
+    return record["number"] if record["number"] > 1 else None
+
+
+def _may_read(reader: Reader, record: Record, snapshot: Snapshot | None) -> bool:
     """Whether the person may read the object of a record, as it was then."""
     ref = Ref.parse(str(record.get("target")))
     if ref is None:
         return True
-    snapshot = snapshot_of(store, record)
     return reader.reads_all(ref.kind) if snapshot is None else reader.may_read(ref, snapshot)
 
 

@@ -25,7 +25,7 @@ from bot.domain.objects import Ref
 from bot.domain.reasons import SkipReason
 from bot.domain.slack import Requester, SlackLocation
 from bot.domain.snapshots import Snapshot
-from bot.messages import batch_forms, denials, modals
+from bot.messages import batch_forms, denials, evidence, modals
 from bot.messages.batch_forms import (
     BatchConfirmation,
     BatchFormState,
@@ -34,6 +34,7 @@ from bot.messages.batch_forms import (
     SelectedItem,
 )
 from bot.messages.labels import consequence
+from bot.operations.around import read_object
 from bot.operations.authorization import Grant, NotAllowed, authorize
 from bot.operations.reading import Reader, open_reader
 from bot.operations.search import is_search
@@ -125,7 +126,9 @@ async def list_options(
         query.kind, query.workspace, fresh=True, definition_id=query.definition_id
     )
     statuses = batch_statuses(query.kind)
-    rows = queries.search_open(app, reader, query, query.workspace, objects.rows)
+    now = app.services.clock.now()
+    assignments = await asyncio.to_thread(app.services.store.tracked.assignments, now)
+    rows = queries.search_open(app, reader, query, query.workspace, objects.rows, assignments)
     options = [row for row in rows if row.status in statuses][: batch_forms.MAX_OPTIONS]
     return options, len(rows) if objects.looked_through is None else None
 
@@ -254,7 +257,7 @@ async def check_object(
     if isinstance(grant, SkippedItem):
         return grant
     try:
-        snapshot = grant.snapshot or await app.services.workspaces.read(request.ref)
+        snapshot = grant.snapshot or await read_object(app.services, request.ref)
     except NotFound:
         return await _skip(app, request, SkipReason.GONE)
     except SecMasterError:
@@ -268,6 +271,7 @@ async def check_object(
         button=ButtonValue(ref=request.ref, decision_fingerprint=fingerprint),
         name=snapshot.name,
         consequence=consequence(app.catalogue, request.action, snapshot),
+        facts=tuple(evidence.row_facts(app.catalogue, snapshot)),
     )
 
 

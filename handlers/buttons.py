@@ -13,14 +13,20 @@ from bot.domain.approvals import ApprovalIntent
 from bot.domain.batches import BatchQuery
 from bot.domain.cards import ButtonValue
 from bot.domain.slack import Requester
+from bot.messages import assignments as assignment_messages
 from bot.messages import denials, modals, private_cards
+from bot.messages import escalations as escalation_messages
+from bot.messages import mutes as mute_messages
 from bot.messages.home import CALLS
 from handlers import (
+    assignments,
     audit,
     batch,
     commands,
+    escalations,
     forms,
     home,
+    mutes,
     operations,
     preferences,
     queries,
@@ -142,6 +148,18 @@ async def submit(ack: AsyncAck, slack_payload: Submission, recorder: Recorder) -
     await ack()
 
 
+async def change_claim(recorder: Recorder, slack_payload: Press) -> None:
+    """Claim an object, or release its claim; raises UserError for a button of another version."""
+    press, requester = _read_press(recorder.app, slack_payload), _at_details(slack_payload)
+    match press.name:
+        case assignment_messages.TAKE:
+            await assignments.take(recorder, press.button.ref, requester, press.trigger_id)
+        case assignment_messages.RELEASE:
+            await assignments.release(recorder, press.button.ref, requester, press.trigger_id)
+        case _:
+            raise UserError(denials.newer_button(recorder.app.catalogue))
+
+
 async def press_object_button(recorder: Recorder, slack_payload: Press) -> None:
     """Start what a button means for the object it names; raises UserError for an unknown one."""
     app, press = recorder.app, _read_press(recorder.app, slack_payload)
@@ -151,7 +169,9 @@ async def press_object_button(recorder: Recorder, slack_payload: Press) -> None:
         case name if name.removeprefix(FILLED) in BY_NAME:
             action, asks = BY_NAME[name.removeprefix(FILLED)], name.startswith(FILLED)
             request = ActionRequest(action, ref, decision_fingerprint=fingerprint)
-            await forms.record_or_open_form(recorder, request, requester, trigger_id, asks=asks)
+            await forms.record_or_open_form(
+                recorder, request, requester, trigger_id, asks=asks, in_modal=press.in_modal
+            )
         case "break-glass" if press.action_name in BY_NAME:
             request = ActionRequest(
                 BY_NAME[press.action_name], ref, decision_fingerprint=fingerprint, break_glass=True
@@ -205,4 +225,7 @@ HANDLERS: Mapping[str, Callable[[Recorder, Press], Awaitable[None]]] = {
     private_cards.ANSWER: answer_question,
     private_cards.TRY_AGAIN: answer_question,
     "several": select_several,
+    "assign": change_claim,
+    escalation_messages.ESCALATE: escalations.open_form,
+    mute_messages.MUTE: mutes.open_form,
 }

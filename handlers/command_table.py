@@ -17,7 +17,16 @@ from bot.messages import Message, command_help, command_problems
 from bot.messages.command_help import HelpCommands, HelpLine, HelpSection
 from bot.policy.rules import READS
 from bot.slack.directory import LookupFailed
-from handlers import either_kind, oncall, permissions, preferences, watch
+from handlers import (
+    assignments,
+    either_kind,
+    escalations,
+    mutes,
+    oncall,
+    permissions,
+    preferences,
+    watch,
+)
 from handlers.command_row import (
     AnswersAtOnce,
     AnyCommand,
@@ -178,7 +187,13 @@ SECTIONS: dict[HelpSection, tuple[AnyCommand, ...]] = {
     HelpSection.TASKS: object_commands("task"),
     HelpSection.RUNS: object_commands("instance"),
     HelpSection.PLAYBOOKS: object_commands("playbook"),
-    HelpSection.WATCH: (*oncall.COMMANDS, *watch.COMMANDS),
+    HelpSection.WATCH: (
+        *oncall.COMMANDS,
+        *assignments.COMMANDS,
+        *escalations.COMMANDS,
+        *mutes.COMMANDS,
+        *watch.COMMANDS,
+    ),
     HelpSection.RIGHTS: (
         BREAK_GLASS,
         *permissions.COMMANDS,

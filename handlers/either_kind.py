@@ -108,20 +108,21 @@ async def kind_of(
 ) -> ObjectKind | None:
     """Return what the object with an id is, of the ``possible`` kinds; None if that is not known.
 
-    What is tracked is known without SecMaster, and nothing is known of what the person may not
-    read. Raises UserError where no kind has such an id.
+    What is tracked is known without SecMaster. Raises UserError where no kind has such an id: an
+    object that the person may not read is answered like one that does not exist.
     """
     kinds = [kind for kind in OBJECT_KINDS if kind in possible and reader.reads(kind)]
     refs = [Ref(kind=kind, id=object_id, workspace=app.workspace) for kind in kinds]
     tracked = await asyncio.to_thread(app.services.store.tracked.get, refs)
-    if len(tracked) == 1:
-        return tracked[0].ref.kind
+    readable = [each.ref.kind for each in tracked if reader.may_read(each.ref, each.snapshot)]
+    if len(readable) == 1:
+        return readable[0]
     if len(kinds) < len(possible):
         return None
     try:
         async with asyncio.timeout(app.services.timeouts.before_ack):
             are_there = await asyncio.gather(*(is_there(reader, ref) for ref in refs))
-    except (SecMasterError, ReadRefused, TimeoutError):
+    except (SecMasterError, TimeoutError):
         return None
     kinds = list(compress(kinds, are_there))
     if not kinds:
@@ -130,10 +131,10 @@ async def kind_of(
 
 
 async def is_there(reader: Reader, ref: Ref) -> bool:
-    """Whether SecMaster knows an object; raises SecMasterError, or ReadRefused."""
+    """Whether SecMaster knows an object that the person may read; raises SecMasterError."""
     try:
         await reader.read(ref)
-    except NotFound:
+    except (NotFound, ReadRefused):
         return False
     return True
 

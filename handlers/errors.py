@@ -31,9 +31,10 @@ from bot.messages import (
 from bot.messages import permissions as permission_messages
 from bot.messages.catalogue import Sentence
 from bot.messages.command_problems import problem_text
+from bot.messages.text import clip, without_markup
 from bot.operations.authorization import NoRight, NotAllowed
 from bot.operations.reading import ReadRefused
-from bot.secmaster import SecMasterError
+from bot.secmaster import NotFound, SecMasterError
 from bot.slack.client import code_of
 from bot.slack.connect import NotInTime
 from bot.slack.directory import LookupFailed
@@ -43,9 +44,11 @@ from bot.store import is_database_fault, may_have_committed
 from handlers import traces
 from handlers.context import AppContext, StillRecording
 from handlers.parsing import ParseError
-from handlers.payloads import AnsweredIn, Payload, Unreadable
+from handlers.payloads import AnsweredIn, Payload, Submission, Unreadable
 
 log = logging.getLogger(__name__)
+
+INPUT_ERROR = 500  # characters of what stands below an input of a form
 
 
 class UserError(Exception):
@@ -210,18 +213,46 @@ async def answer_before_ack(
         case AnsweredIn.ACKNOWLEDGEMENT:
             return BoltResponse(status=200, body={"response_type": "ephemeral", **message.payload})
         case AnsweredIn.VIEW:
-            is_pending = isinstance(error, StillRecording)
-            title = (denials.not_recorded_title if is_pending else denials.not_sent_title)(
-                app.catalogue
-            )
-            view = modals.failed(app.catalogue, title, message.text)
-            return BoltResponse(status=200, body={"response_action": "update", "view": view})
+            return BoltResponse(status=200, body=_form_answer(app, error, source, message))
         case AnsweredIn.MESSAGE:
             if requester.actor.id and not isinstance(error, StillRecording):
                 _start_sending(app, requester, message)
             return BoltResponse(status=200)
         case _:
             assert_never(source.answered_in)
+
+
+def _form_answer(
+    app: AppContext, error: Exception, payload: Payload | Unreadable, message: Message
+) -> dict[str, Any]:
+    """Return what becomes of a submitted form that was not taken.
+
+    Where the same may be sent again it stays open with all that was typed, and says why below its
+    last input, above its button.
+    """
+    inputs = payload.inputs if isinstance(payload, Submission) else {}
+    if inputs and may_send_again(error):
+        text = clip(without_markup(message.text), INPUT_ERROR)
+        return {"response_action": "errors", "errors": {list(inputs)[-1]: text}}
+    is_pending = isinstance(error, StillRecording)
+    title = (denials.not_recorded_title if is_pending else denials.not_sent_title)(app.catalogue)
+    view = modals.failed(app.catalogue, title, message.text)
+    return {"response_action": "update", "view": view}
+
+
+def may_send_again(error: Exception) -> bool:
+    """Whether nothing was recorded of a request, and the same may well be taken in a moment."""
+    match error:
+        case NotAllowed():
+            return error.may_pass
+        case SlackFailed():
+            return error.is_temporary
+        case SecMasterError():
+            return not isinstance(error, NotFound)
+        case LookupFailed() | NotInTime():
+            return True
+        case _:
+            return is_database_fault(error) and not may_have_committed(error)
 
 
 async def _tell_recorded(

@@ -48,6 +48,7 @@ PHRASES = {
     **dict.fromkeys(("mine", "my tasks", "what is mine", "what's mine"), "task list mine"),
     **dict.fromkeys(("overdue", "what is overdue", "what's overdue"), "task list overdue"),
     **dict.fromkeys(("on call", "who is on call", "who's on call", "whos on call"), "oncall"),
+    **dict.fromkeys(("on it", "i'm on it", "im on it", "i am on it", "taking it"), "claim"),
     **dict.fromkeys(("who am i", "what may i do", "what can i do"), "whoami"),
     **dict.fromkeys(("help me", "commands", "what can you do", "how does this work"), "help"),
 }

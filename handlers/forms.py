@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -9,13 +10,23 @@ from typing import Any
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.domain.actions import MAX_REASON, Action
-from bot.domain.approvals import ApprovalIntent, earlier_end
-from bot.domain.objects import visible
-from bot.domain.slack import Requester, SlackLocation
+from bot.domain.approvals import (
+    ApprovalIntent,
+    earlier_end,
+    missing_in_turn,
+    standing,
+    turn_of,
+)
+from bot.domain.objects import Ref, visible
+from bot.domain.slack import Actor, Requester, SlackLocation
 from bot.domain.snapshots import Snapshot
-from bot.messages import approvals, denials, modals, private_cards
+from bot.domain.stages import stage_at
+from bot.messages import approvals, denials, modals, next_step, private_cards
 from bot.messages.blocks import Tally
+from bot.messages.stages import not_yet, stage_roles
+from bot.operations.around import attach_recent, attach_stored
 from bot.operations.authorization import Grant, authorize
+from bot.operations.reading import may_read
 from bot.policy.rules import ReasonRule
 from bot.secmaster import Instance
 from bot.services import Services
@@ -27,25 +38,25 @@ from handlers.payloads import Press, Submission
 from handlers.requests import ActionRequest, ChangeApproval
 
 
-async def record_or_open_form(
+async def record_or_open_form(  # noqa: PLR0913 - who asks for what, and where a form opens
     recorder: Recorder,
     request: ActionRequest,
     requester: Requester,
     trigger_id: str,
     *,
     asks: bool = False,
+    in_modal: bool = False,
 ) -> None:
     """Record the action of a button or shortcut at once, or open the form that it needs first.
 
-    It ``asks`` in any case, on top of the Details: a reason can be given in its form.
+    With ``asks`` the form opens in any case: a reason can be given there. It opens on top of the
+    modal that the button is in, if it is ``in_modal``.
     """
     app = recorder.app
     grant = await operations.authorize_or_offer_again(app, request, requester, trigger_id)
     needs_form = request.action.opens_form or grant.allowed.confirm
-    if asks:
-        await open_form(app, request, requester.location, trigger_id, grant, in_modal=True)
-    elif needs_form or operations.lacks_reason(grant, request.action, ""):
-        await open_form(app, request, requester.location, trigger_id, grant)
+    if asks or needs_form or operations.lacks_reason(grant, request.action, ""):
+        await open_form(app, request, requester, trigger_id, grant, in_modal=in_modal)
     else:
         await operations.record(recorder, request, requester, trigger_id, grant)
 
@@ -90,14 +101,18 @@ async def open_decline_form(
 async def open_form(  # noqa: PLR0913 - what is asked, where, and by which right
     app: AppContext,
     request: ActionRequest,
-    location: SlackLocation,
+    requester: Requester,
     trigger_id: str,
     grant: Grant,
     *,
     in_modal: bool = False,
 ) -> None:
-    """Open the form; what it suggests that was not shown comes in once the object was read."""
-    slack, ref = app.services.slack, request.ref
+    """Open the form; what it suggests that was not shown comes in once the object was read.
+
+    Whoever may read the object is told what the decision is about, and a run's nodes with what
+    they were given are suggested to them.
+    """
+    slack, ref, location = app.services.slack, request.ref, requester.location
     snapshot = await _shown_snapshot(app, request)
     name = visible(await _shown_name(app, request, location, snapshot)) or ref.id
     state = modals.FormState(
@@ -116,24 +131,45 @@ async def open_form(  # noqa: PLR0913 - what is asked, where, and by which right
         await _warning(app, request, grant),
         tally=await _tally(app, request, grant),
     )
-    content = modals.with_nodes(content, request.action, snapshot)
+    readable = await _readable(app, requester.actor, ref, snapshot)
+    content = replace(content, snapshot=readable)
+    content = modals.with_nodes(content, request.action, readable)
     form = modals.form(app.catalogue, state, content, grant.allowed.reason)
     response = await open_view(app.services, trigger_id, form, in_modal=in_modal)
 
     async def suggest_nodes() -> None:
         """Offer the nodes by name: nobody types a UUID at three in the morning."""
-        run = await app.services.workspaces.read(ref)
+        read = await app.services.workspaces.read(ref)
+        run = await _readable(app, requester.actor, ref, read)
         # Somebody may have typed parameters by now, which an offer would take the place of.
-        filled = replace(modals.with_nodes(content, request.action, run), offers_parameters=False)
-        form = modals.form(app.catalogue, state, filled, grant.allowed.reason)
+        await update(
+            replace(modals.with_nodes(content, request.action, run), offers_parameters=False)
+        )
+
+    async def add_evidence(stored: Snapshot) -> None:
+        """Say what the decision is about, as SecMaster knows it now, where that is not shown."""
+        recent = await attach_recent(app.services, ref, stored)
+        before, after = (
+            next_step.sentences(app.catalogue, request.action, snapshot)
+            for snapshot in (stored, recent)
+        )
+        if before != after:
+            await update(replace(content, snapshot=recent))
+
+    async def update(content: modals.FormContent) -> None:
+        """Show other content in the form, unless it has changed meanwhile."""
+        form = modals.form(app.catalogue, state, content, grant.allowed.reason)
         view = response["view"]
         await slack.client.views_update(view_id=view["id"], hash=view["hash"], view=form)
 
     async def ignore(_error: Exception) -> None:
         """Do nothing: without the suggestion the form works as well."""
 
-    if not content.nodes and any(param.suggested for param in request.action.params):
-        app.services.background.start(suggest_nodes(), ignore)
+    if any(param.suggested for param in request.action.params):
+        if not content.nodes:
+            app.services.background.start(suggest_nodes(), ignore)
+    elif readable and request.action.has_effect:
+        app.services.background.start(add_evidence(readable), ignore)
 
 
 async def choose_node(app: AppContext, press: Press) -> None:
@@ -167,7 +203,11 @@ async def choose_node(app: AppContext, press: Press) -> None:
     content = modals.FormContent(
         visible(name) or state.ref.id, app.services.workspaces.name(state.ref.workspace)
     )
-    content = modals.with_chosen_node(content, request.action, snapshot, press.inputs)
+    readable = await _readable(app, requester.actor, state.ref, snapshot)
+    if readable is None:  # the right to read it has gone since it was offered
+        return
+    content = replace(content, snapshot=readable)
+    content = modals.with_chosen_node(content, request.action, readable, press.inputs)
     form = modals.form(app.catalogue, state, content, ReasonRule.NONE)
     await app.services.slack.client.views_update(view_id=press.view_id, view=form)
 
@@ -177,25 +217,30 @@ async def _warning(app: AppContext, request: ActionRequest, grant: Grant) -> str
     if request.break_glass:
         channel = grant.terms.break_glass_channel
         return f"🚨 {private_cards.override_warning(app.catalogue, channel)}"
+    tally = await _tally(app, request, grant)
+    if tally and tally.missing and not grant.allowed.may_fill(tally.turn):
+        stage = stage_at(tally.stages, tally.turn)
+        return f"ℹ️ {not_yet(app.catalogue, stage_roles(app.catalogue, stage), tally.missing)}"
     return await _silence_warning(app, request, grant)
 
 
 async def _tally(app: AppContext, request: ActionRequest, grant: Grant) -> Tally | None:
     """Count the approvals of an action that needs several; None where one is enough."""
-    needed = grant.terms.approvals
-    if needed == 1:
+    stages = grant.terms.stages
+    if grant.terms.approvals == 1:
         return None
     services, ref = app.services, request.ref
     pending = await asyncio.to_thread(
         services.store.claims.approval_requests, ref, services.clock.now()
     )
-    given = [
+    counted = [
         approval
         for each in pending
-        if each.action == request.action.name
-        for approval in each.approvals_of(request.decision_fingerprint)
+        if each.action == request.action.name and len(each.stages) == len(stages)
+        for approval in standing(stages, each.approvals_of(request.decision_fingerprint))
     ]
-    return Tally(given=len(given), needed=needed)
+    turn, missing = turn_of(stages, counted), missing_in_turn(stages, counted)
+    return Tally(count=len(counted), stages=stages, turn=turn, missing=missing)
 
 
 async def _silence_warning(app: AppContext, request: ActionRequest, grant: Grant) -> str:
@@ -212,10 +257,20 @@ async def _silence_warning(app: AppContext, request: ActionRequest, grant: Grant
 
 
 async def _shown_snapshot(app: AppContext, request: ActionRequest) -> Snapshot | None:
-    """Return the object as the person saw it; None where that is not known."""
-    return await asyncio.to_thread(
+    """Return the object as the person saw it, with what is stored around it; None if unknown."""
+    snapshot = await asyncio.to_thread(
         app.services.store.snapshots.get, request.ref, request.decision_fingerprint
     )
+    return await attach_stored(app.services, request.ref, snapshot) if snapshot else None
+
+
+async def _readable(
+    app: AppContext, actor: Actor, ref: Ref, snapshot: Snapshot | None
+) -> Snapshot | None:
+    """Return an object of which a form says more than its name; None if they may not read it."""
+    if snapshot is None:
+        return None
+    return snapshot if await may_read(app.services, actor, ref, snapshot) else None
 
 
 async def _shown_name(
@@ -261,7 +316,15 @@ async def submit(recorder: Recorder, submission: Submission) -> None:
         change = ChangeApproval(state.intent, state.ref, reason, action.name)
         await operations.change_approval(recorder, change, requester, submission.view_id)
         return
-    params = _read_params(action, typed)
+    request = ActionRequest(
+        action,
+        state.ref,
+        _read_params(action, typed),
+        reason,
+        state.files,
+        state.decision_fingerprint,
+        state.break_glass,
+    )
     # The same words sent twice are one submission; others are another.
     dedupe_key = f"{submission.view_id}:{json.dumps(typed, sort_keys=True)}"
     grant = await authorize(
@@ -273,30 +336,32 @@ async def submit(recorder: Recorder, submission: Submission) -> None:
         break_glass=state.break_glass,
         decision_fingerprint=state.decision_fingerprint,
     )
-    if operations.lacks_reason(grant, action, reason):
-        if modals.REASON not in typed:  # the rule has changed since the form was opened
+    require_what_the_rule_asks(app, state, typed, grant)
+    confirmed = replace(request, confirmed=bool(grant.allowed.confirm))
+    await operations.record(recorder, confirmed, requester, dedupe_key, grant)
+
+
+def require_what_the_rule_asks(
+    app: AppContext, state: modals.FormState, typed: Mapping[str, str], grant: Grant
+) -> None:
+    """Raise InvalidInput where the reason, the name or the file is missing that must be there.
+
+    Raises UserError where the form does not ask for it, since the rule has changed meanwhile.
+    """
+    action = modals.action_of(state)
+    if operations.lacks_reason(grant, action, typed.get(modals.REASON, "").strip()):
+        if modals.REASON not in typed:
             raise UserError(
                 denials.needs_reason(app.catalogue, action, app.root, break_glass=state.break_glass)
             )
         raise InvalidInput(modals.REASON, modals.REASON_MISSING)
     if grant.allowed.confirm:
-        if modals.NAME not in typed or not state.name_hash:  # the rule has changed here too
+        if modals.NAME not in typed or not state.name_hash:
             raise UserError(denials.needs_name(app.catalogue, action))
         if modals.hash_name(typed[modals.NAME]) != state.name_hash:
             raise InvalidInput(modals.NAME, modals.OTHER_NAME)
     if action.takes_file and not state.files:
         raise InvalidInput(action.params[0].name, modals.FILE_MISSING)
-    request = ActionRequest(
-        action,
-        state.ref,
-        params,
-        reason,
-        state.files,
-        state.decision_fingerprint,
-        state.break_glass,
-        confirmed=bool(grant.allowed.confirm),
-    )
-    await operations.record(recorder, request, requester, dedupe_key, grant)
 
 
 def read_form_reason(text: str, limit: int = MAX_REASON) -> str:
@@ -319,7 +384,7 @@ def _read_params(action: Action, typed: dict[str, str]) -> dict[str, str]:
         if param.file:
             continue
         try:
-            params[param.name] = check_param(param, typed.get(param.name, "").strip())
+            params[param.name] = check_param(param, typed.get(param.name, ""))
         except ParseError as error:
             raise InvalidInput(param.name, error.problem) from error
     return params

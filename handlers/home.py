@@ -5,22 +5,26 @@ Where SecMaster is not polled, Home is drawn from what SecMaster answers at that
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
+from typing import Self
 
 from bot.domain import snapshots
 from bot.domain.actions import BY_NAME, TABLE, Action
 from bot.domain.approvals import ApprovalRequest, OpenRequest
 from bot.domain.objects import OBJECT_KINDS, ObjectKind, Ref
+from bot.domain.run_results import waiting_kind
 from bot.domain.slack import Actor
 from bot.domain.snapshots import Snapshot
-from bot.domain.tracking import TrackedObject
+from bot.domain.stages import stage_at
+from bot.domain.tracking import Assignment, TrackedObject
 from bot.domain.watch_status import PollStatus
 from bot.messages import denials, modals
 from bot.messages import home as home_messages
-from bot.messages.blocks import RenderContext
+from bot.messages.blocks import RenderContext, Viewer
 from bot.messages.home import Home, HomeDecision, HomeOptions, HomeRequest, HomeRow
 from bot.messages.oncall import SOON
 from bot.operations import authorization
@@ -28,7 +32,7 @@ from bot.operations.reading import Reader, ReadRefused, open_reader
 from bot.policy.decide import Allowed, decide, may_add_approval
 from bot.policy.requirements import deciding_rule, members
 from bot.policy.rules import Rule
-from bot.secmaster import Instance, SecMasterError
+from bot.secmaster import Instance, NotFound, SecMasterError
 from bot.slack import gateway
 from bot.slack.directory import LookupFailed, require_identified
 from bot.store.history import AuditedAction, audited_actions
@@ -42,6 +46,7 @@ log = logging.getLogger(__name__)
 RECENTLY_OPENED = timedelta(minutes=15)  # whoever opened their Home longer ago looks elsewhere
 AT_ONCE = 20  # Homes drawn again after a poll: Slack takes a hundred a minute
 MAX_OBJECTS = 1000  # tasks, and instances, of which the policy is asked who may decide them
+MOST_READ = 2 * home_messages.REQUESTS  # objects that are read to draw a Home without polling
 DECISIONS = tuple(action for action in TABLE if action.is_decision)
 RETRIES = tuple(action for action in TABLE if action.is_retry)
 SHARED = tuple(action for action in TABLE if action.claim_group)  # that may need approvals
@@ -82,7 +87,10 @@ async def opened(app: AppContext, actor: Actor) -> None:
     """Draw somebody's Home with the options that they chose last."""
     polls = await asyncio.to_thread(_polls, app)
     if not polls:
-        await queries.home(app, actor)
+        requests: Sequence[HomeRequest] = ()
+        with suppress(LookupFailed):  # which is said below
+            requests = await _read_requests(app, actor)
+        await queries.home(app, actor, home_messages.request_sections(app.catalogue, requests))
         return
 
     # One at a time: a refresh that ends after the notice of a failure has been published would
@@ -95,6 +103,41 @@ async def opened(app: AppContext, actor: Actor) -> None:
         except LookupFailed as error:
             view = modals.failed_home(app.catalogue, error_message(error, app).text)
             await gateway.call(app.services.slack.client.views_publish(user_id=actor.id, view=view))
+
+
+async def _read_requests(app: AppContext, actor: Actor) -> Sequence[HomeRequest]:
+    """Return the requests for approvals that are for a person, whose objects are read now.
+
+    Where one can't be read it is taken for what was approved. Raises LookupFailed.
+    """
+    services, reader = app.services, await open_reader(app.services, actor, *SHARED)
+    person = await asyncio.to_thread(PersonalView.load, app, reader)
+    origins = await asyncio.to_thread(_open_requests, app)
+    shown = {each.request.id for each in await asyncio.to_thread(person.requests, origins)}
+
+    async def read(origin: OpenRequest, known: Snapshot) -> tuple[OpenRequest, Snapshot] | None:
+        try:
+            async with asyncio.timeout(services.timeouts.read):
+                return origin, await reader.read(origin.ref)
+        except (NotFound, ReadRefused):
+            return None
+        except (SecMasterError, TimeoutError):
+            return origin, known
+
+    pairs = [pair for pair in origins if pair[0].request.id in shown][:MOST_READ]
+    readings = await asyncio.gather(*(read(*pair) for pair in pairs))
+    requests = await asyncio.to_thread(person.requests, list(filter(None, readings)))
+    await asyncio.to_thread(
+        _save_snapshots, app, [(each.render_context.ref, each.snapshot) for each in requests]
+    )
+    return requests
+
+
+def _save_snapshots(app: AppContext, objects: Sequence[tuple[Ref, Snapshot]]) -> None:
+    """Save what is shown with buttons, so that a change before the press is noticed; blocks."""
+    for ref, snapshot in objects:
+        stored, now = snapshots.stored(snapshot), app.services.clock.now()
+        app.services.store.snapshots.save(ref, stored, now)
 
 
 def _polls(app: AppContext) -> list[PollStatus]:
@@ -162,12 +205,6 @@ async def _draw(
     views, drawn_options = app.services.store.home_views, None
     reader = await open_reader(app.services, actor, *SHARED)
 
-    def save_snapshots(home: Home) -> None:
-        """Save what is shown with buttons, so that a change before the press is noticed."""
-        for ref, snapshot in home_messages.shown_objects(home):
-            stored, now = snapshots.stored(snapshot), app.services.clock.now()
-            app.services.store.snapshots.save(ref, stored, now)
-
     # Whoever turns a page meanwhile, on another replica, must not find the one before.
     while drawn_options != (options := await asyncio.to_thread(views.options, actor.id)):
         home = None
@@ -187,7 +224,7 @@ async def _draw(
         if drawn_options is None and fingerprint == shown_fingerprint:
             return False
         if home:
-            await asyncio.to_thread(save_snapshots, home)
+            await asyncio.to_thread(_save_snapshots, app, home_messages.shown_objects(home))
         try:
             await gateway.call(app.services.slack.client.views_publish(user_id=actor.id, view=view))
         except gateway.SlackFailed as error:
@@ -239,12 +276,23 @@ class PersonalView:
 
     app: AppContext
     reader: Reader
+    snoozes: Mapping[Ref, datetime]
+    assignments: Mapping[Ref, Assignment]
+
+    @classmethod
+    def load(cls, app: AppContext, reader: Reader) -> Self:
+        """Return what a person sees, with what they have snoozed, and who has claimed what."""
+        store, now = app.services.store, app.services.clock.now()
+        snoozes = store.personal_snoozes.of(reader.principal.id, now)
+        return cls(app, reader, snoozes, store.tracked.assignments(now))
 
     def row(self, tracked: TrackedObject, actions: Sequence[Action]) -> HomeRow:
         """Return an object with those of the actions that the person may take on it now."""
         context = self._render_context(tracked.ref, tracked.snapshot)
         allowed = self.allowed(tracked.ref, tracked.snapshot, actions)
-        return HomeRow(context, tracked.snapshot, allowed)
+        assignment = self.assignments.get(tracked.ref)
+        claimed_by_another = bool(assignment and assignment.assignee != self.reader.principal.id)
+        return HomeRow(context, tracked.snapshot, allowed, claimed_by_another)
 
     def _render_context(
         self, ref: Ref, snapshot: Snapshot, *requests: ApprovalRequest
@@ -252,24 +300,44 @@ class PersonalView:
         """Return what an object's buttons need: they say how many must approve."""
         cards = self.app.services.cards
         tallies = cards.tallies(ref, snapshot, requests)
-        return replace(cards.render_context(ref), tallies=tallies)
+        viewer = Viewer(
+            reads_runs=self.reader.reads_all(waiting_kind(snapshot)),
+            snoozed_until=self.snoozes.get(ref),
+        )
+        return replace(
+            cards.render_context(ref),
+            tallies=tallies,
+            viewer=viewer,
+            assignment=self.assignments.get(ref),
+        )
 
     def allowed(
         self, ref: Ref, snapshot: Snapshot, actions: Sequence[Action]
     ) -> tuple[Action, ...]:
-        """Return those of the actions that an object has a button for, and the person may take."""
+        """Return those of the actions that an object has a button for, and the person may begin."""
         context = authorization.policy_context(self.app.services, ref, snapshot)
         rules, principal = self.reader.config.rules, self.reader.principal
         return tuple(
             action
             for action in actions
             if snapshot.status in action.button_statuses
-            and isinstance(decide(rules, principal, action, context), Allowed)
+            and isinstance(decision := decide(rules, principal, action, context), Allowed)
+            and decision.may_fill(0)  # nobody has approved yet: what waits for others is a request
         )
 
     def readable(self, objects: Sequence[TrackedObject]) -> list[TrackedObject]:
         """Return the objects that the person may read."""
         return [each for each in objects if self.reader.may_read(each.ref, each.snapshot)]
+
+    def requests(self, origins: Sequence[tuple[OpenRequest, Snapshot]]) -> list[HomeRequest]:
+        """Return those requests that are for the person, ending soonest first."""
+        requests = [
+            request for origin, snapshot in origins if (request := self.request(origin, snapshot))
+        ]
+        return sorted(
+            requests,
+            key=lambda each: each.request.deadline(each.snapshot, each.render_context.now)[0],
+        )
 
     def request(self, origin: OpenRequest, snapshot: Snapshot) -> HomeRequest | None:
         """Return a request as the person sees it; None where it is not for them, or is over."""
@@ -300,10 +368,10 @@ class PersonalView:
         )
 
     def approvers(self, rule: Rule | None, request: ApprovalRequest) -> tuple[str, ...]:
-        """Return the user groups and people of a rule's roles, without those who approved."""
+        """Return the user groups and people whose turn it is, without those who approved."""
         if rule is None:
             return ()
-        ids = members(self.reader.config.roles, rule.roles)
+        ids = members(self.reader.config.roles, stage_at(rule.stages, request.turn).roles)
         return tuple(id_ for id_ in ids if not request.has_approval_of(id_, id_))
 
 
@@ -314,13 +382,8 @@ def personal_home(
 
     Nothing is in it that they may not read. Reads the database, so it runs in a thread.
     """
-    person, principal, store = PersonalView(app, reader), reader.principal, app.services.store
-    requests = [
-        request
-        for origin, snapshot in source.requests
-        if (request := person.request(origin, snapshot))
-    ]
-    requests.sort(key=lambda each: each.request.deadline(each.snapshot, each.render_context.now)[0])
+    person, principal, store = PersonalView.load(app, reader), reader.principal, app.services.store
+    requests = person.requests(source.requests)
     requested = {each.render_context.ref for each in requests}
     tasks = [task for task in source.tasks if task.ref not in requested]
     failed, failed_playbooks = (

@@ -19,14 +19,14 @@ STATES: ByKind[dict[str, str]] = ByKind(
 # The states in which something waits for people: the others are SecMaster's to search and to sort.
 OPEN_STATES = ByKind(task=("", "todo"), instance=("", "failed"), playbook=("", "failed"))
 EXAMPLES = ByKind(
-    task="mine, overdue, due:2h, done, page 2",
-    instance="mine, failed, running, done, all, page 2",
-    playbook="mine, failed, running, done, all, page 2",
+    task="mine, overdue, due:2h, severity:high, done, page 2",
+    instance="mine, severity:high, failed, running, done, all, page 2",
+    playbook="mine, severity:high, failed, running, done, all, page 2",
 )
 OPEN_ONLY = ByKind(
-    task=N_("“mine”, “overdue” and “due:” filter waiting tasks only."),
-    instance=N_("“mine” filters failed runs only."),
-    playbook=N_("“mine” filters failed playbook runs only."),
+    task=N_("“mine”, “overdue”, “due:” and “severity:” filter waiting tasks only."),
+    instance=N_("“mine” and “severity:” filter failed runs only."),
+    playbook=N_("“mine” and “severity:” filter failed playbook runs only."),
 )
 
 
@@ -47,7 +47,9 @@ def parse_list_words(kind: ObjectKind, words: str) -> ListQuery:
             state = STATES[kind][folded]
             del typed[place]
             break
-        if is_quoted or not (folded in ("mine", "overdue") or folded.startswith("due:")):
+        if is_quoted or (
+            not folded.startswith(("due:", "severity:")) and folded not in ("mine", "overdue")
+        ):
             break
     text = " ".join(f'"{word}"' if is_quoted else word for word, is_quoted, _ in typed)
     if len(text) > MAX_SEARCH:

@@ -12,6 +12,7 @@ from bot.slack.directory import LookupFailed
 from handlers.command_row import AnswersLater, AnyCommand, Command, Delivery, complete
 from handlers.context import AppContext
 from handlers.errors import UserError
+from handlers.watch import readable_mutes
 
 NAMED_TASKS = 3  # how many of the most urgent are named
 MAX_TASKS = 1000  # among how many those are looked for that somebody may read
@@ -72,6 +73,7 @@ async def waiting(app: AppContext, _request: ShowOnCall, delivery: Delivery) -> 
         as_of=stale_since or known_since,
         is_stale=stale_since is not None,
         counted_kinds=tuple(filter(reader.reads_all, OBJECT_KINDS)),
+        muted=await readable_mutes(app, reader),
     )
     return oncall_messages.on_call(app.catalogue, facts, now)
 

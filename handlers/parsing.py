@@ -9,6 +9,7 @@ import re
 from urllib.parse import unquote
 
 from bot.domain.actions import MAX_REASON, Param
+from bot.domain.json_faults import find_fault
 from bot.domain.objects import ObjectId, ObjectKind, Ref
 from bot.messages import command_problems
 from bot.messages.catalogue import Sentence
@@ -159,32 +160,37 @@ def identifier(word: str) -> str:
 
 def check_param(param: Param, value: str) -> str:
     """Return a parameter's value; raises ParseError if it is missing, too long, or malformed."""
-    if not value.strip():
+    text = value.strip()
+    if not text:
         raise ParseError(command_problems.EMPTY)
-    if len(value) > param.max_length:
-        raise ParseError(command_problems.too_long(len(value), param.max_length))
-    return read_json_array(value) if param.json else value
+    if len(text) > param.max_length:
+        raise ParseError(command_problems.too_long(len(text), param.max_length))
+    return read_json_array(value) if param.json else text
 
 
 def read_json_array(text: str) -> str:
     """Return a JSON array, without code marks and with the quotes that phones put in straightened.
 
-    Raises ParseError for anything else, constants that are no JSON (NaN, Infinity) included.
+    Raises ParseError for anything else, constants that are no JSON (NaN, Infinity) included. It
+    says at which line and column of the text the fault is.
     """
-
-    def refuse_constant(name: str) -> None:
-        raise ValueError(f"{name} is no JSON")
-
-    text = text.strip().strip("`").strip()
-    for candidate in (text, text.translate(QUOTES)):
+    inner = text.strip().strip("`").strip()
+    for candidate in (inner, inner.translate(QUOTES)):
         try:
-            value = json.loads(candidate, parse_constant=refuse_constant)
+            value = json.loads(candidate, parse_constant=_refuse_constant)
         except (ValueError, RecursionError):
             continue
         if isinstance(value, list):
             return candidate
         raise ParseError(command_problems.NOT_AN_ARRAY)
-    raise ParseError(command_problems.NOT_JSON)
+    place = find_fault(text, text.index(inner), inner.translate(QUOTES))
+    raise ParseError(
+        command_problems.json_fault(place) if place else command_problems.JSON_TOO_DEEP
+    )
+
+
+def _refuse_constant(name: str) -> None:
+    raise ParseError(command_problems.json_constant(name))
 
 
 def plain(text: str) -> str:

@@ -29,7 +29,7 @@ from bot.domain.actions import MESSAGE_ACTIONS
 from bot.domain.deliveries import DeliveryKind
 from bot.domain.objects import ObjectId
 from bot.domain.slack import Actor, FormInput, Requester, SlackFile, SlackLocation
-from bot.messages import batch_forms, modals, watch
+from bot.messages import batch_forms, escalations, modals, mutes, watch
 from bot.messages.text import clip
 
 # Slack puts these in the place of a private channel's name: they say only its kind.
@@ -41,7 +41,10 @@ UNNAMED_CHANNELS = ("privategroup", "directmessage", "mpdm")
 WRITTEN = ("file_share", "me_message", "thread_broadcast")
 WAITING_SHORTCUT = "waiting"
 MESSAGE_SHORTCUTS = frozenset(action.name for action in MESSAGE_ACTIONS)
-FORMS = frozenset({modals.FORM, batch_forms.CHOOSING, batch_forms.CONFIRMING, watch.SNOOZE_FORM})
+FORMS = frozenset(
+    {modals.FORM, batch_forms.CHOOSING, batch_forms.CONFIRMING}
+    | {watch.SNOOZE_FORM, escalations.ESCALATE, mutes.MUTE}
+)
 TOMBSTONE = "tombstone"  # what remains of a deleted file
 
 Text = Annotated[str, AfterValidator(lambda text: text.replace("\0", ""))]

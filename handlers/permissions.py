@@ -16,13 +16,14 @@ from bot.messages import whoami as whoami_messages
 from bot.messages.catalogue import Sentence
 from bot.notifications.kinds import DelegationNotification
 from bot.operations import authorization
+from bot.operations.around import attach_recent
 from bot.operations.authorization import Right, audit_record
 from bot.operations.forecast import forecast
 from bot.operations.policy_reload import reload_policy
 from bot.operations.reading import open_reader
 from bot.policy.config import ConfigError
 from bot.policy.decide import decide_read
-from bot.policy.rules import covers
+from bot.policy.rules import asks_evidence, covers
 from bot.services import Services
 from bot.slack.directory import require_identified
 from handlers import audit
@@ -133,6 +134,8 @@ async def why(app: AppContext, request: ExplainPolicy, delivery: Delivery) -> Me
     services, requester = app.services, delivery.requester
     reader = await open_reader(services, requester.actor)
     ref, snapshot = await find_object(app, reader, request.id, request.kinds)
+    if asks_evidence(reader.config.rules, ref.kind):
+        snapshot = await attach_recent(services, ref, snapshot)
     context = authorization.policy_context(services, ref, snapshot)
     read = decide_read(reader.config.rules, reader.principal, ref.kind, context)
     actions = [action for action in TABLE if action.kind == ref.kind]

@@ -1,24 +1,28 @@
 """Lists, cards, details, and what waits, for whoever may read it. Nothing changes SecMaster."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from pydantic import ValidationError
 from slack_sdk.errors import SlackApiError
+from slack_sdk.models.blocks import Block
 
 from bot import messages
 from bot.domain.actions import TABLE
 from bot.domain.batches import BatchQuery
 from bot.domain.objects import OBJECT_KINDS, ListQuery, ObjectKind, Ref
 from bot.domain.ordering import most_urgent_first
+from bot.domain.run_results import waiting_kind
 from bot.domain.slack import Actor, Requester
 from bot.domain.snapshots import ListPage, Snapshot
+from bot.domain.tracking import Assignment
 from bot.messages import PAGE, Message, denials, lists, modals, private_cards
-from bot.messages.blocks import Viewer
 from bot.messages.catalogue import Catalogue
+from bot.messages.details import HISTORY
 from bot.messages.details import details as details_view
+from bot.operations.around import attach_recent
 from bot.operations.authorization import viewer_of
 from bot.operations.reading import Reader, ReadRefused, open_reader, run_listing
 from bot.operations.search import Search, tokens
@@ -26,7 +30,7 @@ from bot.secmaster import NotFound, QueryType, SecMaster, SecMasterError
 from bot.slack.client import code_of
 from bot.slack.directory import LookupFailed
 from bot.slack.error_codes import VIEW_GONE
-from handlers import list_filters
+from handlers import audit, list_filters
 from handlers.context import AppContext
 from handlers.errors import UserError, error_message, note_failure
 from handlers.parsing import ParseError
@@ -66,30 +70,50 @@ async def list_page(app: AppContext, reader: Reader, query: ListQuery) -> ListPa
     """
     if not list_filters.is_open_list(query):
         return await _settled_page(app, reader, query)
-    workspace = app.workspace
+    workspace, now = app.workspace, app.services.clock.now()
     active: Sequence[Snapshot] = ()
     if not query.filter:
         active = await reader.active_runs(query.kind, workspace)
     objects = await reader.open_objects(query.kind, workspace)
     rows = {snapshot.id: snapshot for snapshot in (*objects.rows, *active)}
-    matching = search_open(app, reader, query, workspace, rows.values())
-    return objects.page(matching, query.offset, PAGE)
+    assignments = await asyncio.to_thread(app.services.store.tracked.assignments, now)
+    matching = search_open(app, reader, query, workspace, rows.values(), assignments)
+    page = objects.page(matching, query.offset, PAGE)
+    snoozes = await asyncio.to_thread(
+        app.services.store.personal_snoozes.of, reader.principal.id, now
+    )
+    return replace(
+        page,
+        snoozes={ref.id: until for ref, until in snoozes.items()},
+        assignees={
+            ref.id: assignment.assignee
+            for ref, assignment in assignments.items()
+            if ref.kind == query.kind and ref.workspace == workspace
+        },
+    )
 
 
-def search_open(
+def search_open(  # noqa: PLR0913, PLR0917 - whose, which, and who has claimed them
     app: AppContext,
     reader: Reader,
     query: ListQuery | BatchQuery,
     workspace: str,
     snapshots: Iterable[Snapshot],
+    assignments: Mapping[Ref, Assignment],
 ) -> list[Snapshot]:
-    """Return those objects of a workspace that a query finds, most urgent first."""
+    """Return those objects of a workspace that a query finds, most urgent first.
+
+    What somebody else has claimed, by the ``assignments``, does not wait for the person.
+    """
     search, now = Search.parse(query.text), app.services.clock.now()
 
     def waits_for_person(snapshot: Snapshot) -> bool:
         try:
             ref = Ref(kind=query.kind, workspace=workspace, id=snapshot.id)
         except ValidationError:  # no button can carry its id
+            return False
+        assignment = assignments.get(ref)
+        if assignment and assignment.assignee != reader.principal.id:
             return False
         return bool(reader.allowed_actions(ref, snapshot, DECISIONS))
 
@@ -142,13 +166,14 @@ async def find_object(
     raise error or NotFound(object_id)
 
 
-async def home(app: AppContext, actor: Actor) -> None:
-    """Draw somebody's Home with what waits now; a failure is shown in it."""
+async def home(app: AppContext, actor: Actor, above: Sequence[Block] = ()) -> None:
+    """Draw somebody's Home with what waits now below these blocks; a failure is shown in it."""
 
     def draw_failure(error: Exception) -> dict[str, Any]:
         return modals.failed_home(app.catalogue, error_message(error, app).text)
 
     view = await _waiting_view(app, actor, modals.home, draw_failure)
+    view["blocks"] = [*(block.to_dict() for block in above), *view["blocks"]]
     await app.services.slack.client.views_publish(user_id=actor.id, view=view)
 
 
@@ -219,8 +244,9 @@ async def show(
     if refusal is None and not private:
         await cards.post_new(request.ref, snapshot, channel)
         return True
+    snapshot = await attach_recent(app.services, request.ref, snapshot)
     viewer = await viewer_of(app.services, requester.actor, request.ref, snapshot)
-    viewer = replace(viewer, reads_runs=reader.reads_all("instance"))
+    viewer = replace(viewer, reads_runs=reader.reads_all(waiting_kind(snapshot)))
     card = await cards.private_message(request.ref, snapshot, viewer)
     message = private_cards.private_card(app.catalogue, card, request.ref, refusal)
     if in_place:
@@ -257,11 +283,14 @@ async def details(app: AppContext, ref: Ref, requester: Requester, view_id: str)
     """Fill the modal that is open already with an object's details; a failure is shown in it."""
     try:
         reader = await open_reader(app.services, requester.actor)
-        snapshot = await reader.read(ref, track=True)
-        viewer = Viewer(reads_runs=reader.reads_all("instance"))
-        context = await app.services.cards.context_of(ref, snapshot)
-        render_context = replace(context, viewer=viewer)
-        view: dict[str, Any] = details_view(render_context, snapshot, requester.location)
+        snapshot = await attach_recent(app.services, ref, await reader.read(ref, track=True))
+        viewer = await viewer_of(app.services, requester.actor, ref, snapshot)
+        viewer = replace(viewer, reads_runs=reader.reads_all(waiting_kind(snapshot)))
+        context, state = await app.services.cards.state_of(ref, snapshot)
+        history = await audit.object_history(app, reader, requester.actor, ref, HISTORY)
+        view: dict[str, Any] = details_view(
+            replace(context, viewer=viewer), snapshot, state, history, requester.location
+        )
     except SHOWN_FAILURES as error:
         note_failure(error, requester)
         view = modals.failed(app.catalogue, modals.DETAILS, error_message(error, app).text)

@@ -17,6 +17,7 @@ from bot.messages import (
     task_groups,
 )
 from bot.messages.private_cards import AskedCommand
+from bot.operations.around import read_object
 from bot.operations.authorization import authorize, viewer_of
 from bot.operations.reading import may_read
 from bot.policy.config import CommandDecision
@@ -81,7 +82,7 @@ async def _show_question(
 ) -> None:
     """Post the card, or show it to the requester alone where it may not be posted, and ask them."""
     services, ref, location = app.services, request.ref, requester.location
-    snapshot = snapshot or await services.workspaces.read(ref)
+    snapshot = snapshot or await read_object(services, ref)
     card = None
     # Whoever may act on an object and not read it is shown no card of it.
     if await may_read(services, requester.actor, ref, snapshot):
@@ -128,7 +129,7 @@ async def answered(recorder: Recorder, value: str, requester: Requester, trigger
     )
     lacks_reason = operations.lacks_reason(grant, action, request.reason)
     if command.incomplete or grant.allowed.confirm or lacks_reason:
-        await forms.open_form(app, request, requester.location, trigger_id, grant)
+        await forms.open_form(app, request, requester, trigger_id, grant)
         return
     dedupe_key = command.key or trigger_id
     reply_to = await operations.record(recorder, request, requester, dedupe_key, grant)

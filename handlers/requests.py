@@ -56,7 +56,6 @@ class SnoozeChoice(StrEnum):
     """How long to snooze an object, as the menu of its card writes it."""
 
     ONE_HOUR = "1h"
-    UNTIL_MORNING = "9h"
     OTHER = "xh"
     END = "0h"
 

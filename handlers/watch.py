@@ -12,6 +12,7 @@ from typing import assert_never
 from slack_bolt.async_app import AsyncAck
 
 from bot.domain.actions import OPEN_STATUSES, TABLE
+from bot.domain.mutes import Mute, workflow_name
 from bot.domain.notifications import OutboxEntry
 from bot.domain.objects import OBJECT_KINDS, ObjectId, Ref, Value
 from bot.domain.reasons import ChannelRefusal
@@ -23,16 +24,19 @@ from bot.messages import permissions as permission_messages
 from bot.messages import watch as watch_messages
 from bot.messages.command_help import HelpLine
 from bot.notifications import planner
+from bot.notifications.escalations import next_steps
 from bot.notifications.kinds import (
     PersonalSnoozeEndedNotification,
     PersonalSnoozeNotification,
     SnoozeNotification,
     SubscriptionNotification,
 )
+from bot.notifications.notification import ThreadAnnouncement
 from bot.notifications.reminder import auto_approves_by
 from bot.operations import authorization
+from bot.operations.around import attach_recent
 from bot.operations.authorization import NotAllowed, Right
-from bot.operations.reading import may_read, open_reader
+from bot.operations.reading import Reader, may_read, open_reader
 from bot.policy.decide import Refused, decide
 from bot.policy.routes import explain_routes, titled_routes
 from bot.secmaster import Task
@@ -120,8 +124,8 @@ class ChangeSnooze:
         return [Ref(kind=kind, id=self.id, workspace=workspace) for kind in OBJECT_KINDS]
 
 
-class SnoozeFormState(Value):
-    """What the form remembers that asks how long to snooze an object."""
+class ObjectFormState(Value):
+    """What a form remembers that changes nothing in SecMaster: its object, and where it answers."""
 
     ref: Ref
     location: SlackLocation
@@ -141,7 +145,18 @@ async def status(app: AppContext, _request: ShowStatus, delivery: Delivery) -> M
     tasks = DueTasks()
     if troubles:
         tasks = await due_tasks(app.services, lambda each: reader.may_read(each.ref, each.snapshot))
-    return watch_messages.status(app.catalogue, status, policy_line, counted_kinds, troubles, tasks)
+    muted = await readable_mutes(app, reader)
+    return watch_messages.status(
+        app.catalogue, status, policy_line, counted_kinds, troubles, tasks, muted
+    )
+
+
+async def readable_mutes(app: AppContext, reader: Reader) -> list[Mute]:
+    """Return the mutes that hold now, for whoever may read all runs; to others none."""
+    if not reader.reads_all("instance"):
+        return []
+    now = app.services.clock.now()
+    return await asyncio.to_thread(app.services.store.mutes.ending_after, now)
 
 
 def parse_routes(arguments: Arguments) -> ShowRoutes:
@@ -191,6 +206,8 @@ async def routes(app: AppContext, request: ShowRoutes, delivery: Delivery) -> Me
             app.catalogue, titled, config.digests, subscribed=channel in subscribed
         )
     ref, snapshot = await find_object(app, reader, request.id, OBJECT_KINDS)
+    if not planner.is_routable(app.services, ref, snapshot):
+        snapshot = await attach_recent(app.services, ref, snapshot)
     workspaces = frozenset({ref.workspace, app.services.workspaces.name(ref.workspace)})
     explained = explain_routes(config.routes, snapshot, workspaces)
     answers = [
@@ -305,20 +322,42 @@ async def open_snooze_form(
     if not await may_read(app.services, requester.actor, ref, tracked.snapshot):
         await require_any_decision(app, tracked, requester)
     location = requester.location
-    remembered = SnoozeFormState(
+    remembered = ObjectFormState(
         ref=ref, location=SlackLocation(channel=location.channel, card=location.card)
     )
+    steps = await asyncio.to_thread(next_steps, app.services, tracked)
     view = watch_messages.snooze_form(
-        app.catalogue, remembered.model_dump_json(), tracked.snapshot.name
+        app.catalogue,
+        remembered.model_dump_json(),
+        tracked.snapshot.name,
+        ref,
+        [step.target.name for step in steps],
+        await mutable_workflow(app, tracked, requester),
     )
     await forms.open_view(app.services, trigger_id, view)
+
+
+def read_form_state(app: AppContext, metadata: str) -> ObjectFormState:
+    """Read what a form remembers; raises UserError for one of another version."""
+    try:
+        return ObjectFormState.model_validate_json(metadata)
+    except ValueError:
+        raise UserError(denials.newer_form(app.catalogue)) from None
+
+
+async def mutable_workflow(app: AppContext, tracked: TrackedObject, requester: Requester) -> str:
+    """Return the workflow of a failed run that the requester may mute; "" for none."""
+    if tracked.ref.kind != "instance":
+        return ""
+    may_mute = await authorization.has_right(app.services, requester.actor, Right.MUTE)
+    return workflow_name(tracked.snapshot) if may_mute else ""
 
 
 async def submit_snooze(ack: AsyncAck, slack_payload: Submission, recorder: Recorder) -> None:
     """Snooze an object as a submitted form says; raises InvalidInput for what is no moment."""
     app, inputs = recorder.app, slack_payload.inputs
     try:
-        state = SnoozeFormState.model_validate_json(slack_payload.metadata)
+        state = ObjectFormState.model_validate_json(slack_payload.metadata)
         scope = SnoozeScope(inputs[watch_messages.SNOOZE_SCOPE].options[0])
         moment = inputs[watch_messages.SNOOZE_LENGTH].text
     except (ValueError, LookupError):
@@ -398,9 +437,9 @@ async def record_wake(
 
 
 async def thread_announcement(
-    app: AppContext, requester: Requester, notification: SnoozeNotification, *, is_answered: bool
-) -> tuple[str, SnoozeNotification] | None:
-    """Return where a snooze is announced, and how: in the thread of a card, or to its requester.
+    app: AppContext, requester: Requester, notification: ThreadAnnouncement, *, is_answered: bool
+) -> tuple[str, ThreadAnnouncement] | None:
+    """Return where a change of an object is announced: in its card's thread, or to its requester.
 
     None where there is no card to show it, and the requester is answered anyway.
     """
@@ -431,22 +470,39 @@ def cut_snooze(
     None for the latter where the snooze was not cut for that. It ends before the last reminder.
     Raises UserError where no time is left.
     """
+    limit = latest_hold(app, tracked)
+    if limit is None or until <= limit.hold_until:
+        return until, None
+    if limit.hold_until <= app.services.clock.now():
+        raise UserError(watch_messages.no_room_to_snooze(app.catalogue, limit.auto_approves_at))
+    return limit.hold_until, limit.auto_approves_at
+
+
+@dataclass(frozen=True, slots=True)
+class HoldLimit:
+    """Until when people may go uncalled for a task at most, and when it is approved by itself."""
+
+    hold_until: datetime
+    auto_approves_at: datetime
+
+
+def latest_hold(app: AppContext, tracked: TrackedObject) -> HoldLimit | None:
+    """Return what bounds snoozes and claims of a task that silence approves: its last reminder.
+
+    None for all else, and for a task whose due date has passed.
+    """
     task, now = tracked.snapshot, app.services.clock.now()
     if not auto_approves_by(task, datetime.max.replace(tzinfo=UTC)) or not isinstance(task, Task):
-        return until, None
+        return None
     reminders = [
         route.remind[-1]
         for route in planner.routes_of(app.services, tracked.ref, task)
         if route.remind
     ]
     if task.due_date is None or task.due_date <= now:
-        return until, None
-    limit = task.due_date - min(reminders, default=BEFORE_AUTO_APPROVAL)
-    if until <= limit:
-        return until, None
-    if limit <= now:
-        raise UserError(watch_messages.no_room_to_snooze(app.catalogue, task.due_date))
-    return limit, task.due_date
+        return None
+    hold_until = task.due_date - min(reminders, default=BEFORE_AUTO_APPROVAL)
+    return HoldLimit(hold_until, task.due_date)
 
 
 async def require_snoozer(
@@ -472,7 +528,7 @@ async def require_any_decision(
 ) -> None:
     """Raise NotAllowed for whoever may decide nothing about an object.
 
-    Snoozing it asks for that much: a reminder that does not come decides as well.
+    Snoozing or claiming it asks for that much: a reminder that does not come decides as well.
     """
     config = app.config
     kind = tracked.ref.kind
@@ -496,7 +552,7 @@ async def snooze_end(app: AppContext, choice: SnoozeChoice, user: str) -> dateti
     match choice:
         case SnoozeChoice.ONE_HOUR:
             return now + HOUR
-        case SnoozeChoice.UNTIL_MORNING | SnoozeChoice.OTHER:  # as its form begins
+        case SnoozeChoice.OTHER:  # as its form begins
             return parse_moment(MORNING, now, await app.services.directory.time_zone(user))
         case SnoozeChoice.END:
             return None

@@ -30,9 +30,11 @@ from tests.support.samples import ENGLISH
 from tests.support.services import open_services
 from tests.support.slack_recorder import SlackRecorder
 from tests.support.timeouts import PATIENCE, QUICK_TIMEOUTS
+from tests.support.unsynced import write_without_sync
 
 settings.register_profile("default", examples(100))
 settings.load_profile("default")
+write_without_sync()
 LONGEST_TEST = 60  # seconds: what waits for something that never comes must fail, not hang
 
 

@@ -56,9 +56,11 @@ PLACEHOLDERS = {
     "[mine|failed|running|all]": "failed",
     "[reason]": "looks fine",
     "[for me]": "for me",
+    "[2h]": "2h",
     "[text]": "host",
     "<id>": "909494e3-558e-46b6-a9eb-07a4e1a1d4ac",
     "<reason>": "it spreads",
+    "<workflow|run id>": "Enrich alert",
     "<text>": "seen before",
     "<comment id>": "c-17",
     "<attachment id>": "a-17",
@@ -290,7 +292,7 @@ def test_every_scope_is_explained(scope: Scope) -> None:
 @pytest.mark.parametrize("right", RIGHTS, ids=lambda right: right.operation)
 def test_every_right_in_iam_is_explained(right: Right) -> None:
     action = f"`{right.action}`" if right.action else "unstated"
-    row = (f"`{right.operation}`", right.purpose, right.access, action, right.loss)
+    row = (f"`{right.operation}`", right.feature, right.purpose, right.access, action, right.loss)
     assert f"| {' | '.join(row)} |" in table_rows(OPERATE)
 
 

@@ -56,6 +56,10 @@ def export(  # noqa: PLR0913, PLR0917 - an option each
     zone: Annotated[str, typer.Option(help="The zone of times, as Europe/Berlin.")] = "UTC",
     form: Annotated[str, typer.Option("--format", help="jsonl, csv, report or html.")] = "jsonl",
     bom: Annotated[bool, typer.Option(help="Begin a CSV with a BOM, for Excel.")] = True,  # noqa: FBT002
+    delimiter: Annotated[
+        str,
+        typer.Option(help="Between a CSV's cells: ; for Excel in many European locales."),
+    ] = ",",
     output: Annotated[Path | None, typer.Option(help="A new file to write to.")] = None,
     database: Database = "",
 ) -> None:
@@ -64,6 +68,6 @@ def export(  # noqa: PLR0913, PLR0917 - an option each
 
     selection = audit_report.Selection(person, object_, action, outcome, since, until, zone)
     try:
-        audit_report.export(form, database, selection, output, with_bom=bom)
+        audit_report.export(form, database, selection, output, with_bom=bom, delimiter=delimiter)
     except audit_report.AuditUnavailable as error:
         refuse(str(error))

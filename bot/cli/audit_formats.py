@@ -6,7 +6,7 @@ Knows what a record is made of, and neither where records come from nor where th
 import csv
 import html
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Any, TextIO
@@ -22,15 +22,21 @@ Record = Mapping[str, Any]
 BOM = "\ufeff"  # by it Excel sees that a CSV file is UTF-8
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
+MIN_STAGES = 2  # from so many on an approval's stage is named
 CATALOGUE = Catalogue.english()  # the command line's language
 
 
-def people(approvals: Iterable[Record]) -> str:
-    """Return the people of approvals, each with name, id and reason: "Bob (U0BOB): seen"."""
+def people(approvals: Iterable[Record], stages: Sequence[Record] = ()) -> str:
+    """Return the people of approvals, each with name, id and reason: "Bob (U0BOB): seen".
+
+    Where there are several ``stages``, each has its stage too: "Bob (U0BOB), stage 1 of 2 (lead)".
+    """
     texts = []
     for approval in approvals:
         actor = approval.get("actor") or {}
         text = f"{actor.get('name') or actor.get('id')} ({actor.get('id')})"
+        if stage := stage_text(stages, approval.get("stage")):
+            text = f"{text}, stage {stage}"
         reason = approval.get("reason")
         texts.append(f"{text}: {reason}" if reason else text)
     return "; ".join(texts)
@@ -44,9 +50,23 @@ def approvals_of(record: Record) -> list[Record]:
     return [each for each in approvals if (each.get("actor") or {}).get("id") != actor]
 
 
-def needed_of(record: Record) -> Any:
+def stages_of(record: Record) -> Sequence[Record]:
+    """Return the stages of approvals that a record names."""
     request = record.get("request") or record.get("ended_request") or {}
-    return request.get("needed") or (record.get("terms") or {}).get("approvals")
+    return request.get("stages") or (record.get("terms") or {}).get("stages") or ()
+
+
+def needed_of(record: Record) -> int | None:
+    """Return how many approvals a record asks for, of all stages; None where it says nothing."""
+    return sum(stage["count"] for stage in stages_of(record)) or None
+
+
+def stage_text(stages: Sequence[Record], number: Any) -> str:
+    """Name the stage of this number, from 0, as "1 of 2 (lead)"; "" where there is only one."""
+    if len(stages) < MIN_STAGES or not isinstance(number, int) or number >= len(stages):
+        return ""
+    roles = CATALOGUE.one_of(stages[number].get("roles") or ())
+    return f"{number + 1} of {len(stages)} ({roles})"
 
 
 def part(*names: str) -> Callable[[Record], Any]:
@@ -101,7 +121,8 @@ COLUMNS: dict[str, Callable[[Record], Any]] = {
         "yes" if (record.get("terms") or {}).get("break_glass_channel") else ""
     ),
     "approvals_needed": needed_of,
-    "other_approvers": lambda record: people(approvals_of(record)),
+    "approval_stage": lambda record: stage_text(stages_of(record), record.get("stage")),
+    "other_approvers": lambda record: people(approvals_of(record), stages_of(record)),
     "reason": part("reason"),
     "rule": part("rule"),
     "why": lambda record: record.get("detail") or record.get("reason_code"),
@@ -126,11 +147,13 @@ def write_jsonl(records: Iterable[Record], file: TextIO) -> None:
         file.write(f"{text}\n")
 
 
-def write_csv(records: Iterable[Record], file: TextIO, *, with_bom: bool = True) -> None:
+def write_csv(
+    records: Iterable[Record], file: TextIO, *, with_bom: bool = True, delimiter: str = ","
+) -> None:
     """Write a heading and a row for each record; no cell can be taken for a formula."""
     if with_bom:
         file.write(BOM)
-    rows = csv.writer(file)
+    rows = csv.writer(file, delimiter=delimiter)
     rows.writerow(COLUMNS)
     for record in records:
         cells = [cell_text(read(record)) for read in COLUMNS.values()]

@@ -45,6 +45,7 @@ from bot.store import (
 )
 from handlers.parsing import identifier
 
+DELIMITERS = (",", ";", "\t")  # of a CSV's cells
 FORMATS = ("jsonl", "csv", "report", "html")
 # The names under which the audit has what is done to no task and no run.
 OTHER_ACTIONS = tuple(dict.fromkeys(name for name, _is_done in OTHER_RECORDS))
@@ -196,13 +197,14 @@ class Selection:
         return [(label, text) for label, text in pairs if text]
 
 
-def export(
+def export(  # noqa: PLR0913 - an option each
     form: str,
     database: str = "",
     selection: Selection | None = None,
     output: Path | None = None,
     *,
     with_bom: bool = True,
+    delimiter: str = ",",
 ) -> None:
     """Write the records that are selected, oldest first, to a new file or to standard output.
 
@@ -210,6 +212,8 @@ def export(
     """
     if form not in FORMATS:
         raise AuditUnavailable(f"--format is one of {', '.join(FORMATS)}.")
+    if delimiter not in DELIMITERS:
+        raise AuditUnavailable("--delimiter is a comma, a semicolon, or a tab.")
     now = datetime.now(UTC)
     selection = selection or Selection()
     query, zone = selection.query(now), selection.time_zone()
@@ -234,7 +238,7 @@ def export(
             if form == "jsonl":
                 write_jsonl(selected, file)
             elif form == "csv":
-                write_csv(selected, file, with_bom=with_bom)
+                write_csv(selected, file, with_bom=with_bom, delimiter=delimiter)
             else:
                 heading = Heading(selection.filters, now, zone, audit_log.head(engine))
                 write = write_html if form == "html" else write_report

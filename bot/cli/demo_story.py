@@ -296,7 +296,7 @@ def block_lines(blocks: list[dict[str, Any]]) -> list[str]:
         parts = [block.get("text"), *block.get("fields", [])]
         if block["type"] == "context":
             parts = block["elements"]
-        lines += [part["text"].replace("\n", " ") for part in parts if part]
+        lines += [line for part in parts if part for line in part["text"].splitlines()]
         if block["type"] == "actions":
             labels = [element.get("text", {}).get("text", "⋯") for element in block["elements"]]
             lines.append("  ".join(f"[{label}]" for label in labels))

@@ -12,13 +12,15 @@ from rich.console import Console
 from rich.markup import escape
 
 from bot.domain.objects import visible
+from bot.domain.stages import unfilled
 from bot.messages.catalogue import Catalogue
 from bot.messages.permissions import explain_decision, missing_read_rules, nobody_reads
 from bot.policy import cases, config
 from bot.policy.cases import ROWS, Cases, CasesError, Person, Question
 from bot.policy.config import Config
 from bot.policy.decide import Allowed, Decision, PolicyContext, Principal, decide, identify
-from bot.policy.rules import Effect, Rule, covers, numbered
+from bot.policy.requirements import UNFILLED
+from bot.policy.rules import Effect, Rule, covers, numbered, written
 
 if TYPE_CHECKING:
     from bot.domain.snapshots import Snapshot
@@ -139,13 +141,20 @@ def unreachable(policy: Config) -> Iterator[str]:
     for title, rule in numbered("rule", policy.rules):
         roles = [policy.roles[name] for name in rule.roles]
         people = {user for role in roles for user in role.users}
-        is_certain = rule.effect is Effect.ALLOW and not any(role.usergroups for role in roles)
-        if is_certain and len(people) < rule.approvals:
+        if rule.effect is not Effect.ALLOW or any(role.usergroups for role in roles):
+            continue
+        stage_people = [
+            sorted({user for name in stage.roles for user in policy.roles[name].users})
+            for stage in rule.stages
+        ]
+        if len(people) < rule.needed:
             names = f": {', '.join(sorted(people))}" if people else ""
             yield (
-                f"{title} asks for approvals = {rule.approvals}, and its roles name {len(people)}"
-                f"{names}"
+                f"{title} asks for approvals = {written(rule.approvals)}, and its roles name "
+                f"{len(people)}{names}"
             )
+        elif stage := unfilled(rule.stages, stage_people):
+            yield f"{title}: {UNFILLED.format(count=stage.count, roles=', '.join(stage.roles))}"
 
 
 def rule_notes(rules: Sequence[Rule]) -> Iterator[str]:
@@ -168,6 +177,14 @@ def rule_notes(rules: Sequence[Rule]) -> Iterator[str]:
         if rule.effect is Effect.ALLOW and overruling:
             yield f"{title} never allows anything: {', '.join(overruling)} denies all of it"
     allows = [(title, rule) for title, rule in titled if rule.effect is Effect.ALLOW]
+    for title, rule in allows:
+        staged = {role for stage in rule.stages for role in stage.roles}
+        yield from (
+            f"{title} names {role} in none of its stages: whoever has that role alone can decline "
+            "a request, and not approve"
+            for role in rule.roles
+            if role not in staged
+        )
     for position, (title, rule) in enumerate(allows):
         if before := preceding(rule, allows[:position]):
             yield f"{title} never decides anything: {', '.join(before)} decides all of it before"

@@ -117,6 +117,11 @@ class Action:
         return self.claim_group == "decision"
 
     @property
+    def lets_continue(self) -> bool:
+        """Whether what waits for a task continues by it."""
+        return self.command is TaskAction.CONTINUE
+
+    @property
     def has_effect(self) -> bool:
         """Whether something happens by it; the others only add to a task's record."""
         return self.kind in RUN_KINDS or bool(self.claim_group)
@@ -365,4 +370,4 @@ def needs_attribution(operation: Operation) -> bool:
 
 def is_contrary(action: Action, due_handle: DueHandle) -> bool:
     """Return whether a task that nobody decides ends otherwise than the action would end it."""
-    return (action.command is TaskAction.CONTINUE) is not (due_handle is DueHandle.CONTINUE)
+    return action.lets_continue is not (due_handle is DueHandle.CONTINUE)

@@ -1,5 +1,6 @@
 """Approvals of an action that needs several people, and the request that collects them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -9,6 +10,7 @@ from bot.domain.objects import Ref, Value
 from bot.domain.reasons import OutcomeReason
 from bot.domain.slack import Actor, SlackLocation
 from bot.domain.snapshots import Snapshot, decision_fingerprint, due_end
+from bot.domain.stages import Stage, Stages, stage_at, total
 from bot.secmaster import DueHandle
 
 
@@ -24,7 +26,8 @@ class Approval(Value):
     """One person's approval: the operation that gave it, when and why.
 
     ``delegator`` is whose right was used, "" for the person's own; ``decision_fingerprint`` is
-    that of the snapshot that they approved.
+    that of the snapshot that they approved. ``stage`` is the number of the stage, from 0, that it
+    counted for.
     """
 
     operation_id: str
@@ -32,6 +35,7 @@ class Approval(Value):
     at: datetime
     reason: str = ""
     delegator: str = ""
+    stage: int = 0
     decision_fingerprint: str = ""
 
     @property
@@ -40,29 +44,87 @@ class Approval(Value):
         return self.delegator or self.actor.id
 
 
+def turn_of(stages: Stages, approvals: Sequence[Approval]) -> int:
+    """Return the number of the first stage that lacks approvals; where none does, one too high."""
+    for number, stage in enumerate(stages):
+        if sum(approval.stage == number for approval in approvals) < stage.count:
+            return number
+    return len(stages)
+
+
+def missing_in_turn(stages: Stages, approvals: Sequence[Approval]) -> int:
+    """Return how many approvals the stage whose turn it is lacks; 0 where all are full."""
+    turn = turn_of(stages, approvals)
+    if turn == len(stages):
+        return 0
+    return stages[turn].count - sum(approval.stage == turn for approval in approvals)
+
+
+def standing(stages: Stages, approvals: Sequence[Approval]) -> tuple[Approval, ...]:
+    """Return the approvals that count: none of a stage before which another one lacks approvals.
+
+    Whoever approves in a later stage relies on those before: without them it must be given anew.
+    """
+    turn = turn_of(stages, approvals)
+    return tuple(approval for approval in approvals if approval.stage <= turn)
+
+
 class ApprovalRequest(Value):
-    """An action that waits for more approvals: those given, how many are needed, and until when.
+    """An action that waits for more approvals: those given, those needed by stage, and until when.
 
     ``id`` is the operation that opened it. Where it ends at its task's due date, ``due_handle`` is
     what SecMaster does then by itself. ``brake_applied`` means that only the retry brake asks
     for it, after ``brake_retries`` retries of the workflow within ``brake_within`` seconds.
+    ``reopenings`` is how often a stage that was full lacked approvals again.
     """
 
     id: str
     action: str
     approvals: tuple[Approval, ...]
-    needed: int
+    stages: Stages
     expires_at: datetime
     due_handle: DueHandle | None = None
     break_glass_allowed: bool = False
     brake_applied: bool = False
     brake_retries: int = 0
     brake_within: float = 0
+    reopenings: int = 0
+
+    @property
+    def turn_key(self) -> str:
+        """What names the turn of its stage among all requests; another one if that opens again."""
+        if not (self.turn or self.reopenings):
+            return self.id
+        return f"{self.id}:{self.turn}:{self.reopenings}"
+
+    @property
+    def needed(self) -> int:
+        """How many approvals it needs, of all of its stages."""
+        return total(self.stages)
 
     @property
     def missing(self) -> int:
         """How many approvals it still needs."""
         return self.needed - len(self.approvals)
+
+    @property
+    def turn(self) -> int:
+        """The number of the stage whose turn it is; that of no stage where all are full."""
+        return turn_of(self.stages, self.approvals)
+
+    @property
+    def current_stage(self) -> Stage:
+        """The stage whose turn it is; the last one where all are full."""
+        return stage_at(self.stages, self.turn)
+
+    @property
+    def missing_now(self) -> int:
+        """How many approvals the stage whose turn it is still needs."""
+        return missing_in_turn(self.stages, self.approvals)
+
+    def approvals_in(self, number: int) -> tuple[Approval, ...]:
+        """Return the approvals that counted for the stage of this number."""
+        return tuple(approval for approval in self.approvals if approval.stage == number)
 
     def approval_by(self, authority: str) -> Approval | None:
         """Return the approval that used the right of this ``authority``; None if none did."""
@@ -85,7 +147,7 @@ class ApprovalRequest(Value):
 
     def counted_for(self, snapshot: Snapshot) -> "ApprovalRequest":
         """Return the request with those approvals alone that were given to this snapshot."""
-        approvals = self.approvals_of(decision_fingerprint(snapshot))
+        approvals = standing(self.stages, self.approvals_of(decision_fingerprint(snapshot)))
         return self.model_copy(update={"approvals": approvals})
 
     def deadline(self, snapshot: Snapshot, now: datetime) -> tuple[datetime, DueHandle | None]:
@@ -111,7 +173,7 @@ def earlier_end(
 class RequestNews(Value):
     """What last happened to the requests about an object, if somebody withdrew or declined.
 
-    ``needed`` is how many approvals the request needs, ``given`` how many were left.
+    ``needed`` is how many approvals the request needs, ``count`` how many were left.
     """
 
     action: str
@@ -119,7 +181,7 @@ class RequestNews(Value):
     actor: Actor
     at: datetime
     needed: int
-    given: int = 0
+    count: int = 0
     reason: str = ""
 
 
@@ -133,18 +195,26 @@ class CallPreference(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OpenRequest:
-    """A request that waits for approvals, about which object, and where in Slack it was opened."""
+    """A request that waits for approvals, about which object, and where in Slack it was opened.
+
+    ``batch_ts`` is the message of the batch that opened it, "" for one that was opened alone.
+    """
 
     ref: Ref
     request: ApprovalRequest
     location: SlackLocation
+    batch_ts: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class RequestRemains:
-    """An approval was withdrawn, and others still wait in its ``request``."""
+    """An approval was withdrawn, and others still wait in its ``request``.
+
+    ``dropped_approvals`` are those of later stages, which don't count any more.
+    """
 
     request: ApprovalRequest
+    dropped_approvals: tuple[Approval, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,9 @@ from bot.domain.snapshots import Snapshot
 from bot.secmaster import Task
 
 BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+SIGNATURE = re.compile(
+    r"^(— .*\(Slack \w+\)), ref \w+(, on behalf of Slack \w+)?(?:, .*)?\Z", re.MULTILINE
+)
 CO_APPROVER_REASON = 80  # characters: with nine approvers the comment still has to fit
 
 
@@ -56,6 +59,11 @@ def _signature(operation: Operation, permalink: str) -> str:
         permalink,
     ]
     return ", ".join(filter(None, parts))
+
+
+def without_receipt(comment: str) -> str:
+    """Return a comment for where it tells nothing new: without its reference, place and link."""
+    return SIGNATURE.sub(r"\1\2", comment)
 
 
 def comment_reference(operation: Operation) -> str:

@@ -17,6 +17,8 @@ SPANS = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes
 
 # The actor's id in a record of whoever starts the process, or may send it a signal.
 OPERATOR = "operator"
+# That in the record of what SecMaster did by itself.
+SECMASTER = "secmaster"
 
 
 class AuditOutcome(StrEnum):
@@ -26,6 +28,7 @@ class AuditOutcome(StrEnum):
     the write. LOST: another came first. COUNTED: an approval that waits for others.
     REVOKED: an approval that no longer counts, since its giver may not give it any more. DONE,
     FAILED and UNKNOWN are the ends of what was ALLOWED, FAILED also that of what never was.
+    RESULT: what came of what was DONE, once the run had ended that it retried or let continue.
     """
 
     ALLOWED = "allowed"
@@ -39,6 +42,7 @@ class AuditOutcome(StrEnum):
     DONE = "done"
     FAILED = "failed"
     UNKNOWN = "unknown"
+    RESULT = "result"
 
 
 @dataclass(frozen=True, slots=True)

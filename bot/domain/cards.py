@@ -1,16 +1,16 @@
 """Cards and their buttons: which message shows which object, and what a button carries."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Self
 
 from bot.domain.approvals import ApprovalRequest, RequestNews
 from bot.domain.objects import Ref, Value
-from bot.domain.operations import StandingOperation
+from bot.domain.operations import Operation, StandingOperation
 from bot.domain.snapshots import Snapshot, decision_fingerprint, rendered_fingerprint
-from bot.domain.tracking import TrackedObject
+from bot.domain.tracking import Assignment, TrackedObject
 
 VANISHED = "vanished"  # the rendered fingerprint of an object that is gone
 STALE = "stale"  # and that of one which could not be read: its cards are drawn again once it can
@@ -48,8 +48,9 @@ class Card(Value):
     to a decision; "" where unknown. A message with a ``card_group`` may show several objects, and
     is the card of each of them; only one that ``gathers`` takes in more. ``mentions`` are the
     people and user groups that it mentioned, ``intended_channel`` is the channel it was meant for
-    where that one is closed, ``escalated_from`` the route that it was escalated from, and
-    ``late_since`` when it should have come, where it came long after that.
+    where that one is closed, ``escalated_from`` the route that it was escalated from,
+    ``escalated_by`` who had that done before its time and for which reason, and ``late_since`` when
+    it should have come, where it came long after that.
     """
 
     ref: Ref
@@ -63,7 +64,14 @@ class Card(Value):
     mentions: tuple[str, ...] = ()
     intended_channel: str = ""
     escalated_from: str = ""
+    escalated_by: str = ""
+    escalation_reason: str = ""
     late_since: datetime | None = None
+
+
+def in_channel(cards: Sequence[Card], channel: str) -> Card | None:
+    """Return the first of an object's cards in a channel, or else its first anywhere."""
+    return next((card for card in cards if card.channel == channel), cards[0] if cards else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,15 +103,25 @@ class GroupState:
 
 
 @dataclass(frozen=True, slots=True)
+class DecidedTask:
+    """A decision on a task that let a run continue, and the cards of the task, newest first."""
+
+    operation: Operation
+    cards: tuple[Card, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class CardState:
     """What the cards of an object are drawn from; ``snapshot`` is None where it is gone.
 
     ``cards`` are newest first. ``standing_operation`` is what was last done to the object from
     here, or may have been. ``request_news`` is what was last done to an approval request, if that
     was to withdraw from it or to decline it. ``names`` are the names of the files that were
-    attached from here, and of the run that waits for a task, by id. ``groups`` are the groups of
-    those cards that show other objects too, by channel and ts. ``stale``: SecMaster can't be read,
-    and the snapshot is the one that was read last.
+    attached from here, and of the run that waits for a task, by id. ``assignment`` is its claim
+    that holds now. ``groups`` are the groups of those cards that show other objects too, by channel
+    and ts. ``decision`` is the one that let a run continue, ``linked_cards`` are those of what came
+    of the decision on a task, by reference. ``stale``: SecMaster can't be read, and the snapshot is
+    the one that was read last.
     """
 
     ref: Ref
@@ -115,7 +133,10 @@ class CardState:
     names: Mapping[str, str] = field(default_factory=dict)
     snoozed_until: datetime | None = None
     snoozed_by: str = ""
+    assignment: Assignment | None = None
     groups: Mapping[tuple[str, str], GroupState] = field(default_factory=dict)
+    decision: DecidedTask | None = None
+    linked_cards: Mapping[str, tuple[Card, ...]] = field(default_factory=dict)
     stale: bool = False
 
     @property

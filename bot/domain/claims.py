@@ -14,12 +14,14 @@ class Taken:
 
     ``operation`` is the operation as it goes on: with its co-approvers. ``ended_request`` is the
     request for another action that this ended, ``outdated_approvals`` were given to a snapshot
-    that has changed since.
+    that has changed since, or under a rule with another number of stages, and
+    ``dropped_approvals`` in a stage before which another one is open again.
     """
 
     operation: Operation
     ended_request: ApprovalRequest | None = None
     outdated_approvals: tuple[Approval, ...] = ()
+    dropped_approvals: tuple[Approval, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +35,13 @@ class HeldBy:
 class WaitingFor:
     """The operation counts as an approval, in a request that waits for more of them.
 
-    ``ended_request`` and ``outdated_approvals`` are those of `Taken`.
+    ``ended_request``, ``outdated_approvals`` and ``dropped_approvals`` are those of `Taken`.
     """
 
     request: ApprovalRequest
     ended_request: ApprovalRequest | None = None
     outdated_approvals: tuple[Approval, ...] = ()
+    dropped_approvals: tuple[Approval, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +49,21 @@ class NotCounted:
     """The operation does not count as an approval.
 
     ALREADY_APPROVED by this person in the ``request``; SAME_AUTHORITY: the right that they use
-    was used in it; TOO_OLD: it would have expired by now. ``ended_request`` and
-    ``outdated_approvals`` are those of `Taken`.
+    was used in it; NOT_YOUR_TURN: another stage needs approvals now, and no ``request`` means that
+    it is the first one; TOO_OLD: it would have expired by now. ``ended_request``,
+    ``outdated_approvals`` and ``dropped_approvals`` are those of `Taken`.
     """
 
     reason: Literal[
-        OutcomeReason.ALREADY_APPROVED, OutcomeReason.SAME_AUTHORITY, OutcomeReason.TOO_OLD
+        OutcomeReason.ALREADY_APPROVED,
+        OutcomeReason.SAME_AUTHORITY,
+        OutcomeReason.NOT_YOUR_TURN,
+        OutcomeReason.TOO_OLD,
     ]
     request: ApprovalRequest | None = None
     ended_request: ApprovalRequest | None = None
     outdated_approvals: tuple[Approval, ...] = ()
+    dropped_approvals: tuple[Approval, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from enum import StrEnum
 
+from bot.domain.snapshots import Snapshot
 from bot.secmaster import DueHandle, Task, TaskStatus
 
 NOBODY = ("", "system")  # the names, in small letters, under which SecMaster itself decides
@@ -20,6 +21,11 @@ ENDINGS: dict[tuple[str, str], TaskEnding] = {
     (DueHandle.CONTINUE, TaskStatus.FINISHED): TaskEnding.AUTO_APPROVED,
     (DueHandle.INTERRUPT, TaskStatus.CANCELED): TaskEnding.CANCELLED,
 }
+
+
+def ran_out(snapshot: Snapshot) -> bool:
+    """Whether an object is a task that SecMaster ended by itself at its due date."""
+    return isinstance(snapshot, Task) and how_ended(snapshot) is not TaskEnding.DECIDED
 
 
 def how_ended(task: Task) -> TaskEnding:

@@ -3,14 +3,14 @@
 A new field is a row here, and its words and places in ``bot.messages.fields``.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar, assert_never
 
-from bot.secmaster import Instance, Node, PlaybookAction, PlaybookInstance, Task
+from bot.secmaster import Evidence, Finding, Instance, Node, PlaybookAction, PlaybookInstance, Task
 
-S = TypeVar("S", Task, Instance, PlaybookInstance)
+S = TypeVar("S", Task, Instance, PlaybookInstance, Finding, Evidence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,11 @@ def _failed_action_text(run: PlaybookInstance, read: Callable[[PlaybookAction], 
 
 def _playbook_text(run: PlaybookInstance) -> str:
     return f"{run.playbook.name} {run.playbook.version}".strip()
+
+
+def _listed(texts: Iterable[str]) -> str:
+    """Join texts in an order that does not depend on SecMaster's."""
+    return ", ".join(sorted(set(texts) - {""}))
 
 
 # In the order in which differences are listed. Comments are decisive too, but are no single text:
@@ -102,15 +107,82 @@ PLAYBOOK_FIELDS: tuple[Field[PlaybookInstance], ...] = (
     Field("start_time", lambda run: _moment(run.start_time)),
 )
 
+# What matters of the finding behind an object, where a rule of the policy asks about any of it.
+# Its count and its times tick, and would have every click refused.
+FINDING_FIELDS: tuple[Field[Finding], ...] = (
+    Field("severity", lambda finding: finding.severity, decisive=True),
+    Field("handle_status", lambda finding: finding.handle_status, decisive=True),
+    Field("verification_state", lambda finding: finding.verification_state, decisive=True),
+    Field("resources", lambda finding: _listed(_resources(finding)), decisive=True),
+    Field("addresses", lambda finding: _listed(_addresses(finding)), decisive=True),
+    Field("category", lambda finding: _path(*dict(finding.category).values()), decisive=True),
+    Field(
+        "data_source",
+        lambda finding: _path(finding.data_source.product_name, finding.data_source.company_name),
+        decisive=True,
+    ),
+    Field("simulation", lambda finding: _path(finding.simulation, finding.type), decisive=True),
+)
+
+
+def _levels(evidence: Evidence) -> str:
+    """Name the level of each resource that has one; "" where some could not be read."""
+    ids = {each.id for each in evidence.finding.resources} if evidence.finding else set()
+    if evidence.unread and len(evidence.resources) < len(ids):
+        return ""
+    return _listed(f"{each.name or each.id}: {each.level}" for each in evidence.resources)
+
+
+# Likewise of what stands around it; "" where it was not read.
+EVIDENCE_FIELDS: tuple[Field[Evidence], ...] = (
+    Field("asset_levels", _levels, decisive=True),
+    Field(
+        "aop_type",
+        lambda evidence: evidence.workflow.aop_type if evidence.workflow else "",
+        decisive=True,
+    ),
+)
+
 
 def decisive_texts(snapshot: Task | Instance | PlaybookInstance) -> dict[str, str]:
     """Return what matters to a decision on a snapshot, apart from comments, by field name."""
+    evidence = snapshot.evidence
+    around = finding_texts(evidence) if evidence and evidence.decisive else {}
     match snapshot:
         case Task():
-            return {field.name: field.read(snapshot) for field in TASK_FIELDS if field.decisive}
+            texts = {row.name: row.read(snapshot) for row in TASK_FIELDS if row.decisive}
         case Instance():
-            return {row.name: row.read(snapshot) for row in INSTANCE_FIELDS if row.decisive}
+            texts = {row.name: row.read(snapshot) for row in INSTANCE_FIELDS if row.decisive}
         case PlaybookInstance():
-            return {row.name: row.read(snapshot) for row in PLAYBOOK_FIELDS if row.decisive}
+            texts = {row.name: row.read(snapshot) for row in PLAYBOOK_FIELDS if row.decisive}
         case _:
             assert_never(snapshot)
+    return texts | around
+
+
+def finding_texts(evidence: Evidence | None) -> dict[str, str]:
+    """Return what would matter of a finding, by field name; {} where nobody can tell.
+
+    What can't be read has not changed: a rule that asks about it refuses by itself.
+    """
+    if evidence is None or (evidence.finding is None and evidence.unread):
+        return {}
+    finding = evidence.finding or Finding()
+    texts = {field.name: field.read(finding) for field in FINDING_FIELDS if field.decisive}
+    around = {field.name: field.read(evidence) for field in EVIDENCE_FIELDS if field.decisive}
+    return texts | {name: text for name, text in around.items() if text}
+
+
+def _resources(finding: Finding) -> Iterator[str]:
+    """Yield what is said of each resource: rules may ask for any of it."""
+    for each in finding.resources:
+        yield " ".join(filter(None, (each.name, each.type, each.ep_name, each.id)))
+
+
+def _path(text: str, detail: str) -> str:
+    return f"{text}/{detail}".strip("/")
+
+
+def _addresses(finding: Finding) -> Iterator[str]:
+    for each in finding.connections:
+        yield from (each.src_ip, each.src_domain, each.dest_ip, each.dest_domain)

@@ -9,9 +9,12 @@ from bot.domain.approvals import Approval, ApprovalIntent, ApprovalRequest
 from bot.domain.deliveries import DeliveryKind
 from bot.domain.objects import Ref, Value
 from bot.domain.reasons import OutcomeReason, RefusalReason
+from bot.domain.run_results import RunResult
 from bot.domain.slack import Actor, SlackFile, SlackLocation
 from bot.domain.snapshots import Change
+from bot.domain.stages import ONE, Stages, total
 from bot.runtime.timeouts import RetrySchedule
+from bot.secmaster import Unread
 
 
 class AttributionRule(StrEnum):
@@ -25,7 +28,8 @@ class AttributionRule(StrEnum):
 class PolicyTerms(Value):
     """The terms under which a rule allows an operation.
 
-    ``approvals`` distinct people must ask for it within ``expires`` seconds.
+    As many distinct people as its ``stages`` ask for must ask for it within ``expires`` seconds,
+    stage by stage. ``roles`` are those of the rule that the person has, or the delegator.
     ``break_glass_channel`` is the channel that is notified when somebody decides alone all the
     same; "" where nobody does. ``delegator`` is whose rights are used, if not the person's own.
     More than ``brake_retries`` retries of the ``failure_group`` within ``brake_within`` seconds
@@ -33,7 +37,8 @@ class PolicyTerms(Value):
     fingerprint and ``identity`` who the person is in SecMaster, both for the audit.
     """
 
-    approvals: int = 1
+    stages: Stages = ONE
+    roles: tuple[str, ...] = ()
     expires: float = 3600
     break_glass_allowed: bool = False
     break_glass_channel: str = ""
@@ -45,6 +50,11 @@ class PolicyTerms(Value):
     brake_retries: int = 0
     brake_within: float = 0
     brake_applied: bool = False
+
+    @property
+    def approvals(self) -> int:
+        """How many people must ask for it, in all of the stages."""
+        return total(self.stages)
 
 
 class Operation(Value):
@@ -59,7 +69,8 @@ class Operation(Value):
     is then among the ``params``. ``decision_fingerprint`` is that of what the card showed, ""
     where unknown. ``co_approvers`` are the other people's approvals that it needed,
     ``revoked_approvals`` those that no longer count, since those people may not approve it any
-    more. An operation of a batch names the message that reports on the batch by its ts.
+    more. ``stage`` is the number of the stage that it counted for itself, None where it was not
+    counted. An operation of a batch names the message that reports on the batch by its ts.
     ``delivery`` is how it was asked for, and ``received_at`` when that reached the bot.
 
     A workflow that is under way must take the same course after an upgrade: whatever decides
@@ -83,6 +94,7 @@ class Operation(Value):
     decision_fingerprint: str = ""
     co_approvers: tuple[Approval, ...] = ()
     revoked_approvals: tuple[Approval, ...] = ()
+    stage: int | None = None
     batch_ts: str = ""
     delivery: DeliveryKind = DeliveryKind.OTHER
     received_at: datetime | None = None
@@ -128,13 +140,15 @@ class Runner(StrEnum):
 class PolicyRefusal(Value):
     """Why the policy refused, by which rule, and which roles it would allow it to.
 
-    ``letters`` of the object's names look like others, where that is why.
+    ``letters`` of the object's names look like others, or ``unread`` could not be read around it,
+    where that is why.
     """
 
     reason: RefusalReason
     rule: str = ""
     roles: tuple[str, ...] = ()
     letters: str = ""
+    unread: Unread | None = None
 
 
 class Outcome(Value):
@@ -148,8 +162,9 @@ class Outcome(Value):
     ``status_after`` are those around the write, ``preflight_fingerprint`` is the decision
     fingerprint that was read right before it; ``duration`` is in seconds since the operation was
     accepted. ``attempt_before`` is the attempt of a run that had failed before it was retried,
-    where the run is to be followed to its end. ``runs_unread`` says of a retried playbook instance
-    that nobody knows which runs it takes up again.
+    where the run is to be followed to its end; ``followed_run`` is the reference of the run that a
+    decision let continue, "" where there is none. ``runs_unread`` says of a retried playbook
+    instance that nobody knows which runs it takes up again.
     """
 
     state: OperationState
@@ -166,11 +181,13 @@ class Outcome(Value):
     approval_request: ApprovalRequest | None = None
     ended_request: ApprovalRequest | None = None
     outdated_approvals: tuple[Approval, ...] = ()
+    dropped_approvals: tuple[Approval, ...] = ()
     status_before: str = ""
     status_after: str = ""
     preflight_fingerprint: str = ""
     duration: float = 0
     attempt_before: int | None = None
+    followed_run: str = ""
     runs_unread: bool = False
 
 
@@ -179,6 +196,7 @@ class StandingOperation(Value):
 
     ``runner`` is who carries out one that is under way; it is asked for where people are told.
     ``attempt_before`` is the attempt of a run that was retried, None for any other action.
+    ``result`` is what came of a decision afterwards, where a card is drawn and that is known.
     """
 
     operation: Operation
@@ -186,6 +204,7 @@ class StandingOperation(Value):
     at: datetime
     runner: Runner = Runner.ALIVE
     attempt_before: int | None = None
+    result: RunResult | None = None
 
     @property
     def is_interrupted(self) -> bool:

@@ -51,6 +51,7 @@ class OutcomeReason(StrEnum):
     # Approvals.
     ALREADY_APPROVED = "voted"
     SAME_AUTHORITY = "same_right"
+    NOT_YOUR_TURN = "not_your_turn"
     REQUEST_OVER = "over"
     REQUEST_LAPSED = "lapsed"
     NO_REQUEST = "no_ballot"
@@ -131,6 +132,7 @@ class RefusalReason(StrEnum):
     UNKNOWN_PERSON = "unknown"  # Slack could not be asked
     UNMAPPED = "unmapped"  # who the person is in SecMaster is not known
     UNREAD = "unread"  # SecMaster could not be asked
+    EVIDENCE_UNREAD = "evidence-unread"  # what stands around the object could not be read
     UNSTATED = "unstated"  # SecMaster does not state what the rule asks for
     LOOKALIKE = "look-alike"  # letters of a name that the rule asks for look like others
     GONE = "gone"  # there is no such object

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from bot.domain.mutes import Mute
 from bot.domain.objects import Value
 
 
@@ -20,10 +21,18 @@ class RetrierCounts(Value):
 
 
 class OverdueTask(Value):
-    """An overdue task, and when it was due."""
+    """An overdue task, when it was due, and how severe the finding behind it is: "" if unknown."""
 
     name: str
     due: datetime
+    severity: str = ""
+
+
+class ClaimedObject(Value):
+    """An open task or run that somebody has claimed, by their name."""
+
+    name: str
+    assignee: str
 
 
 class ShiftSummary(Value):
@@ -31,11 +40,13 @@ class ShiftSummary(Value):
 
     ``decided_outside`` counts the tasks that somebody decided, and not from here; nobody decided
     those that were ``auto_approved`` or ``cancelled`` at their due dates. ``median`` is the number
-    of seconds that the ``timed`` ones waited for their decision. ``oldest_overdue`` are
-    the first few of the ``overdue`` ones. ``failed`` are runs of workflows, ``failed_playbooks``
-    those of playbooks. Of the ``retried`` runs ``recovered`` have finished
-    since. ``break_glass_users`` names those who decided alone, once for each time.
-    ``stale_since`` is since when SecMaster can't be read, None if it can.
+    of seconds that the ``timed`` ones waited for their decision. ``oldest_overdue`` are the first
+    few of the ``overdue`` ones. ``failed`` are runs of workflows, ``failed_playbooks`` those of
+    playbooks. Of the ``retried`` runs ``recovered`` have finished since. After
+    ``failed_afterwards`` decisions the run failed. ``break_glass_users`` names those who decided
+    alone, once for each time. ``claimed`` are the open objects that somebody takes care of,
+    ``muted`` the workflows that were muted in the shift. ``stale_since`` is since when SecMaster
+    can't be read, None if it can.
     """
 
     since: datetime
@@ -54,7 +65,10 @@ class ShiftSummary(Value):
     retriers: tuple[RetrierCounts, ...] = ()
     retried: int = 0
     recovered: int = 0
+    failed_afterwards: int = 0
     break_glass_users: tuple[str, ...] = ()
+    claimed: tuple[ClaimedObject, ...] = ()
+    muted: tuple[Mute, ...] = ()
     stale_since: datetime | None = None
 
     @property
@@ -66,6 +80,7 @@ class ShiftSummary(Value):
             or self.auto_approved
             or self.cancelled
             or self.retriers
+            or self.failed_afterwards
             or self.break_glass_users
             or self.overdue
         )

@@ -6,15 +6,15 @@ card is noticed and the record says on what was decided.
 
 import hashlib
 import json
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import assert_never
+from typing import Any, assert_never
 
-from bot.domain.fields import decisive_texts
+from bot.domain.fields import decisive_texts, finding_texts
 from bot.domain.objects import ObjectKind, Value
-from bot.secmaster import DueHandle, Instance, PlaybookInstance, Task
+from bot.secmaster import DueHandle, Evidence, Instance, PlaybookInstance, Task
 
 Run = Instance | PlaybookInstance  # what may fail and be retried
 Snapshot = Task | Run
@@ -22,6 +22,12 @@ Snapshot = Task | Run
 # Characters of a decision fingerprint: a button has room for them, and nobody finds another
 # snapshot with the same.
 FINGERPRINT_LENGTH = 32
+# What ticks of the evidence while nothing happens: a count, and times, and a request's id.
+TICKING: dict[str, Any] = {
+    "read_at": True,
+    "finding": {"count", "last_observed_time", "update_time"},
+    "unread": {"__all__": {"request_id"}},
+}
 COMMENT = "comment"  # the label of a change of one comment, which is no field with one text
 
 
@@ -65,7 +71,9 @@ class ListPage:
 
     ``offset`` is how many rows come before the page. In a ``restricted`` one the rows that the
     person may not read are left out, and counted nowhere. ``looked_through`` is how many rows of a
-    longer list were read at all, None for all. ``as_of`` is when sync read them.
+    longer list were read at all, None for all. ``as_of`` is when sync read them. ``snoozes`` say
+    until when the person has snoozed objects for themselves alone, by their ids; ``assignees`` who
+    has claimed which.
     """
 
     rows: Sequence[Snapshot]
@@ -75,6 +83,8 @@ class ListPage:
     looked_through: int | None = None
     source: ListSource = ListSource.SECMASTER
     as_of: datetime | None = None
+    snoozes: Mapping[str, datetime] = field(default_factory=dict)
+    assignees: Mapping[str, str] = field(default_factory=dict)
 
 
 class StoredSnapshot(Value):
@@ -84,9 +94,25 @@ class StoredSnapshot(Value):
     snapshot: str = ""
 
 
+def with_evidence(snapshot: Snapshot, stored: Evidence | None) -> Snapshot:
+    """Return a snapshot with the evidence that is stored for its object, unless it has its own."""
+    if snapshot.evidence or stored is None:
+        return snapshot
+    return snapshot.model_copy(update={"evidence": stored})
+
+
+def without_evidence(snapshot: Snapshot) -> Snapshot:
+    """Return a snapshot as SecMaster itself answered it."""
+    return snapshot.model_copy(update={"evidence": None}) if snapshot.evidence else snapshot
+
+
 def rendered_fingerprint(snapshot: Snapshot) -> str:
-    """Return the fingerprint of everything: where it differs, a card may look different."""
-    return hashlib.sha256(snapshot.model_dump_json().encode()).hexdigest()
+    """Return the fingerprint of everything: where it differs, a card may look different.
+
+    Left out is what ticks of the evidence: a card that shows it is not drawn again for that alone.
+    """
+    text = snapshot.model_dump_json(exclude={"evidence": TICKING})
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def decision_fingerprint(snapshot: Snapshot) -> str:
@@ -164,7 +190,8 @@ def changes(
 
     Comments that carry one of ``own_references`` are the reader's own, and no news to them.
     """
-    old, new = decisive_texts(before), decisive_texts(after)
+    # What was known around it was shown then, whether or not a rule asked about it.
+    old, new = finding_texts(before.evidence) | decisive_texts(before), decisive_texts(after)
     facts = [
         Change(label=key, before=old.get(key, ""), after=text)
         for key, text in new.items()

@@ -77,8 +77,8 @@ class WatchStatus:
 
     ``interval`` is the number of seconds between polls, ``behind`` by workspace how many seconds
     ago a poll should have succeeded, ``open`` how many objects are open by workspace and kind.
-    ``queued`` counts the entries of the outbox; ``closed_channels`` are the channels where
-    nothing can be posted, each with Slack's error code.
+    ``queued`` counts what was to be posted by now and was not; ``closed_channels`` are the channels
+    where nothing can be posted, each with Slack's error code.
     """
 
     interval: float

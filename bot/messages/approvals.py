@@ -12,9 +12,18 @@ from bot.domain.cards import ButtonValue
 from bot.domain.objects import ByKind
 from bot.domain.operations import Operation, Outcome
 from bot.domain.snapshots import Snapshot, decision_fingerprint
-from bot.messages.blocks import RenderContext, actions, named_label, section
+from bot.domain.stages import Stages, total
+from bot.messages.blocks import (
+    Message,
+    RenderContext,
+    actions,
+    named_label,
+    section,
+    text_message,
+)
 from bot.messages.catalogue import NN_, Catalogue
 from bot.messages.labels import labels
+from bot.messages.stages import order_sentences, stage_roles, stage_title, turn_sentences
 from bot.messages.text import ago_token, date_token, inline, mention, mention_user, quote
 from bot.secmaster import DueHandle
 
@@ -36,10 +45,12 @@ BRAKED = ByKind(
 )
 
 
-def needed_line(catalogue: Catalogue, action: Action, needed: int, roles: Sequence[str]) -> str:
+def needed_line(catalogue: Catalogue, action: Action, stages: Stages) -> str:
     """Say before anybody has approved how many must, and in which roles: nobody is mentioned."""
-    title = _tally(catalogue, action, 0, needed)
-    names = catalogue.one_of([f"*{inline(role, 60)}*" for role in roles[:MOST_APPROVERS]])
+    title = _tally(catalogue, action, 0, total(stages))
+    if len(stages) > 1:
+        return "\n".join([f"👥 *{title}*", *order_sentences(catalogue, stages)])
+    names = stage_roles(catalogue, stages[0])
     if not names:
         return f"👥 *{title}*"
     return f"👥 *{title}*\n{catalogue.gettext('Needed from {roles}.', roles=names)}"
@@ -48,27 +59,28 @@ def needed_line(catalogue: Catalogue, action: Action, needed: int, roles: Sequen
 def request_blocks(
     render_context: RenderContext, snapshot: Snapshot, request: ApprovalRequest
 ) -> list[Block]:
-    """Return the blocks of a card that show an approval request, with its buttons.
+    """Return the blocks of a card that show an approval request, with its buttons."""
+    text = request_text(render_context, snapshot, request)
+    return [section(text), actions(_buttons(render_context, snapshot, request))]
+
+
+def request_text(
+    render_context: RenderContext, snapshot: Snapshot, request: ApprovalRequest
+) -> str:
+    """Say who has approved, who else must, and until when.
 
     Whoever approved a state of the object that has changed since is named, but not counted.
     """
     catalogue, action = render_context.catalogue, BY_NAME[request.action]
     counted = request.counted_for(snapshot)
     lines = [f"🗳️ *{tally(catalogue, counted)}*", *_brake_notes(catalogue, request)]
-    for approval in request.approvals:
-        names, at = approver_names(catalogue, [approval]), date_token(approval.at)
-        if approval in counted.approvals:
-            line = f"✅ {catalogue.gettext('{names}, {when}', names=names, when=at)}"
-        else:
-            outdated = catalogue.gettext(
-                "{names}, {when}: for an earlier version, so it does not count",
-                names=names,
-                when=at,
-            )
-            line = f"⚠️ {outdated}"
-        lines.append(
-            f"{line}\n{quote(approval.reason, REASON_LENGTH)}" if approval.reason else line
-        )
+    for number in range(len(request.stages)):
+        if len(request.stages) > 1:
+            lines.append(stage_title(catalogue, counted, number))
+        lines += [
+            _approval_line(catalogue, snapshot, approval, counted)
+            for approval in request.approvals_in(number)
+        ]
     lines.append(_missing_approvals(render_context, counted))
     expires_at, due_handle = request.deadline(snapshot, render_context.now)
     lines.append(
@@ -80,7 +92,31 @@ def request_blocks(
     )
     if warning := silence_warning(catalogue, action, expires_at, due_handle):
         lines.append(warning)
-    return [section("\n".join(lines)), actions(_buttons(render_context, snapshot, request))]
+    return "\n".join(lines)
+
+
+def _approval_line(
+    catalogue: Catalogue, snapshot: Snapshot, approval: Approval, counted: ApprovalRequest
+) -> str:
+    """Say who approved, when and why, and whether that still counts."""
+    names, at = approver_names(catalogue, [approval]), date_token(approval.at)
+    if approval in counted.approvals:
+        line = f"✅ {catalogue.gettext('{names}, {when}', names=names, when=at)}"
+    elif approval.decision_fingerprint in ("", decision_fingerprint(snapshot)):
+        reopened = catalogue.gettext(
+            "{names}, {when}: an earlier stage is open again, so it does not count",
+            names=names,
+            when=at,
+        )
+        line = f"⚠️ {reopened}"
+    else:
+        outdated = catalogue.gettext(
+            "{names}, {when}: for an earlier version, so it does not count",
+            names=names,
+            when=at,
+        )
+        line = f"⚠️ {outdated}"
+    return f"{line}\n{quote(approval.reason, REASON_LENGTH)}" if approval.reason else line
 
 
 def _buttons(
@@ -115,12 +151,16 @@ def _buttons(
 
 
 def approval_counted(catalogue: Catalogue, operation: Operation, outcome: Outcome) -> str:
-    """Say that somebody's approval was counted, and how many are still missing."""
+    """Say that somebody's approval was counted, and how many are still missing.
+
+    What SecMaster does at the due date is said with the first approval, and not again.
+    """
     actor, action = actor_names(catalogue, operation), BY_NAME[operation.action]
     head = catalogue.gettext("The approval by {actor} was counted.", actor=actor)
     if outcome.approval_request is None:
         return f"🗳️ {head}"
     request = outcome.approval_request
+    warning = silence_warning(catalogue, action, request.expires_at, request.due_handle)
     sentences = [
         f"🗳️ *{tally(catalogue, request)}.*",
         head,
@@ -130,8 +170,9 @@ def approval_counted(catalogue: Catalogue, operation: Operation, outcome: Outcom
             max(request.missing, 1),
             when=date_token(request.expires_at),
         ),
+        *turn_sentences(catalogue, request),
         *_brake_notes(catalogue, request),
-        silence_warning(catalogue, action, request.expires_at, request.due_handle),
+        warning if request.id == operation.id else "",
         catalogue.gettext("Nothing was sent to SecMaster yet."),
     ]
     return " ".join(filter(None, sentences))
@@ -147,13 +188,35 @@ def approval_changed(catalogue: Catalogue, operation: Operation, outcome: Outcom
         actor=operation.actor,
         at=operation.accepted_at,
         needed=request.needed if request else 0,
-        given=len(outcome.approval_request.approvals) if outcome.approval_request else 0,
+        count=len(outcome.approval_request.approvals) if outcome.approval_request else 0,
     )
     sentences = [change_sentence(catalogue, news)]
     if declines and outcome.ended_request:
         sentences.append(_not_counted(catalogue, outcome.ended_request.approvals))
+    elif dropped := _dropped_by(operation, outcome):
+        sentences.append(_dropped(catalogue, dropped))
+    if outcome.approval_request:
+        sentences += turn_sentences(catalogue, outcome.approval_request)
     sentences.append(catalogue.gettext("Nothing was sent to SecMaster."))
     return " ".join(sentences)
+
+
+def _dropped_by(operation: Operation, outcome: Outcome) -> Sequence[Approval]:
+    """Return the approvals of later stages that were dropped as somebody withdrew theirs."""
+    if outcome.ended_request is None:
+        return outcome.dropped_approvals
+    approvals = outcome.ended_request.approvals
+    return [approval for approval in approvals if approval.actor.id != operation.actor.id]
+
+
+def _dropped(catalogue: Catalogue, approvals: Sequence[Approval]) -> str:
+    """Say whose approvals don't count any more as an earlier stage is open again."""
+    return catalogue.ngettext(
+        "The approval by {names} no longer counts: an earlier stage is open again.",
+        "The approvals by {names} no longer count: an earlier stage is open again.",
+        len(approvals),
+        names=approver_names(catalogue, approvals),
+    )
 
 
 def change_sentence(catalogue: Catalogue, news: RequestNews) -> str:
@@ -168,7 +231,7 @@ def change_sentence(catalogue: Catalogue, news: RequestNews) -> str:
                 return f"↩️ {sentence}"
             tally = catalogue.gettext(
                 "{count} of {needed}.",
-                count=catalogue.number(news.given),
+                count=catalogue.number(news.count),
                 needed=catalogue.number(news.needed),
             )
             return f"↩️ {sentence} {tally}"
@@ -238,11 +301,44 @@ def side_effects(catalogue: Catalogue, operation: Operation, outcome: Outcome) -
                 names=approver_names(catalogue, outcome.outdated_approvals),
             )
         )
+    if outcome.dropped_approvals:
+        sentences.append(_dropped(catalogue, outcome.dropped_approvals))
     if outcome.ended_request:
         names = approver_names(catalogue, outcome.ended_request.approvals)
         ended = labels(BY_NAME[outcome.ended_request.action]).request_ended
         sentences.append(catalogue.gettext(ended, names=names))
     return "".join(f"\n{sentence}" for sentence in sentences)
+
+
+def approvals_revoked(  # noqa: PLR0913, PLR0917 - whose approvals of what, and how many are left
+    catalogue: Catalogue,
+    action: Action,
+    name: str,
+    revoked: Sequence[Approval],
+    dropped: Sequence[Approval],
+    count: int,
+    needed: int,
+) -> Message:
+    """Say that approvals no longer count, since their givers may not approve any more.
+
+    With them go the ``dropped`` ones of later stages.
+    """
+    sentence = catalogue.ngettext(
+        "*{name}*: the approval by {names} no longer counts, as they may not approve this any "
+        "more.",
+        "*{name}*: the approvals by {names} no longer count, as they may not approve this any "
+        "more.",
+        len(revoked),
+        name=inline(name),
+        names=approver_names(catalogue, revoked),
+    )
+    sentences = [
+        f"↩️ {sentence}",
+        _dropped(catalogue, dropped) if dropped else "",
+        f"{_tally(catalogue, action, count, needed)}.",
+        catalogue.gettext("Nothing was sent to SecMaster."),
+    ]
+    return text_message(" ".join(filter(None, sentences)))
 
 
 def actor_names(catalogue: Catalogue, operation: Operation) -> str:
@@ -358,7 +454,7 @@ def _brake_notes(catalogue: Catalogue, request: ApprovalRequest) -> list[str]:
 
 def _missing_approvals(render_context: RenderContext, request: ApprovalRequest) -> str:
     """Say how many approvals are missing, and who may give them as far as the policy tells."""
-    catalogue, missing = render_context.catalogue, request.missing
+    catalogue, missing = render_context.catalogue, request.missing_now
     if missing < 1:  # a stricter rule was taken back meanwhile
         return catalogue.gettext(
             "There are enough approvals now: one of the approvers must press the button again."
@@ -366,6 +462,8 @@ def _missing_approvals(render_context: RenderContext, request: ApprovalRequest) 
     terms = render_context.tallies.get(request.action)
     approvers = terms.approvers if terms else ()
     possible = [id_ for id_ in approvers if not request.has_approval_of(id_, id_)]
+    if not possible and (sentences := turn_sentences(catalogue, request)):
+        return sentences[0]
     if not possible:
         return catalogue.ngettext(
             "{count} more approval needed.", "{count} more approvals needed.", missing

@@ -5,30 +5,34 @@ The codes of a record are translated here and nowhere else. What a record is mad
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from pydantic import ValidationError
 from slack_sdk.models.blocks import ButtonElement
 
 from bot.domain.actions import BY_NAME, Action
 from bot.domain.approvals import ApprovalIntent
-from bot.domain.audit import OPERATOR, AuditOutcome, AuditQuery
-from bot.domain.fields import decisive_texts
+from bot.domain.audit import OPERATOR, SECMASTER, AuditOutcome, AuditQuery
+from bot.domain.fields import decisive_texts, finding_texts
 from bot.domain.objects import Ref
 from bot.domain.reasons import OutcomeReason, RefusalReason
+from bot.domain.run_results import RunResult
 from bot.domain.snapshots import Snapshot, kind_of
+from bot.messages import evidence, run_results
 from bot.messages.blocks import Message, actions, context, new_message, section, text_message
 from bot.messages.catalogue import N_, Catalogue
 from bot.messages.fields import INSTANCE_STATES, TASK_STATES, WORDS, laid_out
 from bot.messages.labels import labels
 from bot.messages.markup import PERSON_ID, Markup, SlackMarkup
 from bot.messages.permissions import REFUSAL_TEXTS
-from bot.messages.text import clip, quote, rule_number
+from bot.messages.text import clip, defang, quote, rule_number
 from bot.secmaster import DueHandle, Task, TaskStatus
 
 OLDER = "audit.older"  # the button's action id
 PAGE = 10  # stories in a message
+NAMED_ASSETS = 10
 
 SIGNS = {
     AuditOutcome.ALLOWED: "⏳",
@@ -42,6 +46,7 @@ SIGNS = {
     AuditOutcome.DONE: "✅",
     AuditOutcome.FAILED: "❌",
     AuditOutcome.UNKNOWN: "❓",
+    AuditOutcome.RESULT: "🏁",
 }
 STATES = {**TASK_STATES, **INSTANCE_STATES}
 # What was found by SecMaster's answer: it refused; everything else was never sent.
@@ -61,6 +66,7 @@ REASONS = {
     OutcomeReason.LOST: N_("Somebody else came first."),
     OutcomeReason.TOO_OLD: N_("Too much time had passed."),
     OutcomeReason.ALREADY_APPROVED: N_("This person had approved it before."),
+    OutcomeReason.NOT_YOUR_TURN: N_("It was not this person's turn to approve."),
     OutcomeReason.SAME_AUTHORITY: N_("Somebody had approved with the same person's permissions."),
     OutcomeReason.REQUEST_OVER: N_("The request for approvals was over."),
     OutcomeReason.REQUEST_LAPSED: N_("The request for approvals expired."),
@@ -102,6 +108,14 @@ OTHER_RECORDS = {
     ("unwatch", True): N_("{actor} unsubscribed a channel: {target}."),
     ("snooze", True): N_("{actor} snoozed reminders of {object} until {until}."),
     ("wake", True): N_("{actor} ended the snooze of {object}."),
+    ("claim", True): N_("{actor} claimed {object} until {until}."),
+    ("unclaim", True): N_("{actor} released the claim of {object}."),
+    ("mute", True): N_("{actor} muted a workflow until {until}."),
+    ("mute", False): N_("{actor} was not allowed to mute a workflow."),
+    ("unmute", True): N_("{actor} unmuted a workflow."),
+    ("escalate", True): N_("{actor} escalated {object} at once."),
+    ("auto-approve", True): N_("SecMaster auto-approved {object} at its due date: nobody decided."),
+    ("auto-cancel", True): N_("SecMaster cancelled {object} at its due date: nobody decided."),
     ("calls", True): N_("{actor} chose how they are notified of approval requests."),
 }
 
@@ -112,13 +126,17 @@ class AuditedRecord:
 
     ``snapshot`` is the object as the person saw it, or else as it was found; None where none is
     kept. ``later`` is the record that says what came of an approval that waited for others, and
-    ``current`` what is known of the object of a request that ended at its due date.
+    ``current`` what is known of the object of a request that ended at its due date. ``names`` are
+    those of people whom the record has by their id alone. ``result`` is the record of what came of
+    an operation afterwards.
     """
 
     record: Mapping[str, Any]
     snapshot: Snapshot | None = None
     later: Mapping[str, Any] | None = None
     current: Snapshot | None = None
+    names: Mapping[str, str] = field(default_factory=dict)
+    result: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +165,7 @@ class _Writer:
     catalogue: Catalogue
     markup: Markup
     record: Mapping[str, Any]
+    names: Mapping[str, str]
 
     @property
     def action(self) -> Action | None:
@@ -162,9 +181,12 @@ class _Writer:
         return self.markup.bold(str(name)) if name else self.markup.code(id_)
 
     def person(self, person: Mapping[str, Any]) -> str:
-        id_, name = str(person.get("id") or ""), str(person.get("name") or "")
+        id_ = str(person.get("id") or "")
+        name = str(person.get("name") or self.names.get(id_, ""))
         if id_ == OPERATOR:
             return self.catalogue.gettext("the operator")
+        if id_ == SECMASTER:
+            return self.markup.text(name)
         return self.markup.person(id_, name)
 
     def time(self, text: object) -> str:
@@ -179,7 +201,7 @@ class _Writer:
 
 def story(catalogue: Catalogue, markup: Markup, audited: AuditedRecord) -> Story:
     """Return what a record tells, in whole sentences and labelled facts."""
-    writer = _Writer(catalogue, markup, audited.record)
+    writer = _Writer(catalogue, markup, audited.record, audited.names)
     outcome, snapshot = _outcome(audited.record), audited.snapshot
     card = card_fields(catalogue, markup, snapshot) if snapshot else ()
     note = ""
@@ -283,6 +305,9 @@ def _action_sentences(  # noqa: C901, PLR0912 - a sentence for each outcome
         case AuditOutcome.UNKNOWN:
             yield writer.sentence(sentences.unknown)
             yield _reason(writer)
+        case AuditOutcome.RESULT:
+            yield writer.sentence(sentences.past)
+            yield _came_of(writer, record)
 
 
 def _other_record(writer: _Writer) -> str:
@@ -354,7 +379,9 @@ def _reason(writer: _Writer) -> str:
 def _tally(writer: _Writer, action: Action, request: Mapping[str, Any]) -> str:
     """Say how many of the approvals that an action needs were given."""
     sentence = labels(action).tally
-    count, needed = len(request.get("approvals") or ()), request.get("needed") or "—"
+    stages = request.get("stages") or ()
+    count = len(request.get("approvals") or ())
+    needed = sum(stage["count"] for stage in stages) or "—"
     return f"{writer.catalogue.gettext(sentence, count=count, needed=needed)}."
 
 
@@ -377,29 +404,56 @@ def _facts(writer: _Writer, audited: AuditedRecord) -> Iterator[tuple[str, str]]
     catalogue, markup, record = writer.catalogue, writer.markup, writer.record
     terms, location = record.get("terms") or {}, record.get("location") or {}
     person = writer.actor
+    titles = {param.name: param.title for param in writer.action.params} if writer.action else {}
     if identity := terms.get("identity"):
         in_secmaster = catalogue.gettext("{name} in SecMaster", name=markup.text(str(identity)))
         person = f"{person} · {in_secmaster}"
     is_request = record.get("outcome") == AuditOutcome.LAPSED
     yield catalogue.gettext("Requested by") if is_request else catalogue.gettext("Person"), person
-    if rule := record.get("rule"):
-        yield catalogue.gettext("Rule"), markup.text(rule_number(str(rule)))
+    yield from _requirements(writer)
     for label, approvals in _approvals(catalogue, record):
         yield from ((label, _approval(writer, approval)) for approval in approvals)
     if channel := terms.get("break_glass_channel"):
         yield catalogue.gettext("Announced in"), markup.channel(str(channel))
     for name, value in (record.get("params") or {}).items():
-        yield markup.text(str(name)), markup.text(str(value))
+        title = titles.get(str(name))
+        label = catalogue.gettext(title) if title else markup.text(str(name))
+        yield label, markup.text(str(value))
     if channel := location.get("channel"):
-        yield catalogue.gettext("Channel"), markup.channel(str(channel))
+        name = str(location.get("channel_name") or "")
+        yield catalogue.gettext("Channel"), markup.channel(str(channel), name)
     statuses = filter(None, (record.get("status_before"), record.get("status_after")))
     if change := " → ".join(_status(writer, status) for status in statuses):
         yield catalogue.gettext("Status"), change
     yield from _answer(writer)
     if audited.later is not None:
-        later = _Writer(catalogue, markup, audited.later)
+        later = _Writer(catalogue, markup, audited.later, audited.names)
         when = later.time(audited.later.get("at"))
         yield catalogue.gettext("Later"), f"{when} · {' '.join(_headline(later))}"
+    if audited.result is not None and (text := _came_of(writer, audited.result)):
+        yield catalogue.gettext("What came of it"), text
+
+
+def _came_of(writer: _Writer, record: Mapping[str, Any]) -> str:
+    """Say what came of an operation afterwards; "" where the record does not say."""
+    try:
+        result = RunResult.model_validate(record.get("run_result"))
+    except ValidationError:
+        return ""
+    text = run_results.audit_text(writer.catalogue, writer.markup, result)
+    return f"{writer.time(record.get('at'))} · {text}"
+
+
+def _requirements(writer: _Writer) -> Iterator[tuple[str, str]]:
+    """Yield by which rule of which policy an action was decided, and what it counted for."""
+    catalogue, markup, record = writer.catalogue, writer.markup, writer.record
+    if rule := record.get("rule"):
+        yield catalogue.gettext("Rule"), markup.text(rule_number(str(rule)))
+    if policy := (record.get("terms") or {}).get("policy"):
+        yield catalogue.gettext("Policy"), markup.code(str(policy))
+    stages, stage = _stages(record), record.get("stage")
+    if isinstance(stage, int) and len(stages) > 1:
+        yield catalogue.gettext("Counted for"), _stage(writer, stages, stage)
 
 
 def _status(writer: _Writer, status: object) -> str:
@@ -444,10 +498,29 @@ def _approvals(
     yield catalogue.gettext("Approval by"), others
 
 
+def _stages(record: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """Return the stages of approvals that a record names."""
+    request = record.get("request") or record.get("ended_request") or {}
+    return request.get("stages") or (record.get("terms") or {}).get("stages") or ()
+
+
+def _stage(writer: _Writer, stages: Sequence[Mapping[str, Any]], number: int) -> str:
+    """Name a stage by its number and roles: "stage 1 (lead)"."""
+    roles = stages[number].get("roles") or () if number < len(stages) else ()
+    return writer.catalogue.gettext(
+        "stage {number} ({roles})",
+        number=writer.catalogue.number(number + 1),
+        roles=writer.catalogue.one_of([writer.markup.text(str(role)) for role in roles]),
+    )
+
+
 def _approval(writer: _Writer, approval: Mapping[str, Any]) -> str:
     """Return who approved, when, on whose behalf and why."""
     catalogue, markup = writer.catalogue, writer.markup
     parts = [writer.person(approval.get("actor") or {}), writer.time(approval.get("at"))]
+    stage = approval.get("stage")
+    if isinstance(stage, int) and len(_stages(writer.record)) > 1:
+        parts.append(_stage(writer, _stages(writer.record), stage))
     if delegator := approval.get("delegator"):
         person = writer.person({"id": delegator})
         parts.append(catalogue.gettext("on behalf of {person}", person=person))
@@ -472,6 +545,23 @@ def card_fields(
         else:
             value = markup.text(" · ".join(laid_out(text).splitlines()), 1000)
         rows.append((catalogue.gettext(row.label), value))
+    return rows + _finding_fields(catalogue, markup, snapshot)
+
+
+def _finding_fields(
+    catalogue: Catalogue, markup: Markup, snapshot: Snapshot
+) -> list[tuple[str, str]]:
+    """Return what a card showed of the finding behind its object, each with its label."""
+    finding = snapshot.evidence.finding if snapshot.evidence else None
+    if finding is None:
+        return []
+    names = catalogue.all_of(evidence.asset_names(finding), NAMED_ASSETS)
+    texts = finding_texts(snapshot.evidence) | {"title": finding.title, "resources": names}
+    rows = []
+    for name, words in evidence.FINDING_WORDS.items():
+        if text := texts[name]:
+            value = catalogue.gettext(words.values[text]) if text in words.values else defang(text)
+            rows.append((catalogue.gettext(words.label), markup.text(value, 1000)))
     return rows
 
 

@@ -19,16 +19,17 @@ from slack_sdk.models.blocks import (
 )
 from slack_sdk.models.views import View
 
-from bot.domain.actions import BY_NAME, batch_actions
+from bot.domain.actions import BY_NAME, Action, batch_actions
 from bot.domain.batches import BatchQuery, SkippedItem
 from bot.domain.cards import ButtonValue
 from bot.domain.objects import ByKind, ObjectKind, Ref, Value
 from bot.domain.reasons import SkipReason
 from bot.domain.slack import FormInput, SlackLocation
 from bot.domain.snapshots import Snapshot, decision_fingerprint
+from bot.messages import evidence
 from bot.messages.blocks import Message, context, plain_name, section, text_message
 from bot.messages.catalogue import N_, NN_, Catalogue
-from bot.messages.labels import labels
+from bot.messages.labels import consequence, labels
 from bot.messages.text import clip, code, inline, quote
 from bot.secmaster import Instance, PlaybookInstance, Task
 
@@ -82,11 +83,15 @@ class BatchSelection(Value):
 
 
 class SelectedItem(Value):
-    """One selected object as it was read for the confirmation, and what the action leads to."""
+    """One selected object as it was read for the confirmation, and what the action leads to.
+
+    ``facts`` are what its row says of the finding behind it.
+    """
 
     button: ButtonValue
     name: str
     consequence: str
+    facts: tuple[str, ...] = ()
 
 
 class BatchConfirmation(Value):
@@ -160,50 +165,58 @@ def selection_form(
     ]
     if not menu:
         return _modal(catalogue, state, [section(_none_text(catalogue, query))])
+    blocks = [
+        section(_count_text(catalogue, query, options, len(menu))),
+        _action_input(catalogue, query.kind, options.objects),
+        _objects_input(catalogue, query, menu),
+        _reason_input(catalogue),
+    ]
+    return _modal(catalogue, state, blocks, submit=catalogue.gettext("Next"))
+
+
+def _action_input(catalogue: Catalogue, kind: ObjectKind, objects: Sequence[Snapshot]) -> Block:
+    """Return the input that asks which action is taken on all of them, with what it leads to."""
     choices = [
         Option(
             value=action.name,
             text=PlainTextObject(text=catalogue.gettext(labels(action).button)),
-            description=PlainTextObject(
-                text=clip(catalogue.gettext(labels(action).consequence), NAME)
-            ),
+            description=_shared_consequence(catalogue, action, objects),
         )
-        for action in batch_actions(query.kind)
+        for action in batch_actions(kind)
     ]
-    preselected = bool(query.definition_id)
-    limit = catalogue.number(MAX_OBJECTS)
-    objects = StaticMultiSelectElement(
+    return InputBlock(
+        block_id=ACTION,
+        label=PlainTextObject(text=catalogue.gettext("Action")),
+        element=RadioButtonsElement(action_id=ACTION, options=choices),
+    )
+
+
+def _objects_input(catalogue: Catalogue, query: BatchQuery, menu: list[Option]) -> Block:
+    """Return the input that asks for the objects; those of one definition are preselected."""
+    label = catalogue.gettext(OBJECTS_LABELS[query.kind])
+    element = StaticMultiSelectElement(
         action_id=OBJECTS,
         options=menu,
-        initial_options=menu[:MAX_OBJECTS] if preselected else None,
+        initial_options=menu[:MAX_OBJECTS] if query.definition_id else None,
         max_selected_items=MAX_OBJECTS,
-        placeholder=catalogue.gettext("Up to {count}", count=limit),
+        placeholder=catalogue.gettext("Up to {count}", count=catalogue.number(MAX_OBJECTS)),
     )
-    objects_label = catalogue.gettext(OBJECTS_LABELS[query.kind])
+    return InputBlock(block_id=OBJECTS, label=PlainTextObject(text=label), element=element)
+
+
+def _reason_input(catalogue: Catalogue) -> Block:
+    """Return the input that asks for the reason of all."""
     hint = catalogue.gettext(
         "Up to {count} characters, the same reason for all. Some rules require one.",
         count=catalogue.number(LONGEST_REASON),
     )
-    blocks: list[Block] = [
-        section(_count_text(catalogue, query, options, len(menu))),
-        InputBlock(
-            block_id=ACTION,
-            label=PlainTextObject(text=catalogue.gettext("Action")),
-            element=RadioButtonsElement(action_id=ACTION, options=choices),
-        ),
-        InputBlock(block_id=OBJECTS, label=PlainTextObject(text=objects_label), element=objects),
-        InputBlock(
-            block_id=REASON,
-            optional=True,
-            label=PlainTextObject(text=catalogue.gettext("Reason")),
-            hint=PlainTextObject(text=hint),
-            element=PlainTextInputElement(
-                action_id=REASON, multiline=True, max_length=LONGEST_REASON
-            ),
-        ),
-    ]
-    submit = catalogue.gettext("Next")
-    return _modal(catalogue, state, blocks, submit=submit)
+    return InputBlock(
+        block_id=REASON,
+        optional=True,
+        label=PlainTextObject(text=catalogue.gettext("Reason")),
+        hint=PlainTextObject(text=hint),
+        element=PlainTextInputElement(action_id=REASON, multiline=True, max_length=LONGEST_REASON),
+    )
 
 
 def read_selection(
@@ -252,8 +265,8 @@ def confirmation_form(
     if confirmation.reason and selected:
         blocks.append(section(quote(confirmation.reason, 1000)))
     for item in selected:
-        facts = f"{item.consequence} · {where} · {code(item.button.ref.id)}"
-        blocks += [plain_name(item.name), context(facts)]
+        facts = (*item.facts, item.consequence, where, code(item.button.ref.id))
+        blocks += [plain_name(item.name), context(" · ".join(facts))]
     if skipped:
         left_out = catalogue.ngettext("Left out: {count}", "Left out: {count}", len(skipped))
         blocks.append(section(f"*{left_out}*"))
@@ -311,6 +324,17 @@ def needs_form(catalogue: Catalogue, kind: ObjectKind, root: str) -> Message:
     )
 
 
+def _shared_consequence(
+    catalogue: Catalogue, action: Action, objects: Sequence[Snapshot]
+) -> PlainTextObject | None:
+    """Say what an action leads to where that is one thing for all objects; else each says its own.
+
+    Those that are selected are confirmed with the consequence of each.
+    """
+    sentences = {consequence(catalogue, action, snapshot) for snapshot in objects}
+    return PlainTextObject(text=clip(sentences.pop(), NAME)) if len(sentences) == 1 else None
+
+
 def _object_option(
     catalogue: Catalogue, query: BatchQuery, snapshot: Snapshot, now: datetime
 ) -> Option | None:
@@ -320,7 +344,8 @@ def _object_option(
     except ValidationError:
         return None
     when, source = _when_and_source(catalogue, snapshot, now)
-    facts = " · ".join(filter(None, (when, " ".join(source.split()))))
+    around = evidence.plain_facts(catalogue, snapshot)
+    facts = " · ".join(filter(None, (*around, when, " ".join(source.split()))))
     name = clip(" ".join(snapshot.name.split()), NAME)
     value = str(ButtonValue(ref=ref, decision_fingerprint=decision_fingerprint(snapshot)))
     return Option(

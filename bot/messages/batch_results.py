@@ -16,7 +16,7 @@ from bot.messages.blocks import Message, plain_name, section, text_message
 from bot.messages.catalogue import N_, Catalogue
 from bot.messages.fields import STATES, state_name
 from bot.messages.labels import labels
-from bot.messages.text import clip, inline, mention_user, quote
+from bot.messages.text import bold, clip, inline, mention_user, quote
 
 SKIP_LABELS = {
     SkipReason.REFUSED: N_("Not allowed any more"),
@@ -36,6 +36,7 @@ FAILURE_LABELS = {
     OutcomeReason.CHANGED: N_("Not sent: changed since you looked"),
     OutcomeReason.TOO_OLD: N_("Not sent: too much time has passed"),
     OutcomeReason.ALREADY_APPROVED: N_("You already approved this"),
+    OutcomeReason.NOT_YOUR_TURN: N_("It is not your turn to approve"),
     OutcomeReason.SAME_AUTHORITY: N_("Already approved with the same permissions"),
     OutcomeReason.ATTRIBUTION_FAILED: N_("Not sent: no comment could be added"),
     OutcomeReason.OWN_FAULT: N_("Not sent: something went wrong in the bot"),
@@ -162,10 +163,10 @@ def result(catalogue: Catalogue, item_result: BatchItemResult) -> str:
             assert_never(outcome.state)
 
 
-def item_message(name: str, operation: Operation, message: Message) -> Message:
+def item_message(name: str, ref: Ref, message: Message) -> Message:
     """Put the object's name above a message about one item of a batch."""
-    name = name or operation.ref.id
-    return Message(f"*{inline(name, 120)}*\n{message.text}", (plain_name(name), *message.blocks))
+    name = name or ref.id
+    return Message(f"{bold(name, 120)}\n{message.text}", (plain_name(name), *message.blocks))
 
 
 def _failure_label(catalogue: Catalogue, item_result: BatchItemResult, outcome: Outcome) -> str:

@@ -25,12 +25,16 @@ from slack_sdk.models.blocks import (
 )
 
 from bot.domain.actions import Action
-from bot.domain.cards import ButtonValue
+from bot.domain.cards import ButtonValue, DecidedTask
 from bot.domain.failures import failure_of
 from bot.domain.objects import Ref
 from bot.domain.snapshots import Snapshot, decision_fingerprint
+from bot.domain.stages import Stages, stage_at, total
+from bot.domain.tracking import Assignment
+from bot.messages import next_step
 from bot.messages.catalogue import N_, Catalogue
-from bot.messages.labels import consequence, labels
+from bot.messages.labels import labels
+from bot.messages.stages import plain_stage_roles, turn_sentence
 from bot.messages.text import clip, clip_markup, error_line, inline
 from bot.secmaster import PlaybookInstance
 
@@ -47,6 +51,7 @@ RUNS_UNREAD = N_(
 CONFIRM_TITLE = 100
 CONFIRM_TEXT = 300
 CONFIRM_BUTTON = 30
+CONFIRM_NAME = 50  # characters of a confirmation that are left to the object's name
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,26 +60,35 @@ class Viewer:
 
     ``has_approved`` are the names of the actions that they have approved and that wait for others,
     ``may_override`` those whose request they may decide alone. Without ``reads_runs`` the run that
-    waits for a task is not named to them.
+    waits for a task is not named to them. Until ``snoozed_until`` they have snoozed the object for
+    themselves; a shared card, which everybody sees, does not say so.
     """
 
     has_approved: frozenset[str] = frozenset()
     may_override: frozenset[str] = frozenset()
     reads_runs: bool = True
+    snoozed_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How many of the approvals that an action needs have been given.
+    """How many approvals an action has, and how many it needs by its ``stages``.
 
-    ``roles`` are the policy's names of those who may give them, ``approvers`` the ids of their
-    people (U…) and user groups (S…); both are empty where the policy does not tell.
+    ``turn`` is the number of the stage, from 0, that lacks approvals, and ``missing`` how many.
+    ``approvers`` are the ids of the people (U…) and user groups (S…) who may give them; empty where
+    the policy does not tell.
     """
 
-    given: int
-    needed: int
-    roles: tuple[str, ...] = ()
+    count: int
+    stages: Stages
+    turn: int = 0
+    missing: int = 0
     approvers: tuple[str, ...] = ()
+
+    @property
+    def needed(self) -> int:
+        """How many approvals are needed, of all stages."""
+        return total(self.stages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +98,13 @@ class RenderContext:
     ``workspace`` is the workspace's name for people. ``stale`` means that SecMaster can't be read
     now and the snapshot is the last one that was. ``mentions`` are the users (U…) and user groups
     (S…) that the card called when it was posted. ``viewer`` is who reads a card that nobody else
-    sees, None for a card that is shared. ``tallies`` are those of the actions that need several
-    approvals, by name. ``names`` are the names of files and runs that the bot knows and SecMaster
-    does not give with the object, by SecMaster's id.
+    sees, None for a card that is shared. ``assignment`` is the claim of the object that holds now,
+    ``escalates_to`` the route that it can be escalated to, "" for none. ``tallies`` are those of
+    the actions that need several approvals, by name. ``names`` are the names of files and runs that
+    the bot knows and SecMaster does not give with the object, by SecMaster's id. Without
+    ``names_runs`` some of those who see a shared card may not read the run that waits. ``decision``
+    is the one that let a run continue, and ``links`` are the addresses of the cards of other
+    objects, by reference.
     """
 
     ref: Ref
@@ -98,9 +116,19 @@ class RenderContext:
     mentions: tuple[str, ...] = ()
     snoozed_until: datetime | None = None
     snoozed_by: str = ""
+    assignment: Assignment | None = None
+    escalates_to: str = ""
     viewer: Viewer | None = None
     tallies: Mapping[str, Tally] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
+    decision: DecidedTask | None = None
+    links: Mapping[str, str] = field(default_factory=dict)
+    names_runs: bool = True
+
+    @property
+    def may_name_runs(self) -> bool:
+        """Whether all who read what is rendered may read the run that waits for its task."""
+        return self.names_runs and (self.viewer is None or self.viewer.reads_runs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,11 +222,19 @@ def confirm(action: Action, render_context: RenderContext, snapshot: Snapshot) -
     """
     catalogue, words = render_context.catalogue, labels(action)
     place = catalogue.gettext(
-        "Workspace {workspace}, ID …{end}:",
+        "Workspace {workspace}, ID …{end}.",
         workspace=clip(render_context.workspace, 40),
         end=render_context.ref.id[-8:],
     )
-    lines = [consequence(catalogue, action, snapshot), place]
+    several = first_of_several(catalogue, render_context.tallies.get(action.name))
+    lines = [
+        next_step.outcome(catalogue, action, snapshot, plain=True),
+        several,
+        *next_step.decision_facts(catalogue, snapshot, plain=True),
+        place,
+    ]
+    if action.is_retry and isinstance(snapshot, PlaybookInstance) and snapshot.actions is None:
+        lines.insert(2, catalogue.gettext(RUNS_UNREAD))
     if action.is_retry and (failure := failure_of(snapshot)):
         sentence = catalogue.gettext(
             "Failed at {node}: {error}",
@@ -206,10 +242,7 @@ def confirm(action: Action, render_context: RenderContext, snapshot: Snapshot) -
             error=clip(" ".join(error_line(failure.error).split()), 70),
         )
         lines.append(sentence)
-    lines.append(first_of_several(catalogue, render_context.tallies.get(action.name)))
-    if action.is_retry and isinstance(snapshot, PlaybookInstance) and snapshot.actions is None:
-        lines.append(catalogue.gettext(RUNS_UNREAD))
-    head = clip("\n".join(filter(None, lines)), CONFIRM_TEXT - 60)
+    head = _first_that_fit([line for line in lines if line], CONFIRM_TEXT - CONFIRM_NAME)
     name = clip(" ".join(snapshot.name.split()), CONFIRM_TEXT - len(head) - len("\n“”"))
     return ConfirmObject(
         title=clip(catalogue.gettext(words.confirm), CONFIRM_TITLE),
@@ -220,16 +253,34 @@ def confirm(action: Action, render_context: RenderContext, snapshot: Snapshot) -
     )
 
 
+def _first_that_fit(lines: Sequence[str], limit: int) -> str:
+    """Return the lines that fit, each as a whole, but that the last one may be cut."""
+    whole: list[str] = []
+    for line in lines:
+        room = limit - sum(len(text) + 1 for text in whole)
+        if len(line) <= room:
+            whole.append(line)
+        elif line is lines[-1] and room >= CONFIRM_NAME:
+            whole.append(clip(line, room))
+    return "\n".join(whole)
+
+
 def first_of_several(catalogue: Catalogue, tally: Tally | None) -> str:
     """Say before an approval that others must follow it; "" where none has to."""
-    if tally is None or tally.given + 1 >= tally.needed:
+    if tally is None:
         return ""
-    needed = catalogue.number(tally.needed)
-    return catalogue.gettext(
-        "You will be {place} of {needed}. Nothing is sent until {needed} people have approved.",
-        place=catalogue.number(tally.given + 1),
-        needed=needed,
-    )
+    sentences = []
+    if tally.count + 1 < tally.needed:
+        place = catalogue.gettext(
+            "You will be {place} of {needed}. Nothing is sent until {needed} people have approved.",
+            place=catalogue.number(tally.count + 1),
+            needed=catalogue.number(tally.needed),
+        )
+        sentences.append(place)
+    if len(tally.stages) > 1 and tally.missing:
+        roles = plain_stage_roles(catalogue, stage_at(tally.stages, tally.turn))
+        sentences.append(turn_sentence(catalogue, roles, tally.missing))
+    return " ".join(sentences)
 
 
 def named_label(label: str, name: str) -> str:
@@ -238,13 +289,11 @@ def named_label(label: str, name: str) -> str:
     return clip(f"{label}: {text}" if text else label, BUTTON_TEXT)
 
 
-def overflow_menu(options: Sequence[tuple[str, str]], ref: Ref) -> OverflowMenuElement:
-    """Return the menu of what is seldom needed; each option is (action id, label)."""
+def overflow_menu(options: Sequence[tuple[str, str]]) -> OverflowMenuElement:
+    """Return the menu of what is seldom needed; each option is (action id | value, label)."""
     return OverflowMenuElement(
         action_id="more",
-        options=[
-            Option(value=f"{name}|{ref}", label=clip(label, OPTION_TEXT)) for name, label in options
-        ],
+        options=[Option(value=value, label=clip(label, OPTION_TEXT)) for value, label in options],
     )
 
 

@@ -3,29 +3,41 @@
 from collections.abc import Sequence
 from typing import assert_never
 
-from slack_sdk.models.blocks import Block
+from slack_sdk.models.blocks import Block, ButtonElement
 
 from bot.domain.actions import BY_NAME, OPEN_STATUSES, TABLE
 from bot.domain.approvals import ApprovalRequest, RequestNews
+from bot.domain.attribution import without_receipt
+from bot.domain.cards import ButtonValue
 from bot.domain.objects import ByKind
 from bot.domain.operations import OperationState, StandingOperation
-from bot.domain.snapshots import Snapshot, attempt
-from bot.messages import approvals
+from bot.domain.snapshots import Snapshot, attempt, decision_fingerprint
+from bot.messages import approvals, evidence, next_step, run_results
+from bot.messages.assignments import RELEASE, TAKE, claimed_line
 from bot.messages.blocks import (
     Message,
     RenderContext,
     action_button,
     actions,
     context,
-    fields,
     header,
     link,
+    named_label,
     overflow_menu,
     section,
 )
 from bot.messages.catalogue import N_, Catalogue
-from bot.messages.fields import card_passages, facts, laid_out, run_state, task_state
+from bot.messages.fields import (
+    card_facts,
+    card_passages,
+    laid_out,
+    run_state,
+    small_facts,
+    task_state,
+)
 from bot.messages.labels import labels
+from bot.messages.lists import personal_snooze
+from bot.messages.modals import FILL
 from bot.messages.playbook_runs import run_rows
 from bot.messages.text import (
     ELLIPSIS,
@@ -55,10 +67,11 @@ TRANSIENT = (InstanceStatus.RETRYING, InstanceStatus.TERMINATING)
 # names leave none over.
 SNOOZES = [
     ("snooze.1h", N_("Snooze 1 h")),
-    ("snooze.9h", N_("Snooze until 9:00")),
     ("snooze.xh", N_("Snooze…")),
 ]
 MENU = 5  # options that a menu holds
+OPTION_VALUE = 150  # characters that one of them carries
+SNOOZE_OR_ESCALATE = [("snooze.xh", N_("Snooze or escalate…"))]
 END_SNOOZE = [("snooze.0h", N_("End the snooze"))]
 LATEST = 3
 ERROR = 600
@@ -100,17 +113,16 @@ def card(
             more = run_rows(render_context, snapshot)
         case _:
             assert_never(snapshot)
-    is_open = snapshot.status in OPEN_STATUSES
-    state_lines = [
-        *_last_event(catalogue, snapshot, standing_operation, request_news),
-        *(_snooze(render_context) if is_open else []),
-    ]
+    small_print += evidence.unread_lines(catalogue, snapshot.evidence)
+    around = evidence.card_lines(catalogue, snapshot.evidence)
     needed_lines = needed_approvals(render_context, snapshot, requests)
     blocks = [
         header(name),
-        *(mention_block(render_context) if is_open else []),
-        fields(facts(render_context, snapshot)),
-        *([section("\n".join(state_lines))] if state_lines else []),
+        *(mention_block(render_context) if snapshot.status in OPEN_STATUSES else []),
+        *([section("\n".join(around))] if around else []),
+        section("\n".join(_fact_lines(render_context, snapshot))),
+        *next_step_block(catalogue, snapshot),
+        *state_block(render_context, snapshot, standing_operation, request_news),
         *card_passages(catalogue, snapshot),
         *more,
         *([section("\n".join(needed_lines))] if needed_lines else []),
@@ -118,9 +130,20 @@ def card(
     for request in requests:
         if snapshot.status in BY_NAME[request.action].allowed_statuses:
             blocks += approvals.request_blocks(render_context, snapshot, request)
-    blocks.append(context(*small_print, footer(render_context)))
-    buttons = _button_row(render_context, snapshot)
-    return Message(f"{inline(name)}: {state}", (*blocks, *buttons))
+    if small_print:  # a line each: the texts of one block would follow one another on a line
+        blocks.append(context("\n".join(small_print)))
+    blocks += _button_row(render_context, snapshot)
+    # Below the buttons, so that these are on a phone's screen with what is decided.
+    less = " · ".join(f"{label}: {value}" for label, value in small_facts(render_context, snapshot))
+    blocks.append(context("\n".join(filter(None, (less, footer(render_context))))))
+    first_words = evidence.first_words(catalogue, snapshot)
+    return Message(f"{first_words}{inline(name)}: {state}", tuple(blocks))
+
+
+def _fact_lines(render_context: RenderContext, snapshot: Snapshot) -> list[str]:
+    """Return the facts that a decision needs, a line each; the status needs no label."""
+    [(_label, state), *pairs] = card_facts(render_context, snapshot)
+    return [state, *(f"*{label}* {value}" for label, value in pairs)]
 
 
 def vanished_card(render_context: RenderContext, title: str) -> Message:
@@ -192,6 +215,33 @@ def _node_blocks(catalogue: Catalogue, run: Instance) -> tuple[list[Block], list
         if text.strip(" \n[]{}"):
             blocks.append(section(f"*{label}* {code_block(clip(laid_out(text), NODE_TEXT))}"))
     return blocks, [catalogue.gettext("Node ID {id}", id=code(failed.action_id))]
+
+
+def next_step_block(catalogue: Catalogue, snapshot: Snapshot) -> list[Block]:
+    """Say what happens next once a task is decided; [] where nothing is known of it."""
+    lines = next_step.lines(catalogue, snapshot)
+    return [section("\n".join(lines))] if lines else []
+
+
+def state_block(
+    render_context: RenderContext,
+    snapshot: Snapshot,
+    standing_operation: StandingOperation | None,
+    request_news: RequestNews | None,
+) -> list[Block]:
+    """Say what last happened to an object, that it is snoozed or claimed; [] for none of these."""
+    is_open = snapshot.status in OPEN_STATUSES
+    lines = [
+        *_last_event(render_context.catalogue, snapshot, standing_operation, request_news),
+        *_came_of(render_context, snapshot, standing_operation),
+        *(_snooze(render_context) if is_open else []),
+        *(
+            [claimed_line(render_context.catalogue, render_context.assignment)]
+            if is_open and render_context.assignment
+            else []
+        ),
+    ]
+    return [section("\n".join(lines))] if lines else []
 
 
 def _last_event(
@@ -274,6 +324,24 @@ def _standing_text(
     return f"{text}\n{quote(operation.reason, 600)}" if operation.reason else text
 
 
+def _came_of(
+    render_context: RenderContext, snapshot: Snapshot, standing_operation: StandingOperation | None
+) -> list[str]:
+    """Say what came of the decision on a task, or which decision let a run continue."""
+    catalogue, links = render_context.catalogue, render_context.links
+    if not render_context.may_name_runs:
+        return []
+    if (
+        render_context.decision and not render_context.viewer
+    ):  # who may read no task must not be told of one
+        return [run_results.decision_line(catalogue, render_context.decision, links)]
+    is_decided = isinstance(snapshot, Task) and snapshot.status != TaskStatus.WAITING
+    result = standing_operation.result if standing_operation else None
+    if result is None or result.expected or not is_decided:
+        return []
+    return run_results.card_lines(catalogue, result, links)
+
+
 def _failed_again(snapshot: Snapshot, standing_operation: StandingOperation) -> bool:
     """Whether a run has failed since it was retried: it is another attempt that failed."""
     before = standing_operation.attempt_before
@@ -282,17 +350,19 @@ def _failed_again(snapshot: Snapshot, standing_operation: StandingOperation) -> 
 
 
 def _snooze(render_context: RenderContext) -> list[str]:
-    """Say who snoozed an object and until when; [] where nobody did."""
-    until = render_context.snoozed_until
+    """Say who snoozed an object and until when, for everybody or for its only reader alone."""
+    viewer, until = render_context.viewer, render_context.snoozed_until
+    personal = personal_snooze(render_context.catalogue, viewer.snoozed_until if viewer else None)
+    lines = [personal] if personal else []
     if until is None:
-        return []
+        return lines
     sentence = render_context.catalogue.gettext(
         "Snoozed by {person} until {when} ({ago}).",
         person=mention_user(render_context.snoozed_by),
         when=date_token(until),
         ago=ago_token(until),
     )
-    return [f"😴 {sentence}"]
+    return [f"😴 {sentence}", *lines]
 
 
 def needed_approvals(
@@ -301,7 +371,7 @@ def needed_approvals(
     """Say which buttons need several approvals, where nobody has approved yet."""
     requested = {request.action for request in requests}
     return [
-        approvals.needed_line(render_context.catalogue, action, tally.needed, tally.roles)
+        approvals.needed_line(render_context.catalogue, action, tally.stages)
         for action in TABLE
         if snapshot.status in action.button_statuses
         and action.name not in requested
@@ -312,10 +382,10 @@ def needed_approvals(
 def _comments_and_files(render_context: RenderContext, task: Task) -> list[str]:
     """Return the latest comments and attachments a line each, and how many more there are."""
     catalogue = render_context.catalogue
-    lines = [
-        f"💬 {inline(comment.user_name, 60) or '—'}: {inline(comment.message, 300)}"
-        for comment in task.comments[-LATEST:]
-    ]
+    lines = []
+    for comment in task.comments[-LATEST:]:
+        message = inline(without_receipt(comment.message), 300)
+        lines.append(f"💬 {inline(comment.user_name, 60) or '—'}: {message}")
     if earlier := len(task.comments) - len(lines):
         sentence = catalogue.ngettext(
             "{count} earlier comment is in *Details*.",
@@ -359,14 +429,57 @@ def _button_row(render_context: RenderContext, snapshot: Snapshot) -> list[Block
         for action in possible
         if action.in_menu
     ]
-    menu += [
-        ("details", catalogue.gettext("Details")),
-        ("refresh", catalogue.gettext("Refresh")),
-    ]
-    if snapshot.status in OPEN_STATUSES:
-        snoozes = END_SNOOZE if render_context.snoozed_until else SNOOZES
+    is_open, is_claimed = snapshot.status in OPEN_STATUSES, render_context.assignment is not None
+    menu.append(("details", catalogue.gettext("Details")))
+    if is_open and is_claimed:  # the menu is full, and a claimed card is seldom drawn by hand
+        menu.append((RELEASE, catalogue.gettext("Release the claim")))
+    else:
+        menu.append(("refresh", catalogue.gettext("Refresh")))
+    if is_open:
+        buttons.append(_claim_button(render_context, snapshot, is_claimed=is_claimed))
+        longest = SNOOZE_OR_ESCALATE if render_context.escalates_to else SNOOZES[-1:]
+        snoozes = END_SNOOZE if render_context.snoozed_until else [*SNOOZES[:-1], *longest]
         menu += [(name, catalogue.gettext(label)) for name, label in snoozes]
-        if len(menu) > MENU:  # the form of the last one begins with what is left out
-            name, label = SNOOZES[-1]
-            menu[MENU - 1 :] = [(name, catalogue.gettext(label))]
-    return [actions([*buttons, overflow_menu(menu, render_context.ref)])]
+    options = [(f"{name}|{render_context.ref}", label) for name, label in menu]
+    options[:0] = _reason_options(render_context, snapshot)
+    if len(options) > MENU:  # the form of the last one begins with what is left out
+        options[MENU - 1 :] = options[-1:]
+    return [actions([*buttons, overflow_menu(options)])]
+
+
+def _claim_button(
+    render_context: RenderContext, snapshot: Snapshot, *, is_claimed: bool
+) -> ButtonElement:
+    """Return the button that claims an object, or takes it over from whoever has claimed it."""
+    catalogue = render_context.catalogue
+    label = (
+        catalogue.pgettext("button", "Take over")
+        if is_claimed
+        else catalogue.pgettext("button", "I'm on it")
+    )
+    return ButtonElement(
+        text=label,
+        accessibility_label=named_label(label, snapshot.name),
+        action_id=TAKE,
+        value=str(render_context.ref),
+    )
+
+
+def _reason_options(render_context: RenderContext, snapshot: Snapshot) -> list[tuple[str, str]]:
+    """Return the menu's options for what its button confirms at once, to give a reason first."""
+    catalogue, viewer = render_context.catalogue, render_context.viewer
+    approved = viewer.has_approved if viewer else frozenset()
+    button = ButtonValue(
+        ref=render_context.ref, decision_fingerprint=decision_fingerprint(snapshot)
+    )
+    options = [
+        (f"{FILL}.{action.name}|{button}", catalogue.gettext(label))
+        for action in TABLE
+        if action.kind == render_context.ref.kind
+        and snapshot.status in action.button_statuses
+        and action.name not in approved
+        and not action.opens_form
+        and (label := labels(action).with_reason)
+    ]
+    # The longest ids leave no room for the fingerprint: then the Details alone offer the form.
+    return [(value, label) for value, label in options if len(value) <= OPTION_VALUE]

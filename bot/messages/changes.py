@@ -10,6 +10,7 @@ from bot.domain.operations import Operation, Outcome
 from bot.domain.snapshots import COMMENT, Change, Snapshot
 from bot.messages.blocks import Message, RenderContext, action_button, actions, new_message, section
 from bot.messages.catalogue import Catalogue
+from bot.messages.evidence import EVIDENCE_WORDS, FINDING_WORDS
 from bot.messages.fields import WORDS, FieldWords
 from bot.messages.labels import labels
 from bot.messages.text import ELLIPSIS, date_token, inline, quote
@@ -54,7 +55,8 @@ def _change_line(catalogue: Catalogue, kind: ObjectKind, change: Change) -> str:
             return f"💬 {catalogue.gettext('New comment: {text}', text=text)}"
         return f"💬 {catalogue.gettext('Comment deleted: {text}', text=text)}"
     # An outcome may be older than this version, and name a field that has no words any more.
-    words = WORDS[kind].get(change.label)
+    around = FINDING_WORDS.get(change.label) or EVIDENCE_WORDS.get(change.label)
+    words = WORDS[kind].get(change.label) or around
     label = catalogue.gettext(words.label) if words else inline(change.label)
     before, after = change.before, change.after
     # Texts that begin alike are shown from where they differ, if that would be cut off otherwise.

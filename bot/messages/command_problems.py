@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bot.domain.actions import Param
+from bot.domain.json_faults import FaultyPlace, JsonFault
 from bot.domain.objects import ByKind, ObjectKind
 from bot.messages.blocks import Message, actions, text_message
 from bot.messages.catalogue import N_, Catalogue, Sentence
@@ -27,16 +28,45 @@ ID_ALONE = Sentence(
 NOT_A_LINK = Sentence(N_("That link doesn't lead to a task or run."))
 SEARCH_WHAT = Sentence(N_("What should I search for?"))
 EMPTY = Sentence(N_("This can't be empty."))
-NOT_JSON = Sentence(N_("That isn't JSON."))
+JSON_TOO_DEEP = Sentence(N_("That isn't JSON that can be read: it is nested too deeply."))
 NOT_AN_ARRAY = Sentence(N_("The JSON must be an array: [ … ]."))
 UNTIL_WHEN = Sentence(N_("Until when? Write “until 18:00” or “for 2h”."))
 SNOOZE_UNTIL_WHEN = Sentence(N_("For how long? Write 45m, 2h30m, 3d, or “until 9:00”."))
+MUTE_WHAT = Sentence(N_("Which workflow? Write its name, or the ID of one of its runs."))
+MUTE_HOW_LONG = Sentence(N_("For how long? Write 45m, 2h or 1d after the workflow."))
+MUTE_WHY = Sentence(N_("Why is it muted? Write the reason."))
+MUTE_TOO_LONG = Sentence(N_("A workflow can be muted for 7 days at most."))
 WHO_GETS_RIGHTS = Sentence(N_("Who should get your rights?"))
 WHOSE_RIGHTS = Sentence(N_("Who should lose your rights?"))
 OVERRIDE_WHAT = Sentence(
     N_("What is the emergency override for? Write the command of that action after it.")
 )
-
+JSON_FAULTS = {
+    JsonFault.VALUE: N_("Not JSON at line {line}, column {column}: a value is missing."),
+    JsonFault.COMMA: N_(
+        "Not JSON at line {line}, column {column}: a comma or a closing bracket is missing."
+    ),
+    JsonFault.COLON: N_("Not JSON at line {line}, column {column}: a colon is missing."),
+    JsonFault.NAME: N_(
+        "Not JSON at line {line}, column {column}: a name in double quotes is missing."
+    ),
+    JsonFault.TRAILING_COMMA: N_(
+        "Not JSON at line {line}, column {column}: no comma may stand before a closing bracket."
+    ),
+    JsonFault.QUOTE: N_(
+        "Not JSON: the text that begins at line {line}, column {column} has no closing quote."
+    ),
+    JsonFault.CONTROL_CHARACTER: N_(
+        "Not JSON at line {line}, column {column}: a line break or tab within a text must be "
+        "written as \\n or \\t."
+    ),
+    JsonFault.BACKSLASH: N_(
+        "Not JSON at line {line}, column {column}: a backslash must be written as \\\\."
+    ),
+    JsonFault.END: N_("Not JSON at line {line}, column {column}: the array has ended before this."),
+    JsonFault.OTHER: N_("Not JSON at line {line}, column {column}."),
+}
+JSON_CONSTANT = N_("{name} isn't JSON: a number or null is expected.")
 # By the kind of object that a command is about, and for one about any kind.
 WHICH_OBJECT = ByKind(
     task=Sentence(N_("Which task? Add its ID.")),
@@ -77,6 +107,16 @@ class CommandText:
     """The words of a command within a sentence, without what is typed before them."""
 
     words: str
+
+
+def json_fault(place: FaultyPlace) -> Sentence:
+    """Say where JSON ends to be any, and what is wrong there."""
+    return Sentence(JSON_FAULTS[place.fault], {"line": place.line, "column": place.column})
+
+
+def json_constant(name: str) -> Sentence:
+    """Say that a constant of JavaScript's is no JSON."""
+    return Sentence(JSON_CONSTANT, {"name": name})
 
 
 def unknown_words(words: str) -> Sentence:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from bot.domain import evidence
 from bot.domain.actions import Action
 from bot.domain.objects import ByKind, ObjectKind, Ref
 from bot.domain.reasons import OutcomeReason, RefusalReason
@@ -10,7 +11,7 @@ from bot.messages.blocks import Message, text_message
 from bot.messages.catalogue import N_, Catalogue
 from bot.messages.errors import posting_problem, secmaster_sentence
 from bot.messages.labels import labels
-from bot.messages.permissions import name_letters, role_members
+from bot.messages.permissions import name_letters, role_members, unread_text
 from bot.messages.text import code, inline, rule_number
 from bot.messages.troubles import quoted_answer
 from bot.policy.decide import Refused
@@ -26,6 +27,9 @@ REFUSAL_SENTENCES = {
     RefusalReason.UNKNOWN_PERSON: N_("Slack could not confirm who you are. Try again."),
     RefusalReason.GONE: N_("No task or run with ID {id} in this workspace."),
     RefusalReason.UNREAD: N_("Can't reach SecMaster, so permissions can't be checked. Try again."),
+    RefusalReason.EVIDENCE_UNREAD: N_(
+        "Rule {rule} checks the alert or incident behind this. Decide in the console."
+    ),
     RefusalReason.UNSTATED: N_(
         "Rule {rule} needs data that SecMaster did not return. Decide in the console."
     ),
@@ -54,6 +58,8 @@ REFUSAL_SENTENCES = {
         "Rule {rule} requires the name to be typed. Press the button on the card again."
     ),
 }
+
+EVIDENCE_MAY_PASS = N_("Rule {rule} checks the alert or incident behind this. Try again.")
 
 # What says nothing of a right: somebody could not be asked.
 PASSING_REASONS = (RefusalReason.UNREAD, RefusalReason.UNKNOWN_PERSON)
@@ -119,6 +125,13 @@ SEVERAL_PENDING = ByKind(
 )
 
 
+def may_pass(refused: Refused) -> bool:
+    """Return whether the same may be allowed in a moment: somebody could not be asked."""
+    if refused.unread:
+        return evidence.may_pass(refused.unread)
+    return refused.reason in PASSING_REASONS
+
+
 def may_not_read(
     catalogue: Catalogue, kind: ObjectKind, refused: Refused, roles: Mapping[str, Role]
 ) -> Message:
@@ -150,7 +163,7 @@ def not_allowed(  # noqa: PLR0913, PLR0917 - all that a refusal is made of
     """
     sentence = refusal(catalogue, action, ref, refused, roles, answer)
     is_unread = answer is not None and refused.reason in UNREAD_REASONS
-    mark = "⏳" if is_unread or refused.reason in PASSING_REASONS else "🚫"
+    mark = "⏳" if is_unread or may_pass(refused) else "🚫"
     text = f"{mark} {sentence} {catalogue.gettext(labels(action).not_sent)}"
     # What IAM or the network says is for whoever runs the bot.
     if answer and is_unread and not answer.unsent:
@@ -174,8 +187,9 @@ def refusal(  # noqa: PLR0913, PLR0917 - likewise
     if answer and refused.reason is RefusalReason.UNREAD and not is_unreachable:
         unchecked = catalogue.gettext("Permissions can't be checked meanwhile. Try again.")
         return f"{secmaster_sentence(catalogue, answer)} {unchecked}"
+    is_passing = refused.reason is RefusalReason.EVIDENCE_UNREAD and may_pass(refused)
     sentence = catalogue.gettext(
-        REFUSAL_SENTENCES[refused.reason],
+        EVIDENCE_MAY_PASS if is_passing else REFUSAL_SENTENCES[refused.reason],
         action=code(action.name),
         id=code(ref.id),
         rule=inline(rule_number(refused.rule)),
@@ -184,7 +198,7 @@ def refusal(  # noqa: PLR0913, PLR0917 - likewise
     )
     if answer and refused.reason is RefusalReason.DENIED_UNREAD:
         return f"{secmaster_sentence(catalogue, answer)} {sentence}"
-    return sentence
+    return " ".join(filter(None, [unread_text(catalogue, refused), sentence]))
 
 
 def needs_reason(

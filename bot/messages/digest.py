@@ -6,6 +6,7 @@ It names people without mentioning them: a summary must wake nobody up.
 from datetime import timedelta
 
 from bot.domain.shift_digest import ShiftSummary
+from bot.messages import evidence, mutes
 from bot.messages.blocks import Message, text_message
 from bot.messages.catalogue import Catalogue
 from bot.messages.labels import LABELS
@@ -33,9 +34,13 @@ def digest(catalogue: Catalogue, summary: ShiftSummary) -> Message:
             _expired_sentence(catalogue, summary),
             _override_sentence(catalogue, summary),
             _decisions_sentence(catalogue, summary),
+            _failed_afterwards_sentence(catalogue, summary),
             _speed_sentence(catalogue, summary),
         )
         text = "\n".join(filter(None, lines))
+    if claims := _claims_sentence(catalogue, summary):
+        text += f"\n{claims}"
+    text = "\n".join([text, *mutes.lines(catalogue, summary.muted)])
     text += f"\n{stale_warning(catalogue, summary.stale_since)}" if summary.stale_since else ""
     return text_message(text)
 
@@ -64,7 +69,9 @@ def _waiting_sentence(catalogue: Catalogue, summary: ShiftSummary) -> str:
     )
     overdue = catalogue.ngettext("*{count} is overdue.*", "*{count} are overdue.*", summary.overdue)
     oldest = [
-        f"{inline(task.name, NAME)} ({date_token(task.due)})" for task in summary.oldest_overdue
+        evidence.grade(catalogue, task.severity)
+        + f"{inline(task.name, NAME)} ({date_token(task.due)})"
+        for task in summary.oldest_overdue
     ]
     longest = catalogue.gettext("Longest overdue: {tasks}.", tasks=catalogue.all_of(oldest))
     return f"⏰ {waiting} {overdue} {longest if oldest else ''}".rstrip()
@@ -206,6 +213,17 @@ def _decisions_sentence(catalogue: Catalogue, summary: ShiftSummary) -> str:
     return f"✅ {' '.join(sentences)}" if sentences else ""
 
 
+def _failed_afterwards_sentence(catalogue: Catalogue, summary: ShiftSummary) -> str:
+    if not summary.failed_afterwards:
+        return ""
+    text = catalogue.ngettext(
+        "After {count} decision the run failed.",
+        "After {count} decisions the run failed.",
+        summary.failed_afterwards,
+    )
+    return f"🔴 {text}"
+
+
 def _speed_sentence(catalogue: Catalogue, summary: ShiftSummary) -> str:
     if not summary.timed:
         return ""
@@ -216,6 +234,18 @@ def _speed_sentence(catalogue: Catalogue, summary: ShiftSummary) -> str:
         duration=catalogue.duration(timedelta(seconds=summary.median)),
     )
     return f"⏱️ {text}"
+
+
+def _claims_sentence(catalogue: Catalogue, summary: ShiftSummary) -> str:
+    """Say what open tasks and runs are claimed, and by whom; "" for none."""
+    if not summary.claimed:
+        return ""
+    claims = [
+        f"{inline(claimed.name, NAME)} ({inline(claimed.assignee, NAME)})"
+        for claimed in summary.claimed
+    ]
+    text = catalogue.gettext("Claimed now: {claims}.", claims=_some(catalogue, claims))
+    return f"🙋 {text}"
 
 
 def _some(catalogue: Catalogue, names: list[str]) -> str:

@@ -1,5 +1,7 @@
 """Turn each kind of failure into a sentence that a person can act on."""
 
+from typing import NamedTuple
+
 from bot.domain.operations import Outcome
 from bot.domain.reasons import ChannelRefusal, OutcomeReason
 from bot.domain.watch_status import FailedAnswer
@@ -45,24 +47,61 @@ SECMASTER_SENTENCES = {
         "Huawei Cloud's gateway rejected the request before it reached SecMaster."
     ),
 }
+
+
+class FailureSentence(NamedTuple):
+    """What kept an operation from ending; ``detailed`` says it with status and code, if any."""
+
+    plain: str
+    detailed: str
+
+
 FAILURE_SENTENCES = {
-    **{
-        reason: SECMASTER_SENTENCES[reason]
-        for reason in (
-            OutcomeReason.UNREACHABLE,
-            OutcomeReason.LOST_ANSWER,
-            OutcomeReason.UNAVAILABLE,
-            OutcomeReason.UNREADABLE,
-        )
-    },
-    OutcomeReason.RESTARTED: N_("The bot was interrupted in the middle of it."),
-    OutcomeReason.GIVEN_UP: N_("It was interrupted, and whoever runs this bot gave it up."),
-    OutcomeReason.NOT_READABLE: N_("SecMaster can't be read to check it."),
-    OutcomeReason.NOT_VISIBLE: N_("SecMaster does not show it."),
-    OutcomeReason.FILE_DELAYED: N_("Slack does not deliver the file at the moment."),
-    OutcomeReason.PERSON_UNKNOWN: N_("Slack could not confirm who you are."),
-    OutcomeReason.OWN_FAULT: N_("Something went wrong in the bot."),
+    OutcomeReason.UNREACHABLE: FailureSentence(
+        SECMASTER_SENTENCES[OutcomeReason.UNREACHABLE],
+        N_("SecMaster can't be reached ({details})."),
+    ),
+    OutcomeReason.LOST_ANSWER: FailureSentence(
+        SECMASTER_SENTENCES[OutcomeReason.LOST_ANSWER],
+        N_("SecMaster's answer was lost on the way ({details})."),
+    ),
+    OutcomeReason.UNAVAILABLE: FailureSentence(
+        SECMASTER_SENTENCES[OutcomeReason.UNAVAILABLE],
+        N_("SecMaster is not responding properly ({details})."),
+    ),
+    OutcomeReason.UNREADABLE: FailureSentence(
+        SECMASTER_SENTENCES[OutcomeReason.UNREADABLE],
+        N_("SecMaster sent an answer that can't be read ({details})."),
+    ),
+    OutcomeReason.RESTARTED: FailureSentence(
+        N_("The bot was interrupted in the middle of it."),
+        N_("The bot was interrupted in the middle of it ({details})."),
+    ),
+    OutcomeReason.GIVEN_UP: FailureSentence(
+        N_("It was interrupted, and whoever runs this bot gave it up."),
+        N_("It was interrupted, and whoever runs this bot gave it up ({details})."),
+    ),
+    OutcomeReason.NOT_READABLE: FailureSentence(
+        N_("SecMaster can't be read to check it."),
+        N_("SecMaster can't be read to check it ({details})."),
+    ),
+    OutcomeReason.NOT_VISIBLE: FailureSentence(
+        N_("SecMaster does not show it."), N_("SecMaster does not show it ({details}).")
+    ),
+    OutcomeReason.FILE_DELAYED: FailureSentence(
+        N_("Slack does not deliver the file at the moment."),
+        N_("Slack does not deliver the file at the moment ({details})."),
+    ),
+    OutcomeReason.PERSON_UNKNOWN: FailureSentence(
+        N_("Slack could not confirm who you are."),
+        N_("Slack could not confirm who you are ({details})."),
+    ),
+    OutcomeReason.OWN_FAULT: FailureSentence(
+        N_("Something went wrong in the bot."), N_("Something went wrong in the bot ({details}).")
+    ),
 }
+FAILED_BY_LIMIT = FailureSentence(LIMITED, N_("SecMaster limits the bot's requests ({details})."))
+FAILED_OTHERWISE = FailureSentence(IN_TROUBLE, N_("SecMaster has a problem ({details})."))
 
 # What somebody who waits can't mend.
 FOR_OPERATORS = (OutcomeReason.FORBIDDEN, OutcomeReason.NOT_ROUTED)
@@ -86,16 +125,18 @@ def secmaster_sentence(catalogue: Catalogue, answer: FailedAnswer) -> str:
 
 def failure_sentence(catalogue: Catalogue, outcome: Outcome) -> str:
     """Say what kept an operation from ending, with SecMaster's code and status where known."""
-    sentence = FAILURE_SENTENCES.get(outcome.reason_code, IN_TROUBLE)
-    text = catalogue.gettext(LIMITED if outcome.status == TOO_MANY else sentence)
-    details = answer_details(outcome.status, outcome.code)
-    return f"{text} ({details})" if details else text
+    sentence = FAILURE_SENTENCES.get(outcome.reason_code, FAILED_OTHERWISE)
+    if outcome.status == TOO_MANY:
+        sentence = FAILED_BY_LIMIT
+    if details := answer_details(outcome.status, outcome.code):
+        return catalogue.gettext(sentence.detailed, details=details)
+    return catalogue.gettext(sentence.plain)
 
 
 def refusal_details(catalogue: Catalogue, outcome: Outcome) -> str:
     """Say SecMaster's code and message; "" where it gave neither."""
     error_code = code(outcome.code) if outcome.code else ""
-    message = inline(outcome.message, 300)
+    message = quotable(outcome.message, 300)
     error = " ".join(filter(None, (error_code, f"“{message}”" if message else "")))
     return f" {catalogue.gettext('Error: {error}.', error=error)}" if error else ""
 
@@ -104,6 +145,11 @@ def answer_details(status: int | None, error_code: str) -> str:
     """Return the status and code of an answer as a literal; "" for neither."""
     literals = [f"HTTP {status}" if status else "", error_code]
     return code(" ".join(filter(None, literals))) if any(literals) else ""
+
+
+def quotable(message: str, limit: int) -> str:
+    """Return somebody else's message as it stands in a sentence of ours: without its own stop."""
+    return inline(message, limit).rstrip(" .。")
 
 
 def explain(catalogue: Catalogue, error: SecMasterError) -> str:
@@ -120,8 +166,8 @@ def explain(catalogue: Catalogue, error: SecMasterError) -> str:
     else:
         sentences = [secmaster_sentence(catalogue, answer)]
     if error.code and not error.unsent:  # IAM's may name the bot's user there
-        quoted = f"{code(error.code)} {inline(error.message, 200)}"
-        sentences.append(catalogue.gettext("SecMaster answered: {answer}", answer=quoted))
+        quoted = f"{code(error.code)} {quotable(error.message, 200)}".rstrip()
+        sentences.append(catalogue.gettext("SecMaster answered: {answer}.", answer=quoted))
     if error.request_id:
-        sentences.append(catalogue.gettext("Request ID: {id}", id=code(error.request_id)))
+        sentences.append(catalogue.gettext("Request ID: {id}.", id=code(error.request_id)))
     return " ".join(sentences)

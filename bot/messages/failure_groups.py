@@ -14,7 +14,8 @@ from bot.domain.failures import failure_of
 from bot.domain.objects import ByKind, Ref
 from bot.domain.snapshots import Run
 from bot.domain.tracking import TrackedObject
-from bot.messages import approvals
+from bot.messages import approvals, evidence
+from bot.messages.assignments import claimed_line
 from bot.messages.batch_forms import batch_button
 from bot.messages.blocks import (
     Message,
@@ -29,7 +30,7 @@ from bot.messages.blocks import (
 from bot.messages.cards import ERROR, error_text, footer, mention_block
 from bot.messages.catalogue import N_, NN_, Catalogue
 from bot.messages.fields import run_state
-from bot.messages.text import code, code_block, date_token, inline
+from bot.messages.text import bold, code, code_block, date_token, inline
 from bot.secmaster import (
     Instance,
     InstanceStatus,
@@ -158,17 +159,21 @@ def _run_row(
         return []
     catalogue = render_context.catalogue
     facts = [
-        f"*{inline(run.name)}*",
+        bold(run.name),
         run_state(catalogue, run),
         date_token(run.end_time or run.start_time),
     ]
     if isinstance(run, Instance) and run.retry_count:
         facts.append(catalogue.ngettext("{count} retry", "{count} retries", run.retry_count))
-    text = " · ".join(facts)
+    text = "\n".join(
+        [" · ".join(facts), *filter(None, [" · ".join(evidence.row_facts(catalogue, run))])]
+    )
     if (failure := failure_of(run)) and tracked_run.open:
         title = inline(failure.name) or code(failure.id)
         text += f"\n{catalogue.gettext('Failed at {node}', node=title)}"
         text += f"\n{code_block(error_text(failure.error, SHORT))}" if failure.error else ""
+    if tracked_run.open and (assignment := tracked_run.assignment_at(render_context.now)):
+        text += f"\n{claimed_line(catalogue, assignment)}"
     buttons = [
         action_button(action, render_context, run)
         for action in TABLE

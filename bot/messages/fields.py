@@ -6,7 +6,7 @@ own there.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, assert_never
@@ -15,7 +15,7 @@ from slack_sdk.models.blocks import Block
 
 from bot.domain.fields import INSTANCE_FIELDS, PLAYBOOK_FIELDS, TASK_FIELDS, S
 from bot.domain.objects import ByKind
-from bot.domain.snapshots import Run, Snapshot
+from bot.domain.snapshots import Run, Snapshot, kind_of
 from bot.messages.blocks import RenderContext, link, plain_text, section
 from bot.messages.catalogue import N_, Catalogue
 from bot.messages.text import ago_token, code, code_block, date_token, inline, time_token
@@ -31,6 +31,7 @@ from bot.secmaster import (
 )
 
 DESCRIPTION = 600
+SHORT = 60  # characters of a passage beside its label
 WHOLE = 2800  # characters of a passage in the Details
 
 BUSINESS_TYPES: dict[str, str] = {
@@ -86,8 +87,18 @@ def paragraphs(_label: str, text: str) -> list[Block]:
 
 
 def parameters(label: str, text: str) -> list[Block]:
-    """Show a text that may be JSON, laid out for reading."""
-    return [labelled(label, laid_out(text))] if text.strip(" \n[]{}") else []
+    """Show a text that may be JSON, laid out for reading: a short line of it beside its label."""
+    if not text.strip(" \n[]{}"):
+        return []
+    laid = laid_out(text)
+    if len(laid) <= SHORT and "\n" not in laid:
+        return [section(f"*{label}* {code(laid)}")]
+    return [labelled(label, laid)]
+
+
+def paragraphs_in_full(label: str, text: str) -> list[Block]:
+    """Show a text as somebody's own paragraphs, as much of it as fits one block."""
+    return [section(f"*{label}*"), plain_text(text, WHOLE)] if text.strip() else []
 
 
 def in_full(label: str, text: str) -> list[Block]:
@@ -107,7 +118,7 @@ class FieldWords(Generic[S]):
     ``label`` names it, and ``values`` are the words for those texts of it that have any.
     ``fact`` returns its value among the facts, "" where it is left out there; ``fact_label`` is
     its label there where that depends on the snapshot. ``card`` and ``details`` render its
-    passages.
+    passages. On a card a fact ``in_small_print`` stands below what a decision needs.
     """
 
     label: str
@@ -115,6 +126,7 @@ class FieldWords(Generic[S]):
     is_time: bool = False
     fact: Callable[[RenderContext, S], str] | None = None
     fact_label: Callable[[S], str] | None = None
+    in_small_print: bool = False
     card: Passage | None = None
     details: Passage | None = None
 
@@ -166,8 +178,10 @@ def _waiting_run(render_context: RenderContext, task: Task) -> str:
     id_ = task.action_instance_id
     if task.status != TaskStatus.WAITING or not id_:
         return ""
-    name, viewer = render_context.names.get(id_, ""), render_context.viewer
-    if not name or (viewer and not viewer.reads_runs):
+    name = render_context.names.get(id_, "")
+    if not name and task.evidence and task.evidence.run.id == id_:
+        name = task.evidence.run.name
+    if not name or not render_context.may_name_runs:
         return code(id_)
     linked = link(render_context.console_url, f"“{name}”") or f"“{inline(name)}”"
     return f"{linked} ({code(id_)})"
@@ -219,6 +233,7 @@ TASK_WORDS: Mapping[str, FieldWords[Task]] = {
         N_("Type"),
         values=BUSINESS_TYPES,
         fact=lambda context, task: _value(BUSINESS_TYPES, context, task.business_type),
+        in_small_print=True,
     ),
     "related_object": FieldWords(
         N_("Workflow or playbook"),
@@ -236,14 +251,18 @@ TASK_WORDS: Mapping[str, FieldWords[Task]] = {
     ),
     "due_handle": FieldWords(N_("When due"), values=DUE_HANDLES),  # said with the due date
     "creator_name": FieldWords(
-        N_("Created by"), fact=lambda _context, task: inline(task.creator_name, 80) or "—"
+        N_("Created by"),
+        fact=lambda _context, task: inline(task.creator_name, 80) or "—",
+        in_small_print=True,
     ),
     "create_time": FieldWords(
-        N_("Created"), fact=lambda _context, task: date_token(task.create_time)
+        N_("Created"),
+        fact=lambda _context, task: date_token(task.create_time),
+        in_small_print=True,
     ),
-    "action_instance_id": FieldWords(N_("Waiting run"), fact=_waiting_run),
+    "action_instance_id": FieldWords(N_("Waiting run"), fact=_waiting_run, in_small_print=True),
     "approver": FieldWords(N_("Handler")),
-    "description": FieldWords(N_("Description"), card=paragraphs, details=in_full),
+    "description": FieldWords(N_("Description"), card=paragraphs, details=paragraphs_in_full),
     "view_parameters": FieldWords(N_("Details"), card=parameters, details=in_full),
     "handle_parameters": FieldWords(N_("Parameters"), card=parameters, details=in_full),
     "notes": FieldWords(N_("Note"), card=parameters, details=in_full),
@@ -260,7 +279,9 @@ INSTANCE_WORDS: Mapping[str, FieldWords[Instance]] = {
     "workflow": FieldWords(N_("Workflow"), fact=_workflow),
     "playbook": FieldWords(N_("Playbook"), fact=lambda _context, run: inline(run.playbook.name)),
     "trigger_type": FieldWords(
-        N_("Trigger"), fact=lambda context, run: _value(TRIGGERS, context, run.trigger_type)
+        N_("Trigger"),
+        fact=lambda context, run: _value(TRIGGERS, context, run.trigger_type),
+        in_small_print=True,
     ),
     "start_time": FieldWords(N_("Started"), fact=_start),
     "end_time": FieldWords(N_("Ended"), fact=_end),
@@ -283,7 +304,9 @@ PLAYBOOK_WORDS: Mapping[str, FieldWords[PlaybookInstance]] = {
         fact=lambda _context, run: inline(run.dataobject.name) or code(run.dataobject.id),
     ),
     "trigger_type": FieldWords(
-        N_("Trigger"), fact=lambda context, run: _value(TRIGGERS, context, run.trigger_type)
+        N_("Trigger"),
+        fact=lambda context, run: _value(TRIGGERS, context, run.trigger_type),
+        in_small_print=True,
     ),
     "start_time": FieldWords(N_("Started"), fact=_start),
     "end_time": FieldWords(N_("Ended"), is_time=True, fact=_end),
@@ -297,25 +320,30 @@ WORDS: ByKind[Mapping[str, FieldWords[Any]]] = ByKind(
 
 def facts(render_context: RenderContext, snapshot: Snapshot) -> list[tuple[str, str]]:
     """Return the facts of an object as pairs of label and value."""
-    match snapshot:
-        case Task():
-            return _facts(render_context, TASK_WORDS, snapshot)
-        case Instance():
-            return _facts(render_context, INSTANCE_WORDS, snapshot)
-        case PlaybookInstance():
-            return _facts(render_context, PLAYBOOK_WORDS, snapshot)
-        case _:
-            assert_never(snapshot)
+    return [*card_facts(render_context, snapshot), *small_facts(render_context, snapshot)]
+
+
+def card_facts(render_context: RenderContext, snapshot: Snapshot) -> list[tuple[str, str]]:
+    """Return those of the facts that a decision needs."""
+    return _facts(render_context, snapshot, in_small_print=False)
+
+
+def small_facts(render_context: RenderContext, snapshot: Snapshot) -> list[tuple[str, str]]:
+    """Return those of the facts that a card has in small print."""
+    return _facts(render_context, snapshot, in_small_print=True)
 
 
 def _facts(
-    render_context: RenderContext, words: Mapping[str, FieldWords[S]], snapshot: S
+    render_context: RenderContext, snapshot: Snapshot, *, in_small_print: bool
 ) -> list[tuple[str, str]]:
     gettext = render_context.catalogue.gettext
+    rows: Iterable[FieldWords[Any]] = WORDS[kind_of(snapshot)].values()
     return [
         (gettext(row.fact_label(snapshot) if row.fact_label else row.label), value)
-        for row in words.values()
-        if row.fact and (value := row.fact(render_context, snapshot))
+        for row in rows
+        if row.in_small_print is in_small_print
+        and row.fact
+        and (value := row.fact(render_context, snapshot))
     ]
 
 
@@ -357,16 +385,32 @@ def laid_out(text: str) -> str:
         document = json.loads(text)
     except (ValueError, RecursionError):
         return text
-    if isinstance(document, list) and all(
-        isinstance(item, dict) and "value" in item for item in document
-    ):
-        lines = []
-        for item in document:
-            value = item["value"]
-            value = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-            lines.append(f"{item.get('name') or item.get('key') or '—'}: {value}")
-        result = "\n".join(lines)
+    pairs = _pairs(document)
+    if pairs:
+        result = "\n".join(_parameter(name, value) for name, value in pairs)
     else:
         result = json.dumps(document, indent=1, ensure_ascii=False)
     # JSON can spell half a character, which no message can carry.
     return result.encode("utf-8", "replace").decode()
+
+
+def _pairs(document: object) -> list[tuple[str, object]]:
+    """Return the names and values of a list of parameters, or of an object of plain values."""
+    if isinstance(document, dict) and not any(
+        isinstance(value, (dict, list)) for value in document.values()
+    ):
+        return [*document.items()]
+    if isinstance(document, list) and all(
+        isinstance(item, dict) and "value" in item for item in document
+    ):
+        return [
+            (str(item.get("name") or item.get("key") or "—"), item["value"]) for item in document
+        ]
+    return []
+
+
+def _parameter(name: str, value: object) -> str:
+    """Return a parameter on its line; what follows of its value can't pose as another one."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    first, *others = f"{' '.join(name.split())}: {text}".splitlines()
+    return "\n".join([first, *(f"    {line}" for line in others)])

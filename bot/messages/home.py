@@ -27,8 +27,10 @@ from bot.domain.cards import ButtonValue
 from bot.domain.failures import failure_of
 from bot.domain.objects import OBJECT_KINDS, ObjectKind, Ref, Value
 from bot.domain.snapshots import Run, Snapshot, decision_fingerprint
+from bot.messages import evidence
 from bot.messages.approval_calls import approver_lines, deadline_text, warning_text
 from bot.messages.approvals import tally
+from bot.messages.assignments import claimed_fact
 from bot.messages.blocks import (
     OPTION_TEXT,
     RenderContext,
@@ -43,9 +45,10 @@ from bot.messages.blocks import (
 from bot.messages.catalogue import N_, Catalogue
 from bot.messages.fields import TASK_WORDS
 from bot.messages.labels import labels
-from bot.messages.lists import due_fact
+from bot.messages.lists import due_fact, personal_snooze
 from bot.messages.oncall import SOON, on_call_names
-from bot.messages.text import ago_token, clip, code, date_token, inline, mention
+from bot.messages.stages import turn_sentences
+from bot.messages.text import ago_token, bold, clip, code, date_token, inline, mention
 from bot.secmaster import Instance, PlaybookInstance, Task
 
 TASKS = 8  # on a page
@@ -67,10 +70,11 @@ NOTHING: dict[Tasks, str] = {
     "soon": N_("No task that is waiting for you is due within {length}."),
     "all": N_("No task is waiting."),
 }
+# Short, as Slack cuts the text of a closed menu: what they are about stands beside it.
 CALL_CHOICES = {
-    CallPreference.AS_RULED: N_("Notify me of approval requests as each rule says"),
-    CallPreference.DIRECT: N_("Send me approval requests in a direct message"),
-    CallPreference.OFF: N_("Don't notify me of approval requests"),
+    CallPreference.AS_RULED: N_("As each rule says"),
+    CallPreference.DIRECT: N_("In a direct message"),
+    CallPreference.OFF: N_("Not at all"),
 }
 
 
@@ -109,6 +113,12 @@ class HomeRow:
     render_context: RenderContext
     snapshot: Snapshot
     actions: tuple[Action, ...] = ()
+    claimed_by_another: bool = False
+
+    @property
+    def waits_for_viewer(self) -> bool:
+        """Whether the person may act on it, and nobody else takes care of it."""
+        return bool(self.actions) and not self.claimed_by_another
 
     @property
     def due(self) -> datetime | None:
@@ -192,7 +202,7 @@ def view(catalogue: Catalogue, home: Home) -> dict[str, Any]:
     decisions = "\n".join(_decision_line(catalogue, each) for each in home.decisions[:DECIDED])
     blocks = [
         *([section(f"⚠️ {stale}")] if home.stale else []),
-        *_request_sections(catalogue, home),
+        *request_sections(catalogue, home.requests),
         *([*_queue_blocks(catalogue, home), DividerBlock()] if "task" in home.kinds else []),
         *([*_failed_blocks(catalogue, home), DividerBlock()] if "instance" in home.kinds else []),
         *(
@@ -204,12 +214,11 @@ def view(catalogue: Catalogue, home: Home) -> dict[str, Any]:
         section(decisions or catalogue.gettext("Nothing yet.")),
         header(catalogue.gettext("On call now")),
         section(on_call_names(catalogue, home.on_call)),
-        actions(
-            [
-                _calls_menu(catalogue, home.calls),
-                _button(catalogue.pgettext("button", "Refresh"), "home"),
-            ]
+        section(
+            catalogue.gettext("How you are notified of approval requests"),
+            _calls_menu(catalogue, home.calls),
         ),
+        actions([_button(catalogue.pgettext("button", "Refresh"), "home")]),
         context(catalogue.gettext("As of {when}", when=date_token(home.as_of))),
     ]
     return View(type="home", blocks=blocks).to_dict()
@@ -257,11 +266,11 @@ def _tasks_page(home: Home) -> _Page:
 def _passes(row: HomeRow, chosen: Tasks) -> bool:
     match chosen:
         case "mine":
-            return bool(row.actions)
+            return row.waits_for_viewer
         case "overdue":
-            return bool(row.actions) and row.is_overdue
+            return row.waits_for_viewer and row.is_overdue
         case "soon":
-            return bool(row.actions) and row.is_soon
+            return row.waits_for_viewer and row.is_soon
         case "all":
             return True
         case _:
@@ -276,22 +285,22 @@ def failed_page(home: Home) -> _Page:
 # What is waiting for approvals.
 
 
-def _request_sections(catalogue: Catalogue, home: Home) -> list[Block]:
+def request_sections(catalogue: Catalogue, requests: Sequence[HomeRequest]) -> list[Block]:
     """Show what the person may approve next, then what they approved and others have not."""
-    waiting = [request for request in home.requests if request.may_approve]
-    others = [request for request in home.requests if not request.may_approve]
+    waiting = [request for request in requests if request.may_approve]
+    others = [request for request in requests if not request.may_approve]
     titles = (
         (waiting, catalogue.gettext("Waiting for your approval: {count}", count=len(waiting))),
         (others, catalogue.gettext("Waiting for others' approval: {count}", count=len(others))),
     )
     blocks: list[Block] = []
-    for requests, title in titles:
-        if not requests:
+    for rows, title in titles:
+        if not rows:
             continue
         blocks.append(header(title))
-        for request in requests[:REQUESTS]:
+        for request in rows[:REQUESTS]:
             blocks += _request_blocks(request)
-        if (more := len(requests) - REQUESTS) > 0:
+        if (more := len(rows) - REQUESTS) > 0:
             text = catalogue.ngettext(
                 "{count} more expires later.", "{count} more expire later.", more
             )
@@ -307,8 +316,9 @@ def _request_blocks(waiting: HomeRequest) -> list[Block]:
     warning = warning_text(render_context, snapshot, request)
     missing = _missing_text(catalogue, request, waiting.approvers)
     lines = [
-        f"*{inline(snapshot.name)}*",
+        bold(snapshot.name),
         f"🗳️ *{tally(catalogue, request)}*",
+        *turn_sentences(catalogue, request),
         "" if waiting.may_approve else f"⏳ {missing}",
         deadline_text(render_context, snapshot, request),
         f"*{warning}*" if warning else "",
@@ -336,13 +346,13 @@ def _missing_text(catalogue: Catalogue, request: ApprovalRequest, approvers: Seq
     """Say how many approvals are missing, and who may give them where that is known."""
     if not approvers:
         return catalogue.ngettext(
-            "{count} more approval needed.", "{count} more approvals needed.", request.missing
+            "{count} more approval needed.", "{count} more approvals needed.", request.missing_now
         )
     people = catalogue.one_of([mention(id_) for id_ in approvers[:NAMED]])
     return catalogue.ngettext(
         "{count} more approval needed: {people}.",
         "{count} more approvals needed: {people}.",
-        request.missing,
+        request.missing_now,
         people=people,
     )
 
@@ -352,7 +362,7 @@ def _missing_text(catalogue: Catalogue, request: ApprovalRequest, approvers: Seq
 
 def _queue_blocks(catalogue: Catalogue, home: Home) -> list[Block]:
     """Show the counts, the filter and one page of the tasks."""
-    queue = [row for row in home.tasks if row.actions]
+    queue = [row for row in home.tasks if row.waits_for_viewer]
     length = catalogue.duration(SOON)
     counts = (
         catalogue.gettext("*{count}* waiting for you", count=catalogue.number(len(queue))),
@@ -403,37 +413,43 @@ def _queue_blocks(catalogue: Catalogue, home: Home) -> list[Block]:
 
 def _facts(render_context: RenderContext, snapshot: Snapshot, *, says_due: bool = True) -> str:
     """Say in a line what a task or run is: its due date and what happens then, type, workflow."""
-    catalogue = render_context.catalogue
+    catalogue, viewer = render_context.catalogue, render_context.viewer
+    assignment = render_context.assignment
+    claim = claimed_fact(catalogue, assignment.assignee if assignment else "")
+    snooze = personal_snooze(catalogue, viewer.snoozed_until if viewer else None)
+    around = evidence.row_facts(catalogue, snapshot)
     match snapshot:
         case Task():
             business_type = TASK_WORDS["business_type"].fact
             facts = [
+                *around,
                 due_fact(catalogue, snapshot, render_context.now) if says_due else "",
+                claim,
+                snooze,
                 business_type(render_context, snapshot) if business_type else "",
                 inline(snapshot.related_object, 80),
             ]
         case Instance():
-            facts = [inline(snapshot.workflow.name, 80), _failed_when(catalogue, snapshot)]
-            facts += _failed_at(catalogue, snapshot)
+            facts = [*around, claim, snooze, inline(snapshot.workflow.name, 80)]
+            facts += [_failed_when(catalogue, snapshot), _failed_at(catalogue, snapshot)]
             if snapshot.retry_count:
                 facts.append(
                     catalogue.ngettext("{count} retry", "{count} retries", snapshot.retry_count)
                 )
         case PlaybookInstance():
-            facts = [inline(snapshot.playbook.name, 80), _failed_when(catalogue, snapshot)]
-            facts += _failed_at(catalogue, snapshot)
+            facts = [*around, claim, snooze, inline(snapshot.playbook.name, 80)]
+            facts += [_failed_when(catalogue, snapshot), _failed_at(catalogue, snapshot)]
         case _:
             assert_never(snapshot)
     return " · ".join(filter(None, facts))
 
 
-def _failed_at(catalogue: Catalogue, run: Run) -> list[str]:
-    """Say what of a run failed; [] where SecMaster does not."""
+def _failed_at(catalogue: Catalogue, run: Run) -> str:
+    """Say what of a run failed; "" where SecMaster does not."""
     failure = failure_of(run)
     if failure is None:
-        return []
-    title = inline(failure.name) or code(failure.id)
-    return [catalogue.gettext("at {node}", node=title)]
+        return ""
+    return catalogue.gettext("at {node}", node=inline(failure.name) or code(failure.id))
 
 
 def _failed_when(catalogue: Catalogue, run: Run) -> str:
@@ -540,7 +556,7 @@ def _calls_menu(catalogue: Catalogue, calls: CallPreference) -> StaticSelectElem
     }
     return StaticSelectElement(
         action_id=CALLS,
-        placeholder=catalogue.gettext("How you are notified of approval requests"),
+        placeholder=catalogue.gettext("How you are notified"),
         options=list(options.values()),
         initial_option=options[calls],
     )
@@ -548,6 +564,6 @@ def _calls_menu(catalogue: Catalogue, calls: CallPreference) -> StaticSelectElem
 
 def _decision_line(catalogue: Catalogue, decision: HomeDecision) -> str:
     """Say when the person did what to which object."""
-    name = f"*{inline(decision.name, 120)}*" if decision.name else code(decision.ref.id)
+    name = bold(decision.name, 120) if decision.name else code(decision.ref.id)
     done = catalogue.gettext(labels(decision.action).done)
     return f"{date_token(decision.at)} · {done} · {name}"

@@ -35,7 +35,9 @@ class ActionLabels:
     that the policy refused it, ``decline_denied`` that it did not let somebody decline a request.
     ``shortcut`` describes its entry in the menu of messages, in Slack's list of apps;
     ``attribution`` begins the comment that explains a decision in SecMaster. Both are used in
-    English.
+    English. ``with_reason`` asks in a card's menu for an action whose button asks for no reason.
+    ``node_consequence`` and ``version_consequence`` are the consequence where the next ``{node}``
+    of the workflow is known, or the ``{version}`` that is to be published.
     """
 
     button: str
@@ -75,6 +77,9 @@ class ActionLabels:
     counted: str = ""
     shortcut: str = ""
     attribution: str = ""
+    with_reason: str = ""
+    node_consequence: str = ""
+    version_consequence: str = ""
 
 
 LABELS = {
@@ -119,6 +124,9 @@ LABELS = {
         counted=N_("{actor} approved {object}; more approvals are needed."),
         decided=NN_("{actor} approved {count} task.", "{actor} approved {count} tasks."),
         attribution=N_("Approval from Slack"),
+        with_reason=N_("Approve with a reason…"),
+        node_consequence=N_("The workflow continues with “{node}”."),
+        version_consequence=N_("Version {version} is published."),
     ),
     "task.terminate": ActionLabels(
         button=N_("Terminate"),
@@ -160,6 +168,7 @@ LABELS = {
         counted=N_("{actor} agreed to terminate {object}; more approvals are needed."),
         decided=NN_("{actor} terminated {count} task.", "{actor} terminated {count} tasks."),
         attribution=N_("Termination from Slack"),
+        version_consequence=N_("The task is terminated, and version {version} is not published."),
     ),
     "task.comment": ActionLabels(
         button=N_("Comment"),
@@ -334,6 +343,7 @@ LABELS = {
         denied=N_("{actor} was not allowed to retry {object}."),
         decline_denied=N_("{actor} was not allowed to decline the request to retry {object}."),
         counted=N_("{actor} agreed to retry {object}; more approvals are needed."),
+        with_reason=N_("Retry with a reason…"),
     ),
     "instance.terminate": ActionLabels(
         button=N_("Terminate"),

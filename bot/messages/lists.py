@@ -14,6 +14,8 @@ from bot.domain.endings import TaskEnding, how_ended
 from bot.domain.objects import MAX_SEARCH, ByKind, ListQuery, ObjectKind, Ref
 from bot.domain.ordering import auto_approves
 from bot.domain.snapshots import ListPage, ListSource, Run, Snapshot, kind_of
+from bot.messages import evidence
+from bot.messages.assignments import claimed_fact
 from bot.messages.batch_forms import batch_button
 from bot.messages.blocks import Message, actions, context, named_label, plain_name, section
 from bot.messages.catalogue import N_, Catalogue
@@ -115,7 +117,15 @@ def listing(
     rows = [
         block
         for snapshot in snapshots
-        for block in object_row(catalogue, snapshot, workspace, now, SHOW)
+        for block in object_row(
+            catalogue,
+            snapshot,
+            workspace,
+            now,
+            SHOW,
+            page.snoozes.get(snapshot.id),
+            page.assignees.get(snapshot.id, ""),
+        )
     ]
     words = WORDS.get((query.kind, query.filter), ANY[query.kind])
     if snapshots:
@@ -176,15 +186,31 @@ def parse_page_button(value: str) -> ListQuery | None:
         return None
 
 
-def object_row(
-    catalogue: Catalogue, snapshot: Snapshot, workspace: str, now: datetime, button: tuple[str, str]
+def object_row(  # noqa: PLR0913, PLR0917 - what a row shows
+    catalogue: Catalogue,
+    snapshot: Snapshot,
+    workspace: str,
+    now: datetime,
+    button: tuple[str, str],
+    snoozed_until: datetime | None = None,
+    assignee: str = "",
 ) -> list[Block]:
     """Return one task or run in two lines, with a button: its name, then its facts and its id.
 
     ``workspace`` is the alias that the button carries, ``button`` its label and action id. An
-    object whose id no button can carry has none.
+    object whose id no button can carry has none. ``snoozed_until`` is until when its only reader
+    has snoozed it for themselves, ``assignee`` who has claimed it, "" for nobody.
     """
-    facts = " · ".join(filter(None, row_facts(catalogue, snapshot, now)))
+    facts = " · ".join(
+        filter(
+            None,
+            (
+                *row_facts(catalogue, snapshot, now),
+                claimed_fact(catalogue, assignee),
+                personal_snooze(catalogue, snoozed_until),
+            ),
+        )
+    )
     small_print = context(facts, code(snapshot.id))
     try:
         ref = Ref(kind=kind_of(snapshot), workspace=workspace, id=snapshot.id)
@@ -202,20 +228,31 @@ def object_row(
 
 
 def row_facts(catalogue: Catalogue, snapshot: Snapshot, now: datetime) -> list[str]:
-    """Return the facts of an object's row, the most urgent first."""
+    """Return the facts of an object's row, the gravest first."""
+    around = evidence.row_facts(catalogue, snapshot)
     match snapshot:
         case Task():
             related = inline(snapshot.related_object, 80)
             if snapshot.status == TaskStatus.WAITING:
-                return [due_fact(catalogue, snapshot, now), related]
-            return [*_end_facts(catalogue, snapshot), related]
+                return [*around, due_fact(catalogue, snapshot, now), related]
+            return [*around, *_end_facts(catalogue, snapshot), related]
         case Instance():
-            return [run_state(catalogue, snapshot), *_run_facts(catalogue, snapshot)]
+            return [*around, run_state(catalogue, snapshot), *_run_facts(catalogue, snapshot)]
         case PlaybookInstance():
-            source = inline(snapshot.playbook.name, 80)
-            return [run_state(catalogue, snapshot), _run_since(catalogue, snapshot), source]
+            since, source = _run_since(catalogue, snapshot), inline(snapshot.playbook.name, 80)
+            return [*around, run_state(catalogue, snapshot), since, source]
         case _:
             assert_never(snapshot)
+
+
+def personal_snooze(catalogue: Catalogue, until: datetime | None) -> str:
+    """Say to its only reader until when they have snoozed an object for themselves; "" for None."""
+    if until is None:
+        return ""
+    sentence = catalogue.gettext(
+        "Snoozed for you until {when} ({ago})", when=date_token(until), ago=ago_token(until)
+    )
+    return f"😴 {sentence}"
 
 
 def due_fact(catalogue: Catalogue, task: Task, now: datetime) -> str:

@@ -34,8 +34,8 @@ class Markup(Protocol):
     def person(self, id_: str, name: str) -> str:
         """Return somebody's name and id."""
 
-    def channel(self, id_: str) -> str:
-        """Return a channel, by its name where the reader's Slack shows that."""
+    def channel(self, id_: str, name: str = "") -> str:
+        """Return a channel by its name: by the one that Slack shows, where it shows any."""
 
     def time(self, at: datetime) -> str:
         """Return a moment, with its zone where the reader's is not known."""
@@ -48,7 +48,7 @@ class SlackMarkup:
         return slack.inline(text, limit)
 
     def bold(self, text: str, limit: int = MAX_TEXT) -> str:
-        return f"*{slack.inline(text, limit).replace('*', '∗')}*" if text.strip() else "—"
+        return slack.bold(text, limit)
 
     def code(self, text: str) -> str:
         return slack.code(text)
@@ -57,8 +57,8 @@ class SlackMarkup:
         is_id = PERSON_ID.fullmatch(id_)  # a record may be of another version
         return slack.mention_user(id_) if is_id else slack.inline(name or id_) or "—"
 
-    def channel(self, id_: str) -> str:
-        return f"<#{id_}>" if CHANNEL_ID.fullmatch(id_) else slack.code(id_)
+    def channel(self, id_: str, name: str = "") -> str:
+        return f"<#{id_}>" if CHANNEL_ID.fullmatch(id_) else slack.code(name or id_)
 
     def time(self, at: datetime) -> str:
         return slack.date_token(at)
@@ -83,8 +83,8 @@ class MarkdownMarkup:
     def person(self, id_: str, name: str) -> str:
         return f"{self.text(name)} ({self.text(id_)})" if name and id_ else self.text(name or id_)
 
-    def channel(self, id_: str) -> str:
-        return self.code(id_)
+    def channel(self, id_: str, name: str = "") -> str:
+        return f"{self.text(f'#{name}')} ({self.code(id_)})" if name else self.code(id_)
 
     def time(self, at: datetime) -> str:
         return zoned(at, self.zone)
@@ -110,8 +110,8 @@ class HtmlMarkup:
             return self.text(name or id_)
         return f"{self.text(name)} (<code>{self.text(id_)}</code>)"
 
-    def channel(self, id_: str) -> str:
-        return self.code(id_)
+    def channel(self, id_: str, name: str = "") -> str:
+        return f"{self.text(f'#{name}')} ({self.code(id_)})" if name else self.code(id_)
 
     def time(self, at: datetime) -> str:
         written = zoned(at, self.zone)

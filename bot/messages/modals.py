@@ -20,14 +20,13 @@ from slack_sdk.models.blocks import (
 from slack_sdk.models.blocks.block_elements import FileInputElement
 from slack_sdk.models.views import View
 
-from bot.domain.actions import BY_NAME, MAX_REASON, TABLE, Action, Param
+from bot.domain.actions import BY_NAME, MAX_REASON, Action, Param
 from bot.domain.approvals import ApprovalIntent
-from bot.domain.cards import ButtonValue
 from bot.domain.objects import ByKind, Ref, Value, visible
 from bot.domain.slack import MAX_FILE_MEGABYTES, FormInput, SlackFile, SlackLocation
-from bot.domain.snapshots import ListPage, Snapshot, decision_fingerprint
+from bot.domain.snapshots import ListPage, Snapshot
+from bot.messages import next_step
 from bot.messages.blocks import (
-    RenderContext,
     Tally,
     actions,
     context,
@@ -47,7 +46,7 @@ FORM = "form"  # its callback id
 REASON = "reason"
 NAME = "name"
 NODES = "nodes"  # the action id of the menu of a run's nodes
-FILL = "fill"  # that of the buttons of the Details, which open a form
+FILL = "fill"  # begins the name of what opens an action's form at once
 WAITING = N_("What's waiting")
 DETAILS = N_("Details")
 HINTS = ByKind(
@@ -103,7 +102,8 @@ class FormContent:
     below the consequence.
     ``nodes`` are those of the run, to choose one of; empty where they are not known.
     ``offers_parameters``: those of the chosen node stand in their input. ``tally`` counts the
-    approvals, None where one is enough.
+    approvals, None where one is enough. ``snapshot`` is the object with what is known around it,
+    None where that is not known.
     """
 
     name: str
@@ -113,6 +113,7 @@ class FormContent:
     nodes: Sequence[Node] = ()
     offers_parameters: bool = True
     tally: Tally | None = None
+    snapshot: Snapshot | None = None
 
 
 class FormState(Value):
@@ -157,11 +158,14 @@ def form(
     """Return the form that asks for an action's parameters, or for its reason."""
     action = action_of(state)
     words, button = labels(action), catalogue.gettext(labels(action).button)
-    consequence, several = (
-        catalogue.gettext(words.consequence),
-        first_of_several(catalogue, content.tally),
+    outcome, *decision_facts = (
+        next_step.sentences(catalogue, action, content.snapshot)
+        if content.snapshot
+        else [catalogue.gettext(words.consequence)]
     )
-    blocks = _head(state, content, "\n".join(filter(None, (consequence, several))))
+    several = first_of_several(catalogue, content.tally)
+    sentences = (outcome, several, *decision_facts)
+    blocks = _head(state, content, "\n".join(filter(None, sentences)))
     node = next((node for node in content.nodes if node.action_id in content.filled.values()), None)
     for param in action.params:
         if param.file:
@@ -277,32 +281,6 @@ def failed(catalogue: Catalogue, title: str, text: str) -> dict[str, Any]:
     return _plain_modal(catalogue, title, [section(text)])
 
 
-def form_buttons(render_context: RenderContext, snapshot: Snapshot) -> list[Block]:
-    """Return the buttons of the Details: of the actions that take a reason, which a form asks."""
-    catalogue, ref = render_context.catalogue, render_context.ref
-    possible = [
-        action
-        for action in TABLE
-        if action.kind == ref.kind
-        and action.takes_reason
-        and snapshot.status in action.button_statuses
-    ]
-    if not possible:
-        return []
-    value = ButtonValue(ref=ref, decision_fingerprint=decision_fingerprint(snapshot))
-    buttons = [
-        ButtonElement(
-            text=catalogue.gettext(labels(action).button),
-            action_id=f"{FILL}.{action.name}",
-            value=str(value),
-            style=action.style or None,
-        )
-        for action in possible
-    ]
-    hint = catalogue.gettext("Each opens a form in which you can give a reason.")
-    return [actions(buttons), context(hint)]
-
-
 def waiting(catalogue: Catalogue, objects: WaitingObjects) -> dict[str, Any]:
     """Return the modal that shows what waits for people."""
     return _plain_modal(
@@ -354,7 +332,11 @@ def _waiting_blocks(
         else:
             blocks.append(header(catalogue.gettext(title)))
         for snapshot in rows:
-            blocks += object_row(catalogue, snapshot, objects.alias, objects.now, button)
+            snoozed_until = page.snoozes.get(snapshot.id)
+            assignee = page.assignees.get(snapshot.id, "")
+            blocks += object_row(
+                catalogue, snapshot, objects.alias, objects.now, button, snoozed_until, assignee
+            )
         if rest := page.total - len(rows):
             number = catalogue.number(rest)
             if counted:

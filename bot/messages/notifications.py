@@ -1,22 +1,22 @@
 """Render what the bot posts by itself: reminders, results of retries, summaries, warnings."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from bot.domain.approvals import ApprovalRequest
-from bot.domain.objects import RUN_KINDS, ByKind, ObjectKind
+from bot.domain.cards import Card
+from bot.domain.objects import RUN_KINDS, ByKind
 from bot.domain.reasons import ChannelRefusal
 from bot.domain.slack import Destination, DestinationKind
 from bot.domain.snapshots import Snapshot, kind_of
-from bot.domain.tracking import RetryResult, TrackedObject
+from bot.domain.tracking import RanOutTask, TrackedObject
+from bot.messages import evidence
 from bot.messages.blocks import Message, context, link, new_message, section, text_message
 from bot.messages.catalogue import N_, Catalogue
-from bot.messages.fields import INSTANCE_STATES, state_name
 from bot.messages.lists import SHOW, object_row
 from bot.messages.text import (
     ago_token,
     code,
-    code_block,
     date_token,
     destination_name,
     inline,
@@ -24,7 +24,7 @@ from bot.messages.text import (
     mention_user,
 )
 from bot.policy.routes import Route
-from bot.secmaster import DueHandle, InstanceStatus, Task
+from bot.secmaster import DueHandle, Task
 
 SUMMED = 12  # objects that a summary shows
 ERROR = 400
@@ -50,7 +50,10 @@ def reminder(
     catalogue: Catalogue, mentions: Sequence[str], snapshots: Sequence[Snapshot], now: datetime
 ) -> Message:
     """Say when tasks are due and what happens then; louder where they are approved."""
-    lines = [_due_line(catalogue, snapshot, now) for snapshot in snapshots]
+    lines = [
+        " · ".join([_due_line(catalogue, snapshot, now), *evidence.row_facts(catalogue, snapshot)])
+        for snapshot in snapshots
+    ]
     if len(lines) > 1:
         count = len(lines)
         head = catalogue.ngettext(
@@ -94,29 +97,34 @@ def escalated(
     catalogue: Catalogue, cause: str, mentions: Sequence[str], snapshot: Snapshot
 ) -> Message:
     """Say in the thread of an object's card that it was escalated to here; ``cause`` says why."""
-    sentence = STILL_OPEN[kind_of(snapshot)]
-    state = catalogue.gettext(sentence, name=inline(snapshot.name))
-    return text_message(f"{mention_all(mentions)}⬆️ {cause} {state}")
+    state = catalogue.gettext(STILL_OPEN[kind_of(snapshot)], name=inline(snapshot.name))
+    facts = " · ".join(evidence.row_facts(catalogue, snapshot))
+    return text_message(f"{mention_all(mentions)}⬆️ {cause} {state} {facts}".rstrip())
 
 
 def escalation_cause(
     catalogue: Catalogue,
-    origin: str,
+    card: Card,
     routes: Sequence[Route],
-    kind: ObjectKind,
     requests: Sequence[ApprovalRequest] = (),
 ) -> str:
-    """Say from which route an object was escalated, and what is missing after how long.
+    """Say from which route a card was escalated, and what is missing after how long.
 
-    ``origin`` is the route's name; ``requests`` are the object's open approval requests.
+    Or who had it escalated before that, and why. ``requests`` are the object's open approval
+    requests.
     """
+    origin = card.escalated_from
     route = next((route for route in routes if route.name == origin), None)
     # People and groups would be called by their own names.
     place = destination_name(route.destination) if route and route.channel else inline(origin, 60)
+    if card.escalated_by:
+        person = mention_user(card.escalated_by)
+        text = catalogue.gettext("Escalated from {place} by {person}.", place=place, person=person)
+        return f"{text} “{inline(card.escalation_reason)}”" if card.escalation_reason else text
     if route is None or route.escalate is None:
         return catalogue.gettext("Escalated from {place}.", place=place)
     after = catalogue.duration(route.escalate.after)
-    if kind in RUN_KINDS:
+    if card.ref.kind in RUN_KINDS:
         return catalogue.gettext(
             "Escalated from {place}: still failed after {duration}.", place=place, duration=after
         )
@@ -142,39 +150,21 @@ def snooze_ended(catalogue: Catalogue, snoozed_by: str, snapshot: Snapshot) -> M
     return text_message(f"🔔 {mention}{text}")
 
 
-def retry_ended(catalogue: Catalogue, result: RetryResult) -> Message:
-    """Say how a run ended that was retried from Slack."""
-    duration = catalogue.duration(timedelta(seconds=result.seconds))
-    mention = f"{mention_user(result.actor_id)} " if result.actor_id else ""
-    # A thread may be that of several, and a fallback channel knows of none.
-    name = inline(result.name) or catalogue.gettext(NAMELESS[result.kind])
-    if result.status == InstanceStatus.FINISHED:
-        text = catalogue.gettext(
-            "*Retry finished* after {duration}: {name}.", duration=duration, name=name
-        )
-        return text_message(f"{mention}✅ {text}")
-    if result.status != InstanceStatus.FAILED:
-        state = state_name(catalogue, INSTANCE_STATES, result.status)
-        text = catalogue.gettext(
-            "The retry ended after {duration}: {name} is {state}.",
-            duration=duration,
-            name=name,
-            state=state,
-        )
-        return text_message(f"{mention}{text}")
-    if result.node:
-        text = catalogue.gettext(
-            "*Retry failed again* at {node} after {duration}: {name}.",
-            node=inline(result.node),
-            duration=duration,
-            name=name,
-        )
-    else:
-        text = catalogue.gettext(
-            "*Retry failed again* after {duration}: {name}.", duration=duration, name=name
-        )
-    error = f"\n{code_block(result.error, ERROR)}" if result.error else ""
-    return text_message(f"{mention}🔴 {text}{error}")
+def ran_out(catalogue: Catalogue, tasks: Sequence[RanOutTask]) -> Message:
+    """Say how tasks ended that nobody decided in time, a line each."""
+    lines = []
+    for task in tasks:
+        params = {"name": inline(task.name), "when": date_token(task.at)}
+        if task.is_approved:
+            line = catalogue.gettext(
+                "*{name}* was auto-approved by SecMaster, {when}: nobody decided.", **params
+            )
+        else:
+            line = catalogue.gettext(
+                "*{name}* expired: cancelled automatically by SecMaster, {when}.", **params
+            )
+        lines.append(f"⌛ {line}")
+    return text_message("\n".join(lines))
 
 
 def backlog(  # noqa: PLR0913 - one number each

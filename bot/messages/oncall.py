@@ -4,11 +4,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from bot.domain.mutes import Mute
 from bot.domain.objects import OBJECT_KINDS, ObjectKind
 from bot.domain.tracking import OpenCounts, TrackedObject
 from bot.messages.blocks import Message, context, new_message, section, text_message
 from bot.messages.catalogue import Catalogue
 from bot.messages.lists import SHOW, object_row
+from bot.messages.mutes import lines
 from bot.messages.text import ago_token, date_token, mention_user
 
 NAMED = 30  # people that are named
@@ -50,7 +52,7 @@ class OnCall:
     """Who is on call and what is open: ``people`` is None where Slack could not be asked.
 
     ``as_of`` is when SecMaster was read last, ``is_stale`` whether it can't be read since. Of
-    other kinds than the ``counted_kinds`` no number is said.
+    other kinds than the ``counted_kinds`` no number is said. ``muted`` are the muted workflows.
     """
 
     people: Sequence[str] | None
@@ -59,6 +61,7 @@ class OnCall:
     as_of: datetime
     is_stale: bool
     counted_kinds: Collection[ObjectKind]
+    muted: Sequence[Mute] = ()
 
 
 def on_call(catalogue: Catalogue, facts: OnCall, now: datetime) -> Message:
@@ -67,11 +70,23 @@ def on_call(catalogue: Catalogue, facts: OnCall, now: datetime) -> Message:
     head = f"{catalogue.gettext('*On call now:*')} {names}"
     counts = count_line(catalogue, facts.counts, facts.counted_kinds)
     warning = stale_warning(catalogue, facts.as_of) if facts.is_stale else ""
-    text = "\n".join(filter(None, (head, counts, warning)))
+    text = "\n".join(filter(None, (head, counts, warning, *lines(catalogue, facts.muted))))
+    assignees = {
+        tracked.ref: assignment.assignee
+        for tracked in facts.urgent
+        if (assignment := tracked.assignment_at(now))
+    }
     rows = [
         block
         for tracked in facts.urgent
-        for block in object_row(catalogue, tracked.snapshot, tracked.ref.workspace, now, SHOW)
+        for block in object_row(
+            catalogue,
+            tracked.snapshot,
+            tracked.ref.workspace,
+            now,
+            SHOW,
+            assignee=assignees.get(tracked.ref, ""),
+        )
     ]
     if rows:
         rows.insert(0, section(catalogue.gettext("*Most urgent:*")))

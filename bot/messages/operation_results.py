@@ -36,6 +36,7 @@ from bot.messages.errors import failure_sentence, posting_problem, refusal_detai
 from bot.messages.fields import INSTANCE_STATES, TASK_STATES, state_name
 from bot.messages.labels import labels, param_title
 from bot.messages.private_cards import AskedCommand, try_again_button
+from bot.messages.stages import not_your_turn, stage_roles
 from bot.messages.text import code, date_token, inline, mention_user, quote, rule_number
 
 # {actor} is who asked; the sentence that the action was not sent follows, unless it is among the
@@ -120,6 +121,7 @@ PARTICULAR = frozenset(
         OutcomeReason.NOT_NOW,
         OutcomeReason.ALREADY_APPROVED,
         OutcomeReason.SAME_AUTHORITY,
+        OutcomeReason.NOT_YOUR_TURN,
         OutcomeReason.NO_REQUEST,
         OutcomeReason.CANNOT_POST,
         OutcomeReason.NOT_FOUND,
@@ -156,6 +158,7 @@ INFORMATION = frozenset(
     {
         OutcomeReason.ALREADY_APPROVED,
         OutcomeReason.SAME_AUTHORITY,
+        OutcomeReason.NOT_YOUR_TURN,
         OutcomeReason.NO_REQUEST,
         OutcomeReason.ALREADY_SENDING,
     }
@@ -533,6 +536,8 @@ def _particular_text(
             text = _not_now_text(catalogue, operation, outcome, standing_operation)
         case OutcomeReason.ALREADY_APPROVED:
             text = approvals.already_approved(catalogue, outcome.approval_request)
+        case OutcomeReason.NOT_YOUR_TURN:
+            text = _not_your_turn_text(catalogue, operation, outcome)
         case OutcomeReason.SAME_AUTHORITY:
             text = _same_authority_text(catalogue, operation, outcome)
         case OutcomeReason.NO_REQUEST if operation.intent is ApprovalIntent.DECLINE:
@@ -546,6 +551,14 @@ def _particular_text(
         case _:
             text = failure_sentence(catalogue, outcome)
     return text
+
+
+def _not_your_turn_text(catalogue: Catalogue, operation: Operation, outcome: Outcome) -> str:
+    """Say whose turn it is to approve: without a request, that of the first stage."""
+    request = outcome.approval_request
+    stage = request.current_stage if request else operation.terms.stages[0]
+    missing = request.missing_now if request else stage.count
+    return not_your_turn(catalogue, stage_roles(catalogue, stage), missing)
 
 
 def _same_authority_text(catalogue: Catalogue, operation: Operation, outcome: Outcome) -> str:

@@ -17,7 +17,9 @@ from bot.domain.snapshots import Snapshot
 from bot.messages.approvals import already_approved, counted_twice, tally
 from bot.messages.blocks import Message, new_message, section, text_message
 from bot.messages.catalogue import N_, Catalogue
+from bot.messages.evidence import unread_sentence
 from bot.messages.labels import labels
+from bot.messages.stages import not_your_turn, order_sentences, turn_sentences
 from bot.messages.text import (
     code,
     code_block,
@@ -49,6 +51,10 @@ REFUSAL_TEXTS = {
         "in SecMaster (rule {rule})."
     ),
     RefusalReason.UNREAD: N_("Can't reach SecMaster, so permissions can't be checked. Try again."),
+    RefusalReason.EVIDENCE_UNREAD: N_(
+        "The rule checks the alert or incident behind this, and not all of it could be read "
+        "(rule {rule})."
+    ),
     RefusalReason.UNSTATED: N_(
         "The rule needs data SecMaster did not return; decide in the console (rule {rule})."
     ),
@@ -71,6 +77,16 @@ REFUSAL_TEXTS = {
     RefusalReason.NO_BREAK_GLASS: N_("There is no emergency override for this (rule {rule})."),
     RefusalReason.NEEDS_REASON: N_("A reason is required (rule {rule})."),
     RefusalReason.NEEDS_NAME: N_("The name must be typed to confirm (rule {rule})."),
+}
+# The same as they are said to the person whom they are about.
+PERSONAL_REFUSALS = {
+    RefusalReason.UNMAPPED: N_(
+        "Whoever created the task can't decide it, and the policy does not say who you are in "
+        "SecMaster (rule {rule})."
+    ),
+    RefusalReason.SELF: N_(
+        "You created this task, so another approver must decide it: {who} (rule {rule})."
+    ),
 }
 READ_PERMISSIONS = ByKind(
     task=N_("Read tasks"), instance=N_("Read runs"), playbook=N_("Read playbook runs")
@@ -107,9 +123,10 @@ def explain_decision(catalogue: Catalogue, decision: Decision) -> str:
             who=catalogue.one_of(decision.roles) or catalogue.gettext("nobody"),
             letters=name_letters(catalogue, decision.letters),
         )
-        return f"{catalogue.gettext('Refused.')} {reason}"
+        parts = [catalogue.gettext("Refused."), unread_text(catalogue, decision), reason]
+        return " ".join(filter(None, parts))
     allowed = catalogue.gettext("Allowed (rule {rule}).", rule=rule_number(decision.rule))
-    terms = _allowed_terms(catalogue, decision)
+    terms = _allowed_terms(catalogue, decision, is_markup=False)
     if decision.break_glass:
         terms.append(catalogue.gettext("The emergency override is announced."))
     if decision.delegator:
@@ -117,7 +134,12 @@ def explain_decision(catalogue: Catalogue, decision: Decision) -> str:
     return " ".join([allowed, *terms])
 
 
-def _allowed_terms(catalogue: Catalogue, allowed: Allowed) -> list[str]:
+def unread_text(catalogue: Catalogue, refused: Refused) -> str:
+    """Say what could not be read around an object, where that is why; else ""."""
+    return unread_sentence(catalogue, refused.unread) if refused.unread else ""
+
+
+def _allowed_terms(catalogue: Catalogue, allowed: Allowed, *, is_markup: bool = True) -> list[str]:
     """Say in sentences what is asked of whoever takes an allowed action."""
     sentences = []
     if allowed.approvals > 1:
@@ -130,6 +152,8 @@ def _allowed_terms(catalogue: Catalogue, allowed: Allowed) -> list[str]:
                 duration=within,
             )
         )
+    if len(allowed.stages) > 1:
+        sentences += order_sentences(catalogue, allowed.stages, is_markup=is_markup)
     if allowed.reason is ReasonRule.REQUIRED:
         sentences.append(catalogue.gettext("A reason is required."))
     if allowed.confirm:
@@ -209,14 +233,15 @@ def why(
 
 
 def _decision_text(catalogue: Catalogue, decision: Decision, roles: Mapping[str, Role]) -> str:
-    """Say what the policy decides, with who has the roles that may, as markup."""
+    """Say to a person what the policy decides, with who has the roles that may, as markup."""
     if isinstance(decision, Refused):
-        return catalogue.gettext(
-            REFUSAL_TEXTS[decision.reason],
+        reason = catalogue.gettext(
+            PERSONAL_REFUSALS.get(decision.reason, REFUSAL_TEXTS[decision.reason]),
             rule=inline(rule_number(decision.rule), 60),
             who=role_members(catalogue, decision.roles, roles),
             letters=inline(name_letters(catalogue, decision.letters)),
         )
+        return " ".join(filter(None, [unread_text(catalogue, decision), reason]))
     return catalogue.gettext(
         "Allowed by rule {rule}: {who}.",
         who=role_members(catalogue, decision.roles, roles),
@@ -248,6 +273,7 @@ def _forecast_sentences(
     if waiting := _request_about(explained, forecast.action):
         people = [mention_user(approval.actor.id) for approval in waiting.approvals]
         sentences.append(f"{tally(catalogue, waiting)} ({catalogue.all_of(people)}).")
+        sentences += turn_sentences(catalogue, waiting)
     return sentences
 
 
@@ -273,6 +299,11 @@ def _obstacle(  # noqa: PLR0911 - a sentence each
         case OutcomeReason.SAME_AUTHORITY:
             request = _request_about(explained, forecast.action)
             return counted_twice(catalogue, explained.user, forecast.terms.delegator, request)
+        case OutcomeReason.NOT_YOUR_TURN:
+            pending = outcome.approval_request
+            stage = pending.current_stage if pending else forecast.terms.stages[0]
+            missing = pending.missing_now if pending else stage.count
+            return not_your_turn(catalogue, role_members(catalogue, stage.roles, roles), missing)
         case OutcomeReason.ALREADY_APPROVED:
             return already_approved(catalogue, outcome.approval_request)
         case OutcomeReason.NOT_NOW:
@@ -307,6 +338,7 @@ RIGHT_SENTENCES = {
     "reload": N_("Only {who} can reload the policy. Nothing was reloaded."),
     "delegate": N_("Only {who} can delegate their permissions. Nothing was changed."),
     "watch": N_("Only {who} can subscribe channels. Nothing was changed."),
+    "mute": N_("Only {who} can mute workflows. Nothing was changed."),
 }
 
 

@@ -10,7 +10,9 @@ from bot.domain.approvals import ApprovalRequest
 from bot.domain.batches import BatchQuery
 from bot.domain.objects import Ref
 from bot.domain.tracking import TrackedObject
+from bot.messages import evidence
 from bot.messages.approvals import tally
+from bot.messages.assignments import claimed_line
 from bot.messages.batch_forms import batch_button
 from bot.messages.blocks import (
     Message,
@@ -26,7 +28,7 @@ from bot.messages.blocks import (
 from bot.messages.cards import footer, mention_block, needed_approvals
 from bot.messages.catalogue import Catalogue
 from bot.messages.fields import due, laid_out, task_state
-from bot.messages.text import clip, code, code_block, date_token, inline, mention_user
+from bot.messages.text import bold, clip, code, code_block, date_token, inline, mention_user
 from bot.secmaster import Task, TaskStatus
 
 SHOWN = 7  # tasks with their buttons
@@ -107,9 +109,11 @@ def _task_row(
     task, catalogue = tracked_task.snapshot, render_context.catalogue
     if not isinstance(task, Task):
         return []
-    lines = [f"*{inline(task.name)}*"]
+    lines = [bold(task.name)]
     if related := inline(task.related_object, 80):
         lines[0] += f" · {related}"
+    if around := evidence.row_facts(catalogue, task):
+        lines.append(" · ".join(around))
     if task.status == TaskStatus.WAITING:
         lines.append(_due(catalogue, task, render_context))
     else:
@@ -120,6 +124,8 @@ def _task_row(
         lines.append(
             "😴 " + catalogue.gettext("Snoozed by {user} until {until}.", user=snoozer, until=until)
         )
+    if assignment := tracked_task.assignment_at(render_context.now):
+        lines.append(claimed_line(catalogue, assignment))
     lines += [
         f"🗳️ {tally(catalogue, request.counted_for(task))}"
         for request in requests

@@ -15,6 +15,14 @@ from bot.domain.slack import Destination, DestinationKind
 ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 ELLIPSIS = "…"
 EXCEPTION = re.compile(r"[\w.]*(?:Error|Exception)\b")  # how the line of a script's error begins
+# A number with a fraction, which stays; a dot within an address or a name; an emoji's or an IPv6
+# address's colons; the scheme of a link. Slack would make links and pictures of the last three.
+ACTIVE = re.compile(
+    r"(?P<number>(?<![\w.])\d+\.\d+(?!\.?\w))"
+    r"|(?<=\w)(?P<dot>[.．])(?=\w)"
+    r"|(?P<emoji>:[\w+'-]*[^\W\d][\w+'-]*(?=:))"
+    r"|(?P<scheme>\w+)://"
+)
 CUT_MARKUP = re.compile(r"(?:<[^<>]*|&[a-z]*)\Z")  # a mention, a link or an entity without its end
 
 
@@ -49,6 +57,38 @@ def escape(text: str, limit: int = 300) -> str:
 def inline(text: str, limit: int = 150) -> str:
     """Escape text for mrkdwn, on one line and without anything that opens or closes code."""
     return escape(" ".join(text.replace("`", "ˋ").split()), limit)
+
+
+def defang(text: str) -> str:
+    """Return an attacker's text so that nothing in it is a link, an address or an emoji.
+
+    As analysts write it: "hxxps://evil[.]example", "203[.]0[.]113[.]7". It is plain text.
+    """
+    return ACTIVE.sub(_defanged, visible(text))
+
+
+def _defanged(match: re.Match[str]) -> str:
+    match match.lastgroup:
+        case "dot":
+            return "[.]"
+        case "emoji":
+            return f"[:]{match[0][1:]}"
+        case "scheme":
+            scheme = match["scheme"].lower()
+            return f"hxxp{scheme[4:]}://" if scheme in ("http", "https") else f"{scheme}[:]//"
+        case _:
+            return match[0]
+
+
+def prose(text: str, limit: int = 150) -> str:
+    """Return an attacker's text for a line of markup: defanged, and nothing in it is bold."""
+    return inline(defang(text), limit).replace("*", "∗").replace("~", "∼")
+
+
+def bold(text: str, limit: int = 150) -> str:
+    """Return a name in bold, on one line, that can't end the bold itself; "—" for an empty one."""
+    name = inline(text, limit).replace("*", "∗")
+    return f"*{name}*" if name else "—"
 
 
 def error_line(error: str) -> str:

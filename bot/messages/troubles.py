@@ -15,6 +15,7 @@ from bot.messages.errors import (
     TOO_MANY,
     UNAUTHENTICATED,
     answer_details,
+    quotable,
     secmaster_sentence,
 )
 from bot.messages.slack_delivery import REFUSAL_ADVICE, REFUSAL_ADVICE_DEFAULT
@@ -102,14 +103,15 @@ def quoted_answer(catalogue: Catalogue, answer: FailedAnswer) -> str:
     if not answer.is_answered:
         return ""
     details = answer_details(answer.status, answer.code)
-    quoted = f"{inline(answer.message, 300)} ({details})" if answer.message else details
+    message = quotable(answer.message, 300)
+    quoted = f"{message} ({details})" if message else details
     if answer.unsent:  # IAM's and the metadata's messages begin with their names
-        sentence = catalogue.gettext("The sign-in service answered: {answer}", answer=quoted)
+        sentence = catalogue.gettext("The sign-in service answered: {answer}.", answer=quoted)
     else:
-        sentence = catalogue.gettext("SecMaster answered: {answer}", answer=quoted)
+        sentence = catalogue.gettext("SecMaster answered: {answer}.", answer=quoted)
     if not answer.request_id:
         return sentence
-    request = catalogue.gettext("Request ID: {id}", id=code(answer.request_id))
+    request = catalogue.gettext("Request ID: {id}.", id=code(answer.request_id))
     return f"{sentence} {request}"
 
 
@@ -153,11 +155,11 @@ def details(catalogue: Catalogue, trouble: Trouble) -> str:
             )
             sentences = [effect]
         case TroubleKind.SLACK_TOKEN:
-            quote = catalogue.gettext("Slack answered: {answer}", answer=code(trouble.code))
+            quote = catalogue.gettext("Slack answered: {answer}.", answer=code(trouble.code))
             effect = catalogue.gettext("Meanwhile nothing can be posted or read in Slack.")
             sentences = [quote, effect]
         case TroubleKind.DATABASE:
-            reason = catalogue.gettext("The reason: {reason}", reason=code(trouble.code, 200))
+            reason = catalogue.gettext("The reason: {reason}.", reason=code(trouble.code, 200))
             effect = catalogue.gettext(
                 "No click on this replica can be recorded, so nothing is done. Decide in SecMaster."
             )

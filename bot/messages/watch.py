@@ -13,12 +13,13 @@ from slack_sdk.models.blocks import (
 )
 from slack_sdk.models.views import View
 
+from bot.domain.mutes import Mute
 from bot.domain.objects import OBJECT_KINDS, ByKind, ObjectKind, Ref
 from bot.domain.reasons import ChannelRefusal
 from bot.domain.slack import Destination, DestinationKind
 from bot.domain.troubles import DueTasks, Trouble, TroubleKind
 from bot.domain.watch_status import PollStatus, WatchStatus
-from bot.messages import troubles
+from bot.messages import escalations, mutes, troubles
 from bot.messages.blocks import Message, plain_name, text_message
 from bot.messages.catalogue import N_, Catalogue
 from bot.messages.errors import posting_problem
@@ -47,6 +48,18 @@ WHERE = ByKind(
     playbook=N_("*Where playbook run {id} goes*"),
 )
 
+MATCH_TEXTS: dict[RouteMatch, str] = {
+    RouteMatch.MATCHES: N_("It matches."),
+    RouteMatch.UNCLEAR: N_("It may match: letters of the name look like others."),
+    RouteMatch.UNREAD: N_("What it asks about the alert or incident can't be read."),
+    RouteMatch.REMAINING: N_(
+        "What it asks about the alert or incident can't be read, and no other route matches."
+    ),
+    RouteMatch.PASSED: N_("Not checked: an earlier route matched."),
+    RouteMatch.KIND: N_("Not for objects of this kind."),
+    RouteMatch.STATUS: N_("Not for this status."),
+}
+
 
 def status(  # noqa: PLR0913, PLR0917 - a line for each
     catalogue: Catalogue,
@@ -55,12 +68,13 @@ def status(  # noqa: PLR0913, PLR0917 - a line for each
     counted_kinds: Collection[ObjectKind] = OBJECT_KINDS,
     now_in_trouble: Sequence[Trouble] = (),
     due_tasks: DueTasks = NO_TASKS,
+    muted: Sequence[Mute] = (),
 ) -> Message:
     """Say how polling goes, what is open, what is queued, and which channels are closed.
 
     Of other kinds than the ``counted_kinds`` it is not said how many are open. What is
     ``now_in_trouble`` comes first, with the tasks that are approved by themselves meanwhile.
-    ``policy_line`` says which policy is in force.
+    ``policy_line`` says which policy is in force, and ``muted`` which workflows are muted.
     """
     head = troubles.status_lines(catalogue, now_in_trouble)
     head += filter(None, [troubles.due_tasks_text(catalogue, due_tasks)])
@@ -87,6 +101,7 @@ def status(  # noqa: PLR0913, PLR0917 - a line for each
             reason=code(error_code),
         )
         lines.append(f"⚠️ {text}")
+    lines += mutes.lines(catalogue, muted)
     lines.append(policy_line)
     return text_message("\n".join(lines))
 
@@ -190,10 +205,7 @@ def _route_text(catalogue: Catalogue, route: Route) -> str:
     place = _destination(catalogue, route.destination)
     sentences = _taken_objects(catalogue, route, place)
     if conditions := route.when.model_dump(exclude_defaults=True):
-        limits = []
-        for key, value in conditions.items():
-            values = value if isinstance(value, list | tuple) else [value]
-            limits.append(code(f"{key} = {' | '.join(map(str, values))}"))
+        limits = [_condition_text(key, value) for key, value in conditions.items()]
         text = catalogue.gettext("Only where {conditions}.", conditions=catalogue.all_of(limits))
         sentences.append(text)
     if quiet := route.quiet:
@@ -221,6 +233,13 @@ def _route_text(catalogue: Catalogue, route: Route) -> str:
     if route.continues:
         sentences.append(catalogue.gettext("Later routes apply too."))
     return " ".join(sentences)
+
+
+def _condition_text(key: str, value: object) -> str:
+    """Return a condition of a route as the file has it, on one line."""
+    values = value if isinstance(value, list | tuple) else [value]
+    texts = [str(each).lower() if isinstance(each, bool) else str(each) for each in values]
+    return code(f"{key} = {' | '.join(texts)}")
 
 
 def _grouping_text(catalogue: Catalogue, route: Route) -> str:
@@ -278,28 +297,10 @@ def route_test(
 
 
 def _match_text(catalogue: Catalogue, match: RouteMatch) -> str:
-    match match:
-        case RouteMatch.MATCHES:
-            return catalogue.gettext("It matches.")
-        case RouteMatch.UNCLEAR:
-            return catalogue.gettext("It may match: letters of the name look like others.")
-        case RouteMatch.PASSED:
-            return catalogue.gettext("Not checked: an earlier route matched.")
-        case RouteMatch.KIND:
-            return catalogue.gettext("Not for objects of this kind.")
-        case RouteMatch.STATUS:
-            return catalogue.gettext("Not for this status.")
-        case (
-            RouteMatch.WORKSPACE
-            | RouteMatch.BUSINESS_TYPE
-            | RouteMatch.NAME
-            | RouteMatch.RELATED_OBJECT
-            | RouteMatch.WORKFLOW
-            | RouteMatch.PLAYBOOK
-        ):
-            return catalogue.gettext("{key} doesn't match.", key=code(match))
-        case _:
-            assert_never(match)
+    """Say how a route fits an object; the other answers are the key of ``when`` that does not."""
+    if match in MATCH_TEXTS:
+        return catalogue.gettext(MATCH_TEXTS[match])
+    return catalogue.gettext("{key} doesn't match.", key=code(match))
 
 
 def subscribed(catalogue: Catalogue, actor: str) -> Message:
@@ -466,11 +467,21 @@ def no_room_to_snooze(catalogue: Catalogue, auto_approves_at: datetime) -> Messa
     return text_message(f"🚫 {text}")
 
 
-def snooze_form(catalogue: Catalogue, metadata: str, name: str) -> dict[str, Any]:
+def snooze_form(  # noqa: PLR0913, PLR0917 - what it remembers, and what it offers
+    catalogue: Catalogue,
+    metadata: str,
+    name: str,
+    ref: Ref,
+    escalates_to: Sequence[str] = (),
+    workflow: str = "",
+) -> dict[str, Any]:
     """Return the form that asks how long to snooze an object, and for whom.
 
-    ``metadata`` is what it remembers.
+    ``metadata`` is what it remembers; ``escalates_to`` are the routes that the object can be
+    escalated to in its place, and ``workflow`` is what can be muted, "" for nothing.
     """
+    offers = [escalations.offer(catalogue, ref, target) for target in escalates_to[:1]]
+    offers += [mutes.offer(catalogue, ref, workflow)] if workflow else []
     scopes = [
         Option(value=FOR_ALL, label=catalogue.gettext("For everyone")),
         Option(value=FOR_ME, label=catalogue.gettext("Only for me: direct messages and my Home")),
@@ -497,5 +508,5 @@ def snooze_form(catalogue: Catalogue, metadata: str, name: str) -> dict[str, Any
         submit=clip(catalogue.pgettext("button", "Snooze"), 24),
         close=clip(catalogue.pgettext("button", "Cancel"), 24),
         private_metadata=metadata,
-        blocks=[plain_name(name), length, scope],
+        blocks=[plain_name(name), *offers, length, scope],
     ).to_dict()

@@ -10,16 +10,25 @@ from bot.domain.objects import OBJECT_KINDS, ByKind
 from bot.domain.reasons import RefusalReason
 from bot.messages.blocks import Message, new_message, section
 from bot.messages.catalogue import N_, Catalogue
+from bot.messages.evidence import SEVERITIES, VERIFICATIONS
 from bot.messages.fields import BUSINESS_TYPES
 from bot.messages.permissions import REFUSAL_TEXTS, permission_name, role_members
-from bot.messages.text import code, date_token, inline, mention_user
+from bot.messages.stages import stage_roles
+from bot.messages.text import bold, code, date_token, inline, mention_user
 from bot.policy.config import Config
 from bot.policy.decide import Principal
+from bot.policy.evidence import AssetLevel
 from bot.policy.rights import Answer, Case, cases
 from bot.policy.rules import READS, Read, ReasonRule, RuleConditions
 
 MAX_CASES = 6  # that are told of one right
 MAX_TEXT = 60  # characters of a pattern
+DRILLS = {True: N_("a drill"), False: N_("not a drill")}
+ASSET_LEVELS: dict[str, str] = {
+    AssetLevel.TEST: N_("test asset"),
+    AssetLevel.GENERAL: N_("general asset"),
+    AssetLevel.KEY: N_("key asset"),
+}
 GROUP_TITLES = ByKind(task=N_("Tasks"), instance=N_("Workflow runs"), playbook=N_("Playbook runs"))
 
 
@@ -35,7 +44,7 @@ class Person:
 def whoami(catalogue: Catalogue, person: Person, config: Config) -> Message:
     """Tell a person their name, id, roles and delegations, and for each right what holds."""
     principal = person.principal
-    head = f"*{inline(person.name, 60)}* · {mention_user(principal.id)} · {code(principal.id)}"
+    head = f"{bold(person.name, 60)} · {mention_user(principal.id)} · {code(principal.id)}"
     lines = [head, *_standing(catalogue, person)]
     groups: list[list[str]] = []
     if not (principal.guest or principal.outsider):
@@ -140,8 +149,18 @@ def _case_line(catalogue: Catalogue, case: Case, person: Person, config: Config)
 def _terms(catalogue: Catalogue, answer: str, case: Case, person: Person) -> str:
     """Return an answer with what is asked of the person in this case: "yes · 2 approvals"."""
     rule, parts = case.rule, [answer]
-    if rule.approvals > 1:
-        parts.append(catalogue.ngettext("{count} approval", "{count} approvals", rule.approvals))
+    if rule.needed > 1:
+        parts.append(catalogue.ngettext("{count} approval", "{count} approvals", rule.needed))
+    if len(rule.stages) > 1:
+        parts += [
+            catalogue.gettext(
+                "stage {number}: {count} by {roles}",
+                number=catalogue.number(number),
+                count=catalogue.number(stage.count),
+                roles=stage_roles(catalogue, stage),
+            )
+            for number, stage in enumerate(rule.stages, 1)
+        ]
     if rule.reason is ReasonRule.REQUIRED:
         parts.append(catalogue.gettext("with a reason"))
     if rule.confirm:
@@ -171,6 +190,7 @@ def _conditions(catalogue: Catalogue, conditions: RuleConditions) -> str:
     if conditions.related_object:
         pattern = code(conditions.related_object, MAX_TEXT)
         parts.append(catalogue.gettext("workflow or playbook {pattern}", pattern=pattern))
+    parts += _evidence_conditions(catalogue, conditions)
     if conditions.workspace:
         names = catalogue.one_of([inline(each, 40) for each in conditions.workspace])
         parts.append(catalogue.gettext("workspace {names}", names=names))
@@ -179,3 +199,36 @@ def _conditions(catalogue: Catalogue, conditions: RuleConditions) -> str:
     if conditions.overdue is False:
         parts.append(catalogue.gettext("not overdue"))
     return " · ".join(parts)
+
+
+# Conditions that are patterns about what stands around an object, in the order of the file's keys.
+PATTERN_TEXTS: dict[str, str] = {
+    "source": N_("source {pattern}"),
+    "category": N_("category {pattern}"),
+    "asset": N_("asset {pattern}"),
+    "asset_type": N_("asset type {pattern}"),
+    "enterprise_project": N_("enterprise project {pattern}"),
+}
+
+
+def _evidence_conditions(catalogue: Catalogue, conditions: RuleConditions) -> list[str]:
+    """Say what the alert or incident behind an object, its assets and its workflow must be like."""
+    parts = []
+    if conditions.severity:
+        names = catalogue.one_of([catalogue.gettext(SEVERITIES[s]) for s in conditions.severity])
+        parts.append(catalogue.gettext("severity {names}", names=names))
+    if conditions.verification:
+        states = [catalogue.gettext(VERIFICATIONS[each]) for each in conditions.verification]
+        parts.append(catalogue.gettext("verification {names}", names=catalogue.one_of(states)))
+    if conditions.drill is not None:
+        parts.append(catalogue.gettext(DRILLS[conditions.drill]))
+    for key, sentence in PATTERN_TEXTS.items():
+        if pattern := getattr(conditions, key):
+            parts.append(catalogue.gettext(sentence, pattern=code(pattern, MAX_TEXT)))
+    if conditions.asset_level:
+        levels = [catalogue.gettext(ASSET_LEVELS[each]) for each in conditions.asset_level]
+        parts.append(catalogue.one_of(levels))
+    if conditions.workflow_kind:
+        kinds = catalogue.one_of([code(each) for each in conditions.workflow_kind])
+        parts.append(catalogue.gettext("workflow kind {kinds}", kinds=kinds))
+    return parts

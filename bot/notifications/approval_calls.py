@@ -6,101 +6,283 @@ then people approve, requests end and policies change.
 """
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import compress
-from typing import Literal, assert_never
+from typing import ClassVar, Literal, assert_never
 
 from bot import messages
 from bot.domain.actions import BY_NAME, Action, is_contrary
 from bot.domain.approvals import ApprovalRequest, CallPreference, OpenRequest
 from bot.domain.notifications import OutboxEntry
-from bot.domain.objects import Ref
+from bot.domain.objects import Ref, Value
 from bot.domain.slack import Actor, Destination, DestinationKind
 from bot.domain.snapshots import Snapshot
-from bot.notifications.notification import Notification, Posting
+from bot.domain.stages import Stage, stage_at
+from bot.notifications.notification import Notification, Posting, may_read
 from bot.policy.config import Config
-from bot.policy.decide import Allowed, PolicyContext, decide_read, may_add_approval
+from bot.policy.decide import Allowed, PolicyContext, added_authority, decide_read
 from bot.policy.requirements import deciding_rule
-from bot.policy.rules import READS, CallRule, Rule
+from bot.policy.routes import ThreadDetail, matching_routes
+from bot.policy.rules import READS, CallRule, Role, Rule
 from bot.secmaster import NotFound, SecMasterError
 from bot.services import Services
 from bot.slack.directory import LookupFailed
 
 MOST_MENTIONED = 5  # people in one message: more are called in direct messages, or as a group
+MOST_ASKED = 50  # people of one group of whom it is asked whether they may approve
 REMIND_BEFORE = timedelta(minutes=10)  # the end of a request, or a quarter of its time if less
+LONGEST_BATCH = timedelta(minutes=1)  # for which the calls of a batch wait for its end
 
 
 class ApprovalCallNotification(Notification):
     """Those who may give the next approval of a request are called, by its rule and their choice.
 
     It is posted in the thread of the object's card; where no channel shows the object everybody is
-    called in a direct message, and its destination is only a place in line.
+    called in a direct message, and its destination is only a place in line. Each ``stage``, by its
+    number from 0, has its own call; a reminder is for the stage whose turn it is by then. The
+    requests that one batch opened, by the message of its results ``batch_ts``, are called for in
+    one message.
     """
 
+    regroups: ClassVar[bool] = True
     kind: Literal["approval_call"] = "approval_call"
     ref: Ref
     request_id: str
+    stage: int = 0
     reminds: bool = False
     in_channel: bool = True
+    batch_ts: str = ""
+
+    @property
+    def group_key(self) -> tuple[object, ...] | None:
+        """The batch that opened the request, and the stage; None for one that was opened alone."""
+        return (self.batch_ts, self.stage, self.reminds) if self.batch_ts else None
 
     async def deliver(self, posting: Posting) -> bool:
         """Mention those who are called in the thread, and have the others told alone."""
         services = posting.services
-        call = await read_call(services, self.ref, self.request_id)
-        if call is None:
+        posting.also_done += [entry.number for entry in posting.others]
+        entries = (posting.entry, *posting.others)
+        notifications = [
+            ApprovalCallNotification.model_validate(entry.notification.model_dump())
+            for entry in entries
+        ]
+        calls = [
+            call
+            for each in notifications
+            if (call := await read_call(services, each.ref, each.request_id))
+            and (self.reminds or call.request.turn == self.stage)
+        ]
+        callees = [await find_callees(services, call, in_channel=self.in_channel) for call in calls]
+        if not self.reminds:
+            await enqueue_shortage(posting, calls, self.thread_ts)
+        await self.enqueue_direct(posting, calls, callees)
+        mentioned = [
+            (call, each) for call, each in zip(calls, callees, strict=True) if each.mentions
+        ]
+        if not mentioned:
             return False
-        callees = await find_callees(services, call, in_channel=self.in_channel)
-        now = services.clock.now()
+        mentions = dict.fromkeys(id_ for _call, each in mentioned for id_ in each.mentions)
+        called = [call for call, _callees in mentioned]
+        is_urgent = self.reminds and any(
+            call.ends_otherwise(services.clock.now()) for call in called
+        )
+        message = await self.message(posting, called, tuple(mentions))
+        await posting.reply(message, self.thread_ts, broadcast=is_urgent and bool(self.thread_ts))
+        return True
+
+    async def enqueue_direct(
+        self, posting: Posting, calls: Sequence["Call"], callees: Sequence["Callees"]
+    ) -> None:
+        """Have everybody who is to be told alone told of all that they are called for."""
+        services, now = posting.services, posting.services.clock.now()
+        requests: dict[str, list[CalledRequest]] = defaultdict(list)
+        for call, each in zip(calls, callees, strict=True):
+            for user in each.direct:
+                requests[user].append(call.called)
         entries = [
             OutboxEntry(
                 dedupe_key=f"{posting.entry.dedupe_key}:{user}",
                 destination=Destination.parse(user),
                 notification=ApprovalDirectCallNotification(
-                    ref=self.ref, request_id=self.request_id, reminds=self.reminds
+                    requests=tuple(requests[user]), reminds=self.reminds
                 ),
                 not_before=now,
             )
-            for user in sorted(callees.direct)
+            for user in sorted(requests)
         ]
         await asyncio.to_thread(services.store.outbox.add, entries, now)
         if entries:
             services.outbox_written.set()
-        if not callees.mentions:
-            return False
-        context = replace(services.cards.render_context(self.ref), mentions=tuple(callees.mentions))
-        message = messages.approval_calls.in_thread(
-            context, call.snapshot, call.request, reminds=self.reminds
+
+    async def message(
+        self, posting: Posting, calls: Sequence["Call"], mentions: tuple[str, ...]
+    ) -> messages.Message:
+        """Return the message that calls these people and user groups for these requests."""
+        services, first = posting.services, calls[0]
+        context = replace(services.cards.render_context(first.origin.ref), mentions=mentions)
+        if len(calls) > 1:
+            pairs = [(call.snapshot, call.request) for call in calls]
+            return messages.approval_calls.batch_in_thread(context, pairs, reminds=self.reminds)
+        # Whoever opened the request was answered there, with the same warning.
+        location = first.origin.location
+        detail = await services.cards.thread_detail(first.origin.ref, posting.channel)
+        is_warned = (
+            not self.reminds
+            and (location.channel, location.card) == (posting.channel, self.thread_ts)
+            and detail is ThreadDetail.ALL
         )
-        is_urgent = self.reminds and call.ends_otherwise(now)
-        await posting.reply(message, self.thread_ts, broadcast=is_urgent and bool(self.thread_ts))
-        return True
+        return messages.approval_calls.in_thread(
+            context, first.snapshot, first.request, reminds=self.reminds, warns=not is_warned
+        )
+
+
+class CalledRequest(Value):
+    """An approval request that somebody is called for, its object, and the stage, from 0."""
+
+    ref: Ref
+    id: str
+    stage: int = 0
 
 
 class ApprovalDirectCallNotification(Notification):
-    """A person is called in a direct message, if they may give the next approval by then."""
+    """A person is called in a direct message for what they may give the next approval of by then.
+
+    There are several ``requests`` where one batch opened them.
+    """
 
     kind: Literal["approval_direct_call"] = "approval_direct_call"
-    ref: Ref
-    request_id: str
+    requests: tuple[CalledRequest, ...]
     reminds: bool = False
 
     async def deliver(self, posting: Posting) -> bool:
-        """Post the message with the action's button, and a link to the card in a channel."""
+        """Post the message with each action's button, and links to the cards in a channel."""
         services = posting.services
-        call = await read_call(services, self.ref, self.request_id)
         user = self.intended_channel or posting.entry.destination.id
-        if call is None or not await may_approve(services, call, user, reads=True):
+        called = []
+        for requested in self.requests:
+            call = await read_call(services, requested.ref, requested.id)
+            if call is None or not await may_approve(services, call, user, reads=True):
+                continue
+            if call.request.turn != requested.stage and not self.reminds:
+                continue  # that stage has its own call
+            destination, thread = await asyncio.to_thread(place_of, services, call.origin)
+            called.append(
+                messages.approval_calls.CalledObject(
+                    services.cards.render_context(requested.ref),
+                    call.snapshot,
+                    call.request,
+                    services.slack.permalink(destination.id, thread) if thread else "",
+                )
+            )
+        if not called:
             return False
-        destination, thread = await asyncio.to_thread(place_of, services, call.origin)
-        permalink = services.slack.permalink(destination.id, thread) if thread else ""
-        context = services.cards.render_context(self.ref)
-        message = messages.approval_calls.direct(
-            context, call.snapshot, call.request, permalink, reminds=self.reminds
-        )
+        if len(called) > 1:
+            message = messages.approval_calls.batch_direct(called, reminds=self.reminds)
+        else:
+            message = messages.approval_calls.direct(called[0], reminds=self.reminds)
         await posting.reply(message)
         return True
+
+
+class ApprovalShortageNotification(Notification):
+    """Fewer people can approve now than the stages of these requests need, so they wait in vain.
+
+    It is for the thread of the requests, and for those who can do something about it.
+    """
+
+    kind: Literal["approval_shortage"] = "approval_shortage"
+    requests: tuple[CalledRequest, ...]
+
+    async def deliver(self, posting: Posting) -> bool:
+        """Post the message, unless enough people can approve by then."""
+        services = posting.services
+        short, names = [], []
+        for requested in self.requests:
+            call = await read_call(services, requested.ref, requested.id)
+            if call is None or call.request.turn != requested.stage:
+                continue
+            shortage = await find_shortage(services, call)
+            if shortage is None:
+                continue
+            short.append((call, shortage))
+            destination = posting.entry.destination
+            is_person = destination.kind is DestinationKind.PERSON
+            reads = not is_person or await may_read(
+                services, destination.id, requested.ref, call.snapshot
+            )
+            names.append(call.snapshot.name if reads else "")
+        if not short:
+            return False
+        call, shortage = short[0]
+        permalink = ""
+        if not self.thread_ts:
+            destination, thread = await asyncio.to_thread(place_of, services, call.origin)
+            permalink = services.slack.permalink(destination.id, thread) if thread else ""
+        called = messages.approval_calls.CalledObject(
+            services.cards.render_context(call.origin.ref), call.snapshot, call.request, permalink
+        )
+        message = messages.approval_calls.too_few_approvers(
+            called,
+            shortage,
+            list(filter(None, names)),
+            notified=bool(self.thread_ts and services.policy.current.watch.admins),
+        )
+        await posting.reply(message, self.thread_ts)
+        return True
+
+
+async def enqueue_shortage(posting: Posting, calls: Sequence["Call"], thread_ts: str) -> None:
+    """Have the thread, the admins and those of an escalation told where approvers are missing."""
+    services, now = posting.services, posting.services.clock.now()
+    short = [call for call in calls if await find_shortage(services, call)]
+    if not short:
+        return
+    notification = ApprovalShortageNotification(requests=tuple(call.called for call in short))
+    not_before = {Destination.parse(admin): now for admin in services.policy.current.watch.admins}
+    for call in short:
+        not_before = _escalations(services, call, now) | not_before
+    not_before.pop(posting.entry.destination, None)
+    key = f"approval_shortage:{short[0].request.turn_key}"
+    in_thread = notification.model_copy(update={"thread_ts": thread_ts})
+    entries = [
+        OutboxEntry(
+            dedupe_key=key,
+            destination=posting.entry.destination,
+            notification=in_thread,
+            not_before=now,
+        ),
+        *(
+            OutboxEntry(
+                dedupe_key=f"{key}:{destination.id}",
+                destination=destination,
+                notification=notification,
+                not_before=at,
+            )
+            for destination, at in not_before.items()
+        ),
+    ]
+    await asyncio.to_thread(services.store.outbox.add, entries, now)
+    services.outbox_written.set()
+
+
+def _escalations(services: Services, call: "Call", now: datetime) -> dict[Destination, datetime]:
+    """Return where an object's routes escalate to, and from when that may be told."""
+    routes = services.policy.current.routes
+    names = services.workspaces.all_names(call.origin.ref.workspace)
+    targets = {
+        route.escalate.to
+        for route in matching_routes(routes, call.snapshot, names)
+        if route.escalate
+    }
+    return {
+        route.destination: (route.quiet.end(now) if route.quiet else None) or now
+        for route in routes
+        if route.name in targets
+    }
 
 
 # What is planned.
@@ -112,24 +294,37 @@ def new_entries(services: Services) -> list[OutboxEntry]:
     requests = services.store.claims.open_requests(now)
     if not requests:
         return []
-    keys = {f"approval_call:{origin.request.id}": origin for origin in requests}
+    keys = {f"approval_call:{origin.request.turn_key}": origin for origin in requests}
     known_keys = services.store.outbox.known_keys(list(keys))
+    new = {key: origin for key, origin in keys.items() if key not in known_keys}
+    young = [
+        origin.request.id
+        for origin in new.values()
+        if origin.batch_ts and now - origin.request.approvals[0].at < LONGEST_BATCH
+    ]
+    # Others of the batch may be counted yet, and one call is for all of them.
+    unfinished = services.store.workflows.in_open_batches(young) if young else set()
+    new = {key: origin for key, origin in new.items() if origin.request.id not in unfinished}
+    reminders: dict[str, datetime] = {}  # of a batch all come with the first
+    for origin in new.values():
+        group, at = origin.batch_ts or origin.request.id, remind_at(origin.request)
+        reminders[group] = min(reminders.get(group, at), at)
     entries = []
-    for key, origin in keys.items():
-        if key in known_keys:
-            continue
+    for key, origin in new.items():
         destination, thread = place_of(services, origin)
         notification = ApprovalCallNotification(
             ref=origin.ref,
             request_id=origin.request.id,
+            stage=origin.request.turn,
             thread_ts=thread,
             in_channel=bool(thread),
+            batch_ts=origin.batch_ts,
         )
         call = OutboxEntry(
             dedupe_key=key, destination=destination, notification=notification, not_before=now
         )
         entries.append(call)
-        if (at := remind_at(origin.request)) > now:
+        if (at := reminders[origin.batch_ts or origin.request.id]) > now:
             reminder = notification.model_copy(update={"reminds": True})
             changes = {"dedupe_key": f"approval_reminder:{origin.request.id}", "not_before": at}
             entries.append(call.model_copy(update={**changes, "notification": reminder}))
@@ -149,9 +344,13 @@ def place_of(services: Services, origin: OpenRequest) -> tuple[Destination, str]
     """Return the channel and the thread in which a request's approvers are called; blocks.
 
     That is under the card where it was opened, or else under another one in a channel. The thread
-    is "" where no channel shows the object: nobody else sees what is said in somebody's chat.
+    is "" where no channel shows the object: nobody else sees what is said in somebody's chat. For
+    what a batch opened it is under the message of the batch, where that stands in a channel.
     """
     location = origin.location
+    channel = Destination.parse(location.channel)
+    if origin.batch_ts and channel.kind is DestinationKind.CHANNEL:
+        return channel, origin.batch_ts
     cards = [
         card
         for card in services.store.cards.cards_of(origin.ref)
@@ -160,7 +359,6 @@ def place_of(services: Services, origin: OpenRequest) -> tuple[Destination, str]
     cards.sort(key=lambda card: (card.channel, card.ts) != (location.channel, location.card))
     if cards:
         return Destination.parse(cards[0].channel), cards[0].ts
-    channel = Destination.parse(location.channel)
     if channel.kind is DestinationKind.CHANNEL and location.card:
         return channel, location.card
     return Destination.parse(origin.request.approvals[0].actor.id), ""
@@ -187,6 +385,21 @@ class Call:
     def action(self) -> Action:
         """What is asked for."""
         return BY_NAME[self.request.action]
+
+    @property
+    def stage(self) -> Stage:
+        """The stage whose turn it is, as the rule has it now."""
+        return stage_at(self.rule.stages, self.request.turn)
+
+    @property
+    def roles(self) -> list[Role]:
+        """The roles whose people may give the next approval."""
+        return [self.config.roles[name] for name in self.stage.roles]
+
+    @property
+    def called(self) -> CalledRequest:
+        """The request, as notifications name it."""
+        return CalledRequest(ref=self.origin.ref, id=self.request.id, stage=self.request.turn)
 
     def ends_otherwise(self, now: datetime) -> bool:
         """Whether SecMaster does the contrary of what is asked for, if nobody approves in time."""
@@ -221,6 +434,8 @@ async def read_call(services: Services, ref: Ref, request_id: str) -> Call | Non
     except (SecMasterError, TimeoutError):
         fingerprint = origin.request.approvals[-1].decision_fingerprint
         snapshot = await asyncio.to_thread(store.snapshots.get, ref, fingerprint)
+    else:  # what rules may ask about, and what was approved
+        snapshot = (await asyncio.to_thread(store.evidence.attach, {ref: snapshot}))[ref]
     if snapshot is None or snapshot.status not in action.allowed_statuses:
         return None
     config, request = services.policy.current, origin.request.counted_for(snapshot)
@@ -236,39 +451,58 @@ async def may_approve(services: Services, call: Call, user: str, *, reads: bool 
 
     Raises LookupFailed where Slack can't say who they are.
     """
+    return bool(await authority_of(services, call, user, reads=reads))
+
+
+async def authority_of(services: Services, call: Call, user: str, *, reads: bool = False) -> str:
+    """Return the id of the person by whose right somebody may give the next approval; "" if none.
+
+    With ``reads`` they must be able to read the object as well. Raises LookupFailed.
+    """
     rules, ref = call.config.rules, call.origin.ref
     roles = call.config.roles_about(call.action, *READS)
     try:
         principal = await services.directory.principal(Actor(id=user), roles)
     except LookupFailed as error:
         if error.is_nobody:
-            return False
+            return ""
         raise
     if reads and not isinstance(decide_read(rules, principal, ref.kind, call.context), Allowed):
-        return False
-    return may_add_approval(rules, principal, call.action, call.context, call.request)
+        return ""
+    return added_authority(rules, principal, call.action, call.context, call.request)
+
+
+async def find_shortage(services: Services, call: Call) -> messages.approval_calls.Shortage | None:
+    """Return that fewer people can approve now than the stage lacks; None where enough can.
+
+    Each right counts once, whoever uses it. Nobody's wish not to be called matters here. Where
+    there are many people they are taken for enough. Raises LookupFailed.
+    """
+    members = await group_members_of(services, call)
+    people = sorted(await people_asked(services, call, members))
+    if len(people) > MOST_ASKED:
+        return None
+    authorities: set[str] = set()
+    for user in people:
+        if authority := await authority_of(services, call, user):
+            authorities.add(authority)
+        if len(authorities) >= call.request.missing_now:
+            return None
+    override = call.rule.break_glass if call.request.break_glass_allowed else ()
+    return messages.approval_calls.Shortage(len(authorities), call.stage.roles, override)
 
 
 async def find_callees(services: Services, call: Call, *, in_channel: bool) -> Callees:
     """Return who is called for the next approval, and how; raises LookupFailed.
 
-    Those are people of the rule's roles and their delegates, without whoever approved. A user group
-    is mentioned as a whole where all of its people may approve, or more than five of them.
+    Those are people of the roles of the stage whose turn it is, and their delegates, without
+    whoever approved. A user group is mentioned as a whole where all of its people may approve, or
+    more than five of them.
     """
     if call.rule.call is CallRule.NONE:
         return Callees()
-    roles = [call.config.roles[name] for name in call.rule.roles]
-    groups = {group for role in roles for group in role.usergroups}
-    members = {group: await services.directory.group_members(group) for group in sorted(groups)}
-    people = {user for role in roles for user in role.users}.union(*members.values())
-    now = services.clock.now()
-    people |= {
-        delegation.delegate
-        for delegation in await asyncio.to_thread(services.store.delegations.all, now)
-        if delegation.delegator in people
-    }
-    people -= {services.slack.bot_user}
-    people -= {user for user in people if call.request.has_approval_of(user, user)}
+    members = await group_members_of(services, call)
+    people = await people_asked(services, call, members)
     choices = await asyncio.to_thread(services.store.preferences.calls_of, people)
     people -= {user for user, choice in choices.items() if choice is CallPreference.OFF}
     direct = {user for user in people if choices.get(user) is CallPreference.DIRECT}
@@ -281,6 +515,30 @@ async def find_callees(services: Services, call: Call, *, in_channel: bool) -> C
             assert_never(call.rule.call)
 
 
+async def group_members_of(services: Services, call: Call) -> dict[str, frozenset[str]]:
+    """Return the people of each user group of the stage's roles; raises LookupFailed."""
+    groups = {group for role in call.roles for group in role.usergroups}
+    return {group: await services.directory.group_members(group) for group in sorted(groups)}
+
+
+async def people_asked(
+    services: Services, call: Call, members: Mapping[str, frozenset[str]]
+) -> set[str]:
+    """Return the people of the stage's roles and their delegates, without whoever approved.
+
+    ``members`` are the people of the roles' user groups. The rules may refuse some of them.
+    """
+    people = {user for role in call.roles for user in role.users}.union(*members.values())
+    now = services.clock.now()
+    people |= {
+        delegation.delegate
+        for delegation in await asyncio.to_thread(services.store.delegations.all, now)
+        if delegation.delegator in people
+    }
+    people -= {services.slack.bot_user}
+    return {user for user in people if not call.request.has_approval_of(user, user)}
+
+
 async def _mentioned(
     services: Services,
     call: Call,
@@ -289,27 +547,33 @@ async def _mentioned(
     direct: set[str],
 ) -> Callees:
     """Return how ``people`` are called in a channel, besides those who are told alone."""
-    mentions: list[str] = []
+    groups: list[str] = []
+    names: set[str] = set()
     for group, group_people in members.items():
-        callable_people = group_people & people
-        is_large = len(callable_people) > MOST_MENTIONED
-        if is_large or await _all_may_approve(services, call, group_people, callable_people):
-            mentions.append(group)
-            people = people - group_people
-    if len(people) > MOST_MENTIONED:
-        return Callees(mentions, direct | people)
-    names = sorted(people)
-    allowed = await asyncio.gather(*(may_approve(services, call, user) for user in names))
-    return Callees([*mentions, *compress(names, allowed)], direct)
+        allowed = await _few_who_may(services, call, sorted(group_people & people))
+        if allowed is None or (allowed and group_people == allowed):
+            groups.append(group)
+        else:
+            names |= allowed
+        people = people - group_people
+    names -= {user for group in groups for user in members[group]}
+    if len(names | people) > MOST_MENTIONED:
+        return Callees(groups, direct | names | people)
+    outside = sorted(people)
+    allowed_outside = await asyncio.gather(*(may_approve(services, call, user) for user in outside))
+    return Callees([*groups, *sorted(names.union(compress(outside, allowed_outside)))], direct)
 
 
-async def _all_may_approve(
-    services: Services, call: Call, group_people: frozenset[str], callable_people: frozenset[str]
-) -> bool:
-    """Whether a user group can be mentioned without calling anybody who may not approve."""
-    if not group_people or callable_people != group_people:
-        return False
-    allowed = await asyncio.gather(
-        *(may_approve(services, call, user) for user in sorted(group_people))
-    )
-    return all(allowed)
+async def _few_who_may(services: Services, call: Call, people: Sequence[str]) -> set[str] | None:
+    """Return who of a user group may give the next approval; None for more than can be named.
+
+    They are asked about a few at a time, and about fifty at most: more are taken for many.
+    """
+    allowed: set[str] = set()
+    for start in range(0, len(people), MOST_MENTIONED + 1):
+        if len(allowed) > MOST_MENTIONED or start >= MOST_ASKED:
+            return None
+        some = people[start : start + MOST_MENTIONED + 1]
+        answers = await asyncio.gather(*(may_approve(services, call, user) for user in some))
+        allowed.update(compress(some, answers))
+    return allowed if len(allowed) <= MOST_MENTIONED else None

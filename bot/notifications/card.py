@@ -14,7 +14,7 @@ from bot.domain.tracking import TrackedObject
 from bot.notifications import failure_details
 from bot.notifications.grouping import MOST_TASKS, card_group
 from bot.notifications.notification import Posting, RoutedNotification, ScheduledNotification
-from bot.policy.routes import Route
+from bot.policy.routes import Route, escalation_steps
 
 READ_AT_ONCE = 5  # objects of a group; people's clicks need SecMaster too
 
@@ -22,12 +22,15 @@ READ_AT_ONCE = 5  # objects of a group; people's clicks need SecMaster too
 class CardNotification(RoutedNotification):
     """The card of an object; ``escalated_from`` names the route on which nobody acted in time.
 
+    ``escalated_by`` is who had it escalated before that, for a reason; "" for nobody.
     Tasks of one group that come within ``group_window`` of one another: the first has a card of
     its own, which calls people, and the others share one. Failures of one workflow all share one.
     """
 
     kind: Literal["card"] = "card"
     escalated_from: str = ""
+    escalated_by: str = ""
+    escalation_reason: str = ""
     group_window: timedelta = Route.model_fields["group_window"].default
 
     @property
@@ -44,18 +47,17 @@ class CardNotification(RoutedNotification):
     ) -> list[ScheduledNotification]:
         """Return the cards on the routes that ``route`` escalates to, each after its own time.
 
-        A snooze puts an escalation off until it ends; the backlog escalates to nobody.
+        A snooze or a claim puts an escalation off until it ends; the backlog escalates to nobody.
         """
         if tracked.backlog:
             return []
-        by_name = {candidate.name: candidate for candidate in routes if candidate.name}
-        # However often an object is checked, it escalates once for each time that it is open.
-        key = f"escalated:{tracked.ref}:{tracked.open_since.isoformat(timespec='seconds')}"
-        items, at, origin = [], tracked.open_since, route
-        while origin.escalate:
-            at += origin.escalate.after
+        # Whoever gets the card when a mute ends has the route's time to act.
+        items, at = [], max(tracked.open_since, tracked.muted_until or tracked.open_since)
+        for origin, target in escalation_steps(route, routes):
+            at += origin.escalate.after if origin.escalate else timedelta()
             at = max(at, tracked.snoozed_until or at)
-            target = by_name[origin.escalate.to]
+            holding = tracked.holding_assignment(at)
+            at = holding.until if holding else at
             notification = cls(
                 ref=tracked.ref,
                 mentions=target.mention,
@@ -64,8 +66,7 @@ class CardNotification(RoutedNotification):
                 group_window=target.group_window,
                 escalated_from=origin.name,
             )
-            items.append(ScheduledNotification(at, target, notification, key))
-            origin = target
+            items.append(ScheduledNotification(at, target, notification, escalation_key(tracked)))
         return items
 
     def metadata(self, dedupe_key: str) -> dict[str, str]:
@@ -90,7 +91,7 @@ class CardNotification(RoutedNotification):
             # Its own card, posted before a crash, needs no word that it was escalated.
             is_own = card is not None and posting.was_tried and card.escalated_from == origin
             if card and origin and not is_own:
-                cause = await cards.escalation_cause(ref, snapshot, origin)
+                cause = await cards.escalation_cause(self.new_card(posting), snapshot)
                 message = messages.notifications.escalated(
                     posting.services.catalogue, cause, self.mentions, snapshot
                 )
@@ -105,23 +106,33 @@ class CardNotification(RoutedNotification):
                 if not posted_ts and await self.add_to_group(posting, [(ref, snapshot)]):
                     return False
                 follows = await self.follows_another(posting)
-                new_card = Card(
-                    ref=ref,
-                    channel=posting.channel,
-                    ts=posted_ts,
-                    title=snapshot.name,
-                    card_group=self.card_group,
-                    gathers=follows or ref.kind in RUN_KINDS,
-                    mentions=() if follows else self.mentions,
-                    intended_channel=self.intended_channel,
-                    escalated_from=origin,
-                    late_since=posting.late_since,
+                new_card = self.new_card(posting).model_copy(
+                    update={
+                        "ts": posted_ts,
+                        "title": snapshot.name,
+                        "gathers": follows or ref.kind in RUN_KINDS,
+                        "mentions": () if follows else self.mentions,
+                    }
                 )
                 ts = await cards.post_notified(new_card, snapshot, posting.metadata)
         if posting.is_unread:
             await posting.redraw(ref)  # it says so, and is drawn again once it can be read
         await failure_details.enqueue_if_long(posting, ref, snapshot, ts)
         return card is None
+
+    def new_card(self, posting: Posting) -> Card:
+        """Return the card in the channel, before it is posted."""
+        return Card(
+            ref=self.ref,
+            channel=posting.channel,
+            ts="",
+            card_group=self.card_group,
+            intended_channel=self.intended_channel,
+            escalated_from=self.escalated_from,
+            escalated_by=self.escalated_by,
+            escalation_reason=self.escalation_reason,
+            late_since=posting.late_since,
+        )
 
     async def show_group(self, posting: Posting) -> list[int]:
         """Let the group's card show the others that still wait and have no card.
@@ -175,6 +186,14 @@ class CardNotification(RoutedNotification):
         services = posting.services
         gather = services.policy.current.watch.gather
         return services.clock.now() - (self.group_window if self.ref.kind == "task" else gather)
+
+
+def escalation_key(tracked: TrackedObject) -> str:
+    """Return what begins the dedupe keys of an object's escalations.
+
+    However often it is checked, it escalates once for each time that it is open.
+    """
+    return f"escalated:{tracked.ref}:{tracked.open_since.isoformat(timespec='seconds')}"
 
 
 async def find_finished_card(posting: Posting, ref: Ref) -> Card | None:

@@ -13,7 +13,13 @@ from statistics import median
 from bot.domain.actions import OPEN_STATUSES, TABLE
 from bot.domain.endings import TaskEnding, how_ended
 from bot.domain.notifications import OutboxEntry
-from bot.domain.shift_digest import DeciderCounts, OverdueTask, RetrierCounts, ShiftSummary
+from bot.domain.shift_digest import (
+    ClaimedObject,
+    DeciderCounts,
+    OverdueTask,
+    RetrierCounts,
+    ShiftSummary,
+)
 from bot.domain.slack import Destination
 from bot.messages.oncall import SOON
 from bot.notifications.kinds import DigestNotification
@@ -137,7 +143,7 @@ def collect(services: Services, since: datetime, until: datetime) -> ShiftSummar
         waiting=counts.waiting,
         overdue=counts.overdue,
         oldest_overdue=tuple(
-            OverdueTask(name=task.name, due=task.due_date)
+            OverdueTask(name=task.name, due=task.due_date, severity=_severity(task))
             for task in soonest
             if isinstance(task, Task) and task.due_date and task.due_date < now
         ),
@@ -149,7 +155,14 @@ def collect(services: Services, since: datetime, until: datetime) -> ShiftSummar
             tracked.snapshot.status == InstanceStatus.FINISHED
             for tracked in tracked_objects.get(list(retried))
         ),
+        failed_afterwards=services.store.followed_operations.count_failed_decisions(since, until),
         break_glass_users=tuple(_name(action) for action in certain if action.break_glass),
+        claimed=tuple(
+            ClaimedObject(name=each.snapshot.name, assignee=claim.name or claim.assignee)
+            for each in tracked_objects.assigned(now)
+            if (claim := each.assignment)
+        ),
+        muted=tuple(services.store.mutes.ending_after(since)),
         stale_since=stale_since(services),
     )
 
@@ -180,3 +193,7 @@ def count_retriers(retries: Sequence[AuditedAction]) -> tuple[RetrierCounts, ...
 
 def _name(action: AuditedAction) -> str:
     return action.actor.name or action.actor.id
+
+
+def _severity(task: Task) -> str:
+    return task.evidence.finding.severity if task.evidence and task.evidence.finding else ""

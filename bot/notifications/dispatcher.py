@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from bot.domain.notifications import OutboxEntry
@@ -42,11 +43,15 @@ REPLAN_AFTER = timedelta(minutes=1)  # for an object that could not be planned
 
 
 class Dispatcher:
-    """Plans what time makes due and has it posted, whenever it is woken and at regular times."""
+    """Plans what time makes due and has it posted, whenever it is woken and at regular times.
 
-    def __init__(self, services: Services) -> None:
+    The ``checks`` are made before that: what they find may be news, or take something from it.
+    """
+
+    def __init__(self, services: Services, *checks: Callable[[Services], Awaitable[None]]) -> None:
         self.workers = ChannelWorkers(services)
         self._services = services
+        self._checks = checks
 
     def wake(self) -> None:
         """Have the outbox looked at now: something was written into it, or became due."""
@@ -73,8 +78,13 @@ class Dispatcher:
 
         Who is called for an approval does not depend on what is polled.
         """
-        steps = (self.enqueue_due, self.enqueue_calls, self.workers.start_ready)
-        for step in steps if plans else steps[1:]:
+        steps: list[Callable[[], Awaitable[None]]] = [
+            *(partial(check, self._services) for check in self._checks),
+            *([self.enqueue_due] if plans else []),
+            self.enqueue_calls,
+            self.workers.start_ready,
+        ]
+        for step in steps:
             try:
                 await step()
             except Exception:

@@ -10,21 +10,27 @@ from datetime import datetime
 from typing import Literal
 
 from bot import messages
-from bot.domain.failures import failure_of
+from bot.domain.actions import BY_NAME as ACTIONS
+from bot.domain.approvals import Approval
+from bot.domain.cards import in_channel
+from bot.domain.mutes import Mute
 from bot.domain.notifications import NotificationEnvelope, OutboxEntry
 from bot.domain.objects import Ref
 from bot.domain.operations import Operation, Outcome
+from bot.domain.run_results import RunResult, RunStatus
 from bot.domain.shift_digest import ShiftSummary
 from bot.domain.slack import Destination
-from bot.domain.snapshots import Run, Snapshot
-from bot.domain.tracking import FollowedRetry, RetryResult, TrackedObject
+from bot.domain.snapshots import Snapshot
+from bot.domain.tracking import FollowedOperation, RanOutTask, TrackedObject
 from bot.domain.troubles import DueTasks, Trouble
 from bot.messages import Message
 from bot.messages.catalogue import Catalogue
 from bot.notifications.approval_calls import (
     ApprovalCallNotification,
     ApprovalDirectCallNotification,
+    ApprovalShortageNotification,
 )
+from bot.notifications.assignments import AssignmentEndedNotification, AssignmentNotification
 from bot.notifications.card import CardNotification
 from bot.notifications.failure_details import FailureDetailsNotification
 from bot.notifications.notification import (
@@ -33,10 +39,11 @@ from bot.notifications.notification import (
     Posting,
     RoutedNotification,
     ScheduledNotification,
+    ThreadAnnouncement,
     may_read,
 )
 from bot.notifications.reminder import ReminderNotification
-from bot.policy.routes import Route, ThreadDetail
+from bot.policy.routes import Route
 from bot.secmaster import Task
 from bot.slack.gateway import CannotPost
 from bot.store import RequestedChange, RequestedChanges
@@ -88,41 +95,68 @@ def _place_of(operation: Operation) -> tuple[Destination, str]:
     return Destination.parse(location.channel if thread else operation.actor.id), thread
 
 
-class RetryEndedNotification(Announcement):
-    """How a run ended that was retried from Slack."""
+class RunResultNotification(Announcement):
+    """How a run went on that was retried from Slack, or that a decision from Slack let continue."""
 
-    kind: Literal["retry_ended"] = "retry_ended"
+    kind: Literal["run_result"] = "run_result"
     ref: Ref
-    result: RetryResult
+    action: str
+    actor_id: str = ""
+    result: RunResult
 
     @classmethod
-    def entry(cls, run: Run, retry: FollowedRetry, now: datetime) -> OutboxEntry:
-        """Return the entry that tells the thread of a retry how it ended."""
-        operation, failure = retry.operation, failure_of(run)
-        duration = (run.end_time or now) - operation.accepted_at
-        result = RetryResult(
-            status=run.status,
-            kind=operation.ref.kind,
-            name=run.name,
-            actor_id=operation.actor.id,
-            node=(failure.name or failure.id) if failure else "",
-            error=failure.error if failure else "",
-            seconds=max(0, int(duration.total_seconds())),
-        )
+    def entry(cls, followed: FollowedOperation, result: RunResult, now: datetime) -> OutboxEntry:
+        """Return the entry that tells the thread of an operation how its run went on."""
+        operation = followed.operation
         destination, thread = _place_of(operation)
+        part = "running" if result.status is RunStatus.STILL_RUNNING else "ended"
         return OutboxEntry(
-            dedupe_key=f"ended:{operation.id}",
+            dedupe_key=f"{part}:{operation.id}",
             destination=destination,
-            notification=cls(ref=operation.ref, thread_ts=thread, result=result),
+            notification=cls(
+                ref=operation.ref,
+                thread_ts=thread,
+                action=operation.action,
+                actor_id=operation.actor.id,
+                result=result,
+            ),
             not_before=now,
         )
 
-    def render(self, catalogue: Catalogue) -> Message:
-        """Return the message for the thread in which the run was retried."""
-        return messages.notifications.retry_ended(catalogue, self.result)
+    def render(self, catalogue: Catalogue, url: str = "") -> Message:
+        """Return the message for the thread; ``url`` is that of the card that it links to."""
+        action = ACTIONS[self.action]
+        return messages.run_results.thread_message(
+            catalogue, action, self.actor_id, self.result, url
+        )
+
+    async def deliver(self, posting: Posting) -> bool:
+        """Post the message, and show what came of a decision on the cards of its task."""
+        services, linked = posting.services, self.result.next_task or self.result.run
+        cards = await asyncio.to_thread(services.store.cards.cards_of, linked) if linked else []
+        card = in_channel(cards, posting.channel)
+        url = services.slack.permalink(card.channel, card.ts) if card else ""
+        message = self.render(services.catalogue, url)
+        if self.ref.kind == "task" and self.thread_ts:
+            message = await self._named(posting, message)
+        await posting.reply(message, self.thread_ts)
+        if self.ref.kind == "task" and self.result.status is not RunStatus.STILL_RUNNING:
+            await posting.redraw(self.ref)
+        return True
+
+    async def _named(self, posting: Posting, message: Message) -> Message:
+        """Put the task's name above the message, unless the thread is that of its own card."""
+        store = posting.services.store
+        cards = await asyncio.to_thread(store.cards.cards_at, posting.channel, self.thread_ts)
+        if [card.ref for card in cards] == [self.ref]:
+            return message
+        titles = [card.title for card in cards if card.ref == self.ref]
+        tracked = await asyncio.to_thread(store.tracked.get, [self.ref])
+        names = [*titles, *(each.snapshot.name for each in tracked), ""]
+        return messages.batch_results.item_message(names[0], self.ref, message)
 
 
-class SnoozeNotification(Announcement):
+class SnoozeNotification(ThreadAnnouncement):
     """Somebody snoozed an object for everybody until a time, or ended its snooze.
 
     ``auto_approves_at`` is when the task is approved by itself, where the snooze was cut for that.
@@ -140,17 +174,34 @@ class SnoozeNotification(Announcement):
             return messages.watch.snooze_ended(catalogue, self.actor_id)
         return messages.watch.snoozed(catalogue, self.actor_id, self.until, self.auto_approves_at)
 
-    async def deliver(self, posting: Posting) -> bool:
-        """Post the message, and show the snooze on every card.
 
-        A thread that gets outcomes only is not told: its card says as much.
-        """
-        detail = await posting.services.cards.thread_detail(self.ref, posting.channel)
-        is_posted = not (self.thread_ts and detail is ThreadDetail.OUTCOMES)
-        if is_posted:
-            await super().deliver(posting)
-        await posting.redraw(self.ref)
-        return is_posted
+class EscalationNotification(ThreadAnnouncement):
+    """Somebody escalated an object at once, to these routes."""
+
+    kind: Literal["escalation"] = "escalation"
+    ref: Ref
+    actor_id: str
+    targets: tuple[str, ...]
+    reason: str = ""
+
+    def render(self, catalogue: Catalogue) -> Message:
+        """Return the message for the thread of the object's card."""
+        return messages.escalations.escalated(catalogue, self.actor_id, self.targets, self.reason)
+
+
+class MuteNotification(Announcement):
+    """Somebody muted a workflow, or with None ended its mute."""
+
+    kind: Literal["mute"] = "mute"
+    actor_id: str
+    name: str
+    mute: Mute | None = None
+
+    def render(self, catalogue: Catalogue) -> Message:
+        """Return the message for the thread in which that was asked for."""
+        if self.mute is None:
+            return messages.mutes.unmuted(catalogue, self.actor_id, self.name)
+        return messages.mutes.muted(catalogue, self.mute)
 
 
 class PersonalSnoozeNotification(Announcement):
@@ -225,6 +276,34 @@ class GivenUpNotification(Announcement):
         await super().deliver(posting)
         await posting.redraw(self.ref)
         return True
+
+
+class ApprovalsRevokedNotification(ThreadAnnouncement):
+    """Approvals no longer count, since a delegation is over: ``count`` of ``needed`` are left.
+
+    ``dropped`` are those of later stages, which went with them.
+    """
+
+    kind: Literal["approvals_revoked"] = "approvals_revoked"
+    ref: Ref
+    action: str
+    name: str
+    revoked: tuple[Approval, ...]
+    dropped: tuple[Approval, ...] = ()
+    count: int
+    needed: int
+
+    def render(self, catalogue: Catalogue) -> Message:
+        """Return the message for the thread in which the approvals were asked for."""
+        return messages.approvals.approvals_revoked(
+            catalogue,
+            ACTIONS[self.action],
+            self.name,
+            self.revoked,
+            self.dropped,
+            self.count,
+            self.needed,
+        )
 
 
 class DelegationNotification(Announcement):
@@ -391,16 +470,33 @@ class TroubleOverNotification(Announcement):
         return messages.troubles.over(catalogue, self.trouble, self.until)
 
 
+class RanOutNotification(Announcement):
+    """Tasks of one card ran out: SecMaster ended them by itself at their due dates."""
+
+    kind: Literal["ran_out"] = "ran_out"
+    ref: Ref
+    tasks: tuple[RanOutTask, ...]
+
+    def render(self, catalogue: Catalogue) -> Message:
+        """Return the message for the thread of the card."""
+        return messages.notifications.ran_out(catalogue, self.tasks)
+
+
 # Those that time makes due are planned, and so posted, in this order.
 KINDS: tuple[type[Notification], ...] = (
     ReminderNotification,
     CardNotification,
     SnoozeEndedNotification,
-    RetryEndedNotification,
+    RunResultNotification,
+    AssignmentEndedNotification,
     SnoozeNotification,
+    AssignmentNotification,
+    EscalationNotification,
+    MuteNotification,
     PersonalSnoozeNotification,
     PersonalSnoozeEndedNotification,
     DelegationNotification,
+    ApprovalsRevokedNotification,
     SubscriptionNotification,
     SubscriptionUndoneNotification,
     GivenUpNotification,
@@ -412,6 +508,8 @@ KINDS: tuple[type[Notification], ...] = (
     TroubleOverNotification,
     ApprovalCallNotification,
     ApprovalDirectCallNotification,
+    ApprovalShortageNotification,
+    RanOutNotification,
 )
 BY_NAME = {str(kind.model_fields["kind"].default): kind for kind in KINDS}
 

@@ -26,7 +26,7 @@ from bot.domain.tracking import TrackedObject
 from bot.messages import Message
 from bot.messages.catalogue import Catalogue
 from bot.policy.decide import Allowed, PolicyContext, ReadScope, decide_read, read_scope
-from bot.policy.routes import Route
+from bot.policy.routes import Route, ThreadDetail
 from bot.policy.rules import READS
 from bot.secmaster import NotFound, SecMasterError
 from bot.services import Services
@@ -204,6 +204,24 @@ class Announcement(Notification):
         """Post the message, into the thread if it has one."""
         await posting.reply(self.render(posting.services.catalogue), self.thread_ts)
         return True
+
+
+class ThreadAnnouncement(Announcement):
+    """One that is about an object, for the thread of its card, whose cards are drawn anew by it."""
+
+    ref: Ref
+
+    async def deliver(self, posting: Posting) -> bool:
+        """Post the message, and draw the cards, which show what it says.
+
+        A thread that gets outcomes only is not told: its card says as much.
+        """
+        detail = await posting.services.cards.thread_detail(self.ref, posting.channel)
+        is_posted = not (self.thread_ts and detail is ThreadDetail.OUTCOMES)
+        if is_posted:
+            await super().deliver(posting)
+        await posting.redraw(self.ref)
+        return is_posted
 
 
 class RoutedNotification(Notification):

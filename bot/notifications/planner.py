@@ -5,11 +5,12 @@ with another policy, posts nothing twice. Knows neither Slack nor the words.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bot.domain.notifications import OutboxEntry
 from bot.domain.objects import Ref
-from bot.domain.slack import Destination
+from bot.domain.slack import Destination, DestinationKind
 from bot.domain.snapshots import Snapshot
 from bot.domain.tracking import TrackedObject
 from bot.notifications.card import CardNotification
@@ -17,7 +18,7 @@ from bot.notifications.grouping import card_group
 from bot.notifications.kinds import KINDS
 from bot.notifications.notification import RoutedNotification, ScheduledNotification
 from bot.policy.channels import named_channels
-from bot.policy.routes import Route, matching_routes
+from bot.policy.routes import Route, awaits_evidence, matching_routes
 from bot.secmaster import Task
 from bot.services import Services
 
@@ -30,6 +31,12 @@ def routes_of(services: Services, ref: Ref, snapshot: Snapshot) -> tuple[Route, 
     """Return the routes that an object goes to, in the policy's order."""
     workspaces = services.workspaces.all_names(ref.workspace)
     return matching_routes(services.policy.current.routes, snapshot, workspaces)
+
+
+def is_routable(services: Services, ref: Ref, snapshot: Snapshot) -> bool:
+    """Return whether where an object goes depends on nothing that is still to be read around it."""
+    workspaces = services.workspaces.all_names(ref.workspace)
+    return not awaits_evidence(services.policy.current.routes, snapshot, workspaces)
 
 
 # What is new.
@@ -47,8 +54,18 @@ def card_entries(
     services: Services, ref: Ref, snapshot: Snapshot, now: datetime, subscriptions: Sequence[str]
 ) -> list[OutboxEntry]:
     """Return the cards of a new object: by its routes, and for the subscribed channels."""
+    return [
+        *routed_cards(ref, snapshot, now, routes_of(services, ref, snapshot)),
+        *subscribed_cards(ref, snapshot, now, subscriptions),
+    ]
+
+
+def routed_cards(
+    ref: Ref, snapshot: Snapshot, now: datetime, routes: Sequence[Route]
+) -> list[OutboxEntry]:
+    """Return the cards of an object on these routes: each place gets one, however often planned."""
     entries = []
-    for route in routes_of(services, ref, snapshot):
+    for route in routes:
         notification = CardNotification(
             ref=ref,
             mentions=route.mention,
@@ -57,7 +74,14 @@ def card_entries(
             group_window=route.group_window,
         )
         entries.append(routed_entry(f"card:{ref}", route, notification, snapshot, now))
-    entries += [
+    return entries
+
+
+def subscribed_cards(
+    ref: Ref, snapshot: Snapshot, now: datetime, subscriptions: Sequence[str]
+) -> list[OutboxEntry]:
+    """Return the cards of a new object for the subscribed channels."""
+    return [
         OutboxEntry(
             dedupe_key=f"card:{ref}:{channel}",
             destination=Destination.parse(channel),
@@ -66,7 +90,6 @@ def card_entries(
         )
         for channel in subscriptions
     ]
-    return entries
 
 
 def routed_entry(
@@ -132,15 +155,34 @@ def due_entries(
 
 def schedule(services: Services, tracked: TrackedObject) -> list[ScheduledNotification]:
     """Return all that time makes due about an object, past and future."""
-    routes, snoozed_until = services.policy.current.routes, tracked.snoozed_until
+    routes, held_until = services.policy.current.routes, tracked.held_until
     items = [
         item
         for route in routes_of(services, tracked.ref, tracked.snapshot)
         for kind in KINDS
         if issubclass(kind, RoutedNotification)
-        for item in kind.schedule(tracked, route, routes)
+        for scheduled in kind.schedule(tracked, route, routes)
+        if (item := for_assignee(tracked, scheduled))
     ]
-    if snoozed_until is None:
+    if held_until is None:
         return items
-    # A snooze holds back everything but the reminder of a task that silence would approve.
-    return [item for item in items if item.at >= snoozed_until or item.despite_snooze]
+    # A snooze or a mute holds back all but the reminder of a task that silence would approve.
+    return [item for item in items if item.at >= held_until or item.despite_snooze]
+
+
+def for_assignee(
+    tracked: TrackedObject, item: ScheduledNotification
+) -> ScheduledNotification | None:
+    """Return a notification as it is due while its object is claimed: it calls nobody else.
+
+    None where it would be a direct message to others.
+    """
+    assignment = tracked.holding_assignment(item.at)
+    if assignment is None:
+        return item
+    destination = item.route.destination
+    if destination.kind is not DestinationKind.CHANNEL and destination.id != assignment.assignee:
+        return None
+    mentions = (assignment.assignee,)
+    notification = item.notification.model_copy(update={"mentions": mentions})
+    return replace(item, notification=notification)

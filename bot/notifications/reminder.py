@@ -46,7 +46,7 @@ class ReminderNotification(RoutedNotification):
         due = tracked.snapshot.due_date if isinstance(tracked.snapshot, Task) else None
         if due is None:
             return []
-        snooze_end = tracked.snoozed_until
+        snooze_end = tracked.held_until
         despite_snooze = snooze_end is not None and auto_approves_by(tracked.snapshot, snooze_end)
         items = []
         for before in route.remind:

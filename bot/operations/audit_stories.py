@@ -3,7 +3,8 @@
 Only reads the database: also for an auditor who has nothing else.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -28,26 +29,63 @@ ENDS = (
 def audited_records(store: Store, records: Iterable[Record]) -> Iterator[AuditedRecord]:
     """Yield what is to be told, in the order of the records; blocks.
 
-    That something was allowed is left out where its end is on record too.
+    That something was allowed is left out where its end is on record too. What came of it
+    afterwards is told with its end, and not once more.
     """
     remaining = iter(records)
     while chunk := list(islice(remaining, CHUNK)):
-        allowed = [
-            str(record.get("operation_id"))
-            for record in chunk
-            if record.get("outcome") == AuditOutcome.ALLOWED
+        told = told_records(store, chunk)
+        histories = _histories(store, [record for record, _snapshot in told])
+        lapsed = [
+            ref
+            for record, _snapshot in told
+            if record.get("outcome") == AuditOutcome.LAPSED
+            and (ref := Ref.parse(str(record.get("target"))))
         ]
-        concluded = store.audit.concluded(allowed)
-        texts = store.snapshots.texts({each for record in chunk for each in _fingerprints(record)})
-        for record in chunk:
-            is_allowed = record.get("outcome") == AuditOutcome.ALLOWED
-            if not (is_allowed and record.get("operation_id") in concluded):
-                yield _with_details(store, record, texts)
+        current = {str(each.ref): each.snapshot for each in store.tracked.get(lapsed)}
+        names = _names(store, chunk)
+        done = [
+            str(record.get("operation_id"))
+            for record, _snapshot in told
+            if record.get("outcome") == AuditOutcome.DONE
+        ]
+        results = store.audit.results(done)
+        for record, snapshot in told:
+            target = str(record.get("target"))
+            is_lapsed = record.get("outcome") == AuditOutcome.LAPSED
+            is_done = record.get("outcome") == AuditOutcome.DONE
+            yield AuditedRecord(
+                record,
+                snapshot,
+                later=_what_came(histories.get(target, ()), record),
+                current=current.get(target) if is_lapsed else None,
+                names=names,
+                result=results.get(str(record.get("operation_id"))) if is_done else None,
+            )
 
 
-def snapshot_of(store: Store, record: Record) -> Snapshot | None:
-    """Return the object as the person of a record saw it, or as it was found; None if not kept."""
-    return _snapshot(record, store.snapshots.texts(_fingerprints(record)))
+def told_records(store: Store, records: Sequence[Record]) -> list[tuple[Record, Snapshot | None]]:
+    """Return the records that tell something that no later one does, each with its object.
+
+    That is as the person of a record saw it, or as it was found; None if it is not kept. However
+    many records there are, this costs two queries.
+    """
+    allowed = [
+        str(record.get("operation_id"))
+        for record in records
+        if record.get("outcome") == AuditOutcome.ALLOWED
+    ]
+    concluded = store.audit.concluded(allowed)
+    texts = store.snapshots.texts({each for record in records for each in _fingerprints(record)})
+    return [
+        (record, _snapshot(record, texts))
+        for record in records
+        if record.get("outcome") != AuditOutcome.RESULT
+        and (
+            record.get("outcome") != AuditOutcome.ALLOWED
+            or record.get("operation_id") not in concluded
+        )
+    ]
 
 
 def _fingerprints(record: Record) -> list[str]:
@@ -62,20 +100,43 @@ def _snapshot(record: Record, texts: Mapping[str, str]) -> Snapshot | None:
     return parse(ref.kind, text) if ref else None
 
 
-def _with_details(store: Store, record: Record, texts: Mapping[str, str]) -> AuditedRecord:
-    later, current = None, None
-    ref = Ref.parse(str(record.get("target")))
-    if record.get("outcome") == AuditOutcome.COUNTED:
-        later = _what_came(store, record)
-    if record.get("outcome") == AuditOutcome.LAPSED and ref:
-        current = next((each.snapshot for each in store.tracked.get([ref])), None)
-    return AuditedRecord(record, _snapshot(record, texts), later, current)
+def _histories(store: Store, records: Sequence[Record]) -> dict[str, list[Record]]:
+    """Return all records about the objects of approvals that were counted, by target."""
+    targets = {
+        str(record.get("target"))
+        for record in records
+        if record.get("outcome") == AuditOutcome.COUNTED
+    }
+    histories = defaultdict[str, list[Record]](list)
+    for entry in store.audit.entries_of(targets):
+        histories[str(entry.get("target"))].append(entry)
+    return histories
 
 
-def _what_came(store: Store, record: Record) -> Record | None:
-    """Return the record that says what came of an approval; None while it still waits."""
+def _names(store: Store, records: Sequence[Record]) -> dict[str, str]:
+    """Return the names of people whom records have by their id alone, as other records have them.
+
+    Of whoever came first these are about the same object, of a delegator about the delegate.
+    """
+    targets = {
+        str(target)
+        for record in records
+        if record.get("outcome") == AuditOutcome.LOST
+        or (record.get("terms") or {}).get("delegator")
+        for target in (record.get("target"), (record.get("actor") or {}).get("id"))
+    }
+    actors = [entry.get("actor") or {} for entry in store.audit.entries_of(targets)]
+    return {str(actor["id"]): str(actor["name"]) for actor in actors if actor.get("name")}
+
+
+def _what_came(entries: Sequence[Record], record: Record) -> Record | None:
+    """Return the record that says what came of an approval; None while it still waits.
+
+    ``entries`` are all records about its object.
+    """
+    if record.get("outcome") != AuditOutcome.COUNTED:
+        return None
     operation_id = str(record.get("operation_id"))
-    entries = store.audit.entries(str(record.get("target")))
     for entry in entries:
         is_later = entry["number"] > record["number"] and entry.get("outcome") in ENDS
         if is_later and _ends(entry, record, operation_id):

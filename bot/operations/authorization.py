@@ -5,7 +5,7 @@ second is about what SecMaster says then, and it alone lets anything be sent. No
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from functools import partial
@@ -21,8 +21,9 @@ from bot.domain.slack import Actor, Requester
 from bot.domain.snapshots import Snapshot, StoredSnapshot, stored
 from bot.domain.tracking import failure_group
 from bot.domain.watch_status import FailedAnswer
+from bot.messages import denials
 from bot.messages.blocks import Viewer
-from bot.messages.denials import PASSING_REASONS
+from bot.operations.around import attach_recent, attach_stored, is_all_read
 from bot.policy.config import Config
 from bot.policy.decide import (
     Allowed,
@@ -33,7 +34,7 @@ from bot.policy.decide import (
     decide,
     needs_snapshot,
 )
-from bot.policy.rules import ReasonRule
+from bot.policy.rules import ReasonRule, asks_evidence, covers
 from bot.secmaster import NotFound, SecMasterError
 from bot.services import Services
 from bot.slack.directory import LookupFailed, require_identified
@@ -46,6 +47,7 @@ class Right(StrEnum):
     RELOAD = "reload"
     DELEGATE = "delegate"
     WATCH = "watch"
+    MUTE = "mute"
 
 
 class NotAllowed(Exception):
@@ -72,7 +74,7 @@ class NotAllowed(Exception):
     @property
     def may_pass(self) -> bool:
         """Whether the same may be allowed in a moment: Slack or SecMaster could not be asked."""
-        return self.is_unread or self.refused.reason in PASSING_REASONS
+        return self.is_unread or denials.may_pass(self.refused)
 
     @property
     def is_unread(self) -> bool:
@@ -149,7 +151,10 @@ async def ask_policy(  # noqa: PLR0913 - who asks for what, on what they saw, an
             raise reading
         snapshot = reading
         context = policy_context(services, ref, snapshot)
-        decision = decide(config.rules, principal, action, context, break_glass=break_glass)
+        turn = await _turn(services, config, action, ref)
+        decision = decide(
+            config.rules, principal, action, context, break_glass=break_glass, turn=turn
+        )
     except LookupFailed:
         pass
     except NotFound:
@@ -231,10 +236,14 @@ async def _decided_object(
         return None
     stored_snapshot = services.store.snapshots.get
     snapshot = await asyncio.to_thread(stored_snapshot, ref, decision_fingerprint)
-    if snapshot is not None:
+    asks = asks_evidence(config.rules, action)
+    # What a card could not show is tried again: else the button would be of no use until it can.
+    if snapshot is not None and (not asks or is_all_read(snapshot)):
         return snapshot
     async with asyncio.timeout(services.timeouts.before_ack):
-        return await services.workspaces.read(ref)
+        snapshot = snapshot or await services.workspaces.read(ref)
+        attach = attach_recent if asks else attach_stored
+        return await attach(services, ref, snapshot)
 
 
 def needs_object(config: Config, action: Action) -> bool:
@@ -265,7 +274,10 @@ async def ask_again(
     roles = config.roles_about(action)
     principal = await services.directory.principal(operation.actor, roles)
     context = policy_context(services, operation.ref, snapshot)
-    decision = decide(config.rules, principal, action, context, break_glass=operation.break_glass)
+    turn = await _turn(services, config, action, operation.ref)
+    decision = decide(
+        config.rules, principal, action, context, break_glass=operation.break_glass, turn=turn
+    )
     if isinstance(decision, Refused):
         return PolicyRefusal(**asdict(decision))
     if operation.intent is ApprovalIntent.DECLINE:  # a reason and a name are for what is sent
@@ -289,6 +301,19 @@ async def ask_again(
     )
 
 
+async def _turn(services: Services, config: Config, action: Action, ref: Ref) -> int:
+    """Return the number of the stage whose approvals an action needs next; 0 where none has begun.
+
+    It only chooses between somebody's rights: the claim looks again whose turn it is.
+    """
+    if not any(len(rule.stages) > 1 for rule in config.rules if covers(rule, action)):
+        return 0
+    requests = await asyncio.to_thread(
+        services.store.claims.approval_requests, ref, services.clock.now()
+    )
+    return next((request.turn for request in requests if request.action == action.name), 0)
+
+
 def _terms(config: Config, principal: Principal, decision: Decision) -> PolicyTerms:
     """Return the terms that are recorded with a decision of the policy."""
     terms = PolicyTerms(
@@ -299,7 +324,8 @@ def _terms(config: Config, principal: Principal, decision: Decision) -> PolicyTe
     if isinstance(decision, Refused):
         return terms
     conditions = {
-        "approvals": decision.approvals,
+        "stages": decision.stages,
+        "roles": decision.own_roles,
         "expires": decision.expires,
         "break_glass_allowed": decision.break_glass_allowed,
         "break_glass_channel": config.break_glass.channel if decision.break_glass else "",
@@ -328,10 +354,9 @@ async def revoked_approvals(
 ) -> tuple[Approval, ...]:
     """Return the approvals of an operation's action whose givers may not give them any more.
 
-    Somebody whom Slack does not know any more may not. Raises LookupFailed.
+    Raises LookupFailed.
     """
-    ref, action = operation.ref, BY_NAME[operation.action]
-    roles, now = config.roles_about(action), services.clock.now()
+    ref, action, now = operation.ref, BY_NAME[operation.action], services.clock.now()
     requests = await asyncio.to_thread(services.store.claims.approval_requests, ref, now)
     approvals = [
         approval
@@ -339,6 +364,22 @@ async def revoked_approvals(
         if request.action == action.name
         for approval in request.approvals
     ]
+    return await no_longer_allowed(services, config, action, approvals, context)
+
+
+async def no_longer_allowed(
+    services: Services,
+    config: Config,
+    action: Action,
+    approvals: Sequence[Approval],
+    context: PolicyContext,
+) -> tuple[Approval, ...]:
+    """Return those of these approvals whose givers may not give them any more.
+
+    Whoever has lost the role of the stage that they filled may not, whatever else they have.
+    Somebody whom Slack does not know any more may not. Raises LookupFailed.
+    """
+    roles = config.roles_about(action)
 
     async def is_revoked(approval: Approval) -> bool:
         try:
@@ -347,7 +388,8 @@ async def revoked_approvals(
             if error.is_nobody:
                 return True
             raise
-        return isinstance(decide(config.rules, principal, action, context), Refused)
+        decision = decide(config.rules, principal, action, context, turn=approval.stage)
+        return not isinstance(decision, Allowed) or not decision.may_fill(approval.stage)
 
     revoked = await asyncio.gather(*map(is_revoked, approvals))
     return tuple(compress(approvals, revoked))
@@ -368,7 +410,7 @@ async def may_override(
 
 
 async def viewer_of(services: Services, actor: Actor, ref: Ref, snapshot: Snapshot) -> Viewer:
-    """Return what the buttons of an object's card depend on that one person alone reads."""
+    """Return what an object's card depends on that one person alone reads."""
     requests = await asyncio.to_thread(
         services.store.claims.approval_requests, ref, services.clock.now()
     )
@@ -383,7 +425,10 @@ async def viewer_of(services: Services, actor: Actor, ref: Ref, snapshot: Snapsh
         for request in requests
         if any(approval.actor.id == actor.id for approval in request.approvals)
     ]
-    return Viewer(frozenset(approved), frozenset(overridable))
+    snoozes = await asyncio.to_thread(
+        services.store.personal_snoozes.of, actor.id, services.clock.now()
+    )
+    return Viewer(frozenset(approved), frozenset(overridable), snoozed_until=snoozes.get(ref))
 
 
 def policy_context(services: Services, ref: Ref, snapshot: Snapshot | None) -> PolicyContext:
@@ -399,16 +444,28 @@ async def require_right(
 
     Raises NoRight, and leaves a record of the attempt, once for its id; or LookupFailed.
     """
+    principal = await _right_holder(services, requester.actor, right)
+    if principal is None:
+        record = audit_record(services, requester, right, "refused", attempt_id)
+        await asyncio.to_thread(services.store.audit.record, record)
+        raise NoRight(right, getattr(services.policy.current.rights, right))
+    return principal
+
+
+async def has_right(services: Services, actor: Actor, right: Right) -> bool:
+    """Whether a person has this right; raises LookupFailed."""
+    return await _right_holder(services, actor, right) is not None
+
+
+async def _right_holder(services: Services, actor: Actor, right: Right) -> Principal | None:
+    """Return a person with those of their roles that have this right; None without any."""
     config = services.policy.current
     roles: tuple[str, ...] = getattr(config.rights, right)
     # What other roles' user groups are like does not matter, and may not be known.
     asked_for = {name: role for name, role in config.roles.items() if name in roles}
-    principal = await services.directory.principal(requester.actor, asked_for)
-    if principal.guest or principal.outsider or not principal.roles:
-        record = audit_record(services, requester, right, "refused", attempt_id)
-        await asyncio.to_thread(services.store.audit.record, record)
-        raise NoRight(right, roles)
-    return principal
+    principal = await services.directory.principal(actor, asked_for)
+    may_not = principal.guest or principal.outsider or not principal.roles
+    return None if may_not else principal
 
 
 def audit_record(

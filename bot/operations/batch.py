@@ -50,7 +50,11 @@ class Batches:
             with structlog.contextvars.bound_contextvars(operation=batch.id):
                 async with services.tracker.run(batch.id, resumed=resumed):
                     with under_name(services):
-                        return await BatchRunner(services, operations, batch).run()
+                        state = await BatchRunner(services, operations, batch).run()
+            # Those are called then whose approvals some wait for: once its end is on record.
+            loop = asyncio.get_running_loop()
+            loop.call_later(CHECK_INTERVAL, services.outbox_written.set)
+            return state
 
         self._decide_batch = decide_batch
 

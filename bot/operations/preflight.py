@@ -24,7 +24,9 @@ from bot.domain.objects import Ref
 from bot.domain.operations import Operation, OperationState, Outcome, PolicyRefusal
 from bot.domain.playbook_runs import runs_within
 from bot.domain.reasons import OutcomeReason
+from bot.domain.run_results import run_of
 from bot.domain.snapshots import Snapshot, StoredSnapshot
+from bot.operations.around import attach_for_decision
 from bot.operations.authorization import ask_again, authorize_again, needs_object
 from bot.operations.reading import may_read
 from bot.operations.step_results import (
@@ -65,6 +67,7 @@ async def run(services: Services, operation: Operation) -> PreflightResult:
             snapshot = await services.workspaces.read(operation.ref)
         except SecMasterError as error:
             return PreflightResult(**dict(not_sent(error)))
+        snapshot = await attach_for_decision(services, action, operation.ref, snapshot)
     config = services.policy.current  # what was reloaded while the object was read counts
     authorized = await _compare_and_authorize(
         services, config, operation, snapshot, authorize_again
@@ -155,6 +158,7 @@ async def _claim(
         attempt=attempt,
         status=snapshot.status if snapshot else "",
         decision_fingerprint=stored.fingerprint,
+        run=str(run_of(operation.ref, snapshot) or "") if isinstance(snapshot, Task) else "",
         runs_unread=action.is_retry
         and isinstance(snapshot, PlaybookInstance)
         and snapshot.actions is None,
@@ -176,7 +180,9 @@ def _result(operation: Operation, claim: Claim, preflight: Preflight) -> Preflig
     """Return how the operation goes on after its claim: to its write, or to its end."""
     match claim:
         case Taken():
-            operation = operation.model_copy(update={"co_approvers": claim.operation.co_approvers})
+            claimed = claim.operation
+            changes = {"co_approvers": claimed.co_approvers, "stage": claimed.stage}
+            operation = operation.model_copy(update=changes)
             kind, outcome = ResultKind.DONE, DONE
         case HeldBy(holder):
             return PreflightResult(
@@ -204,6 +210,7 @@ def _result(operation: Operation, claim: Claim, preflight: Preflight) -> Preflig
     facts = {
         "ended_request": claim.ended_request,
         "outdated_approvals": claim.outdated_approvals,
+        "dropped_approvals": claim.dropped_approvals,
     }
     return PreflightResult(
         kind=kind,
@@ -217,8 +224,9 @@ def _change_approval(services: Services, operation: Operation) -> PreflightResul
     """Withdraw one's approval, or decline what waits for more; blocks."""
     change = services.store.claims.withdraw(operation, services.clock.now())
     match change:
-        case RequestRemains(request):
-            return _final(DONE.model_copy(update={"approval_request": request}))
+        case RequestRemains(request, dropped):
+            facts = {"approval_request": request, "dropped_approvals": dropped}
+            return _final(DONE.model_copy(update=facts))
         case RequestEnded(request):
             return _final(DONE.model_copy(update={"ended_request": request}))
         case NotChanged(reason):
@@ -231,13 +239,15 @@ async def recheck(
     services: Services, operation: Operation, preflight: Preflight
 ) -> StepResult | None:
     """Return why a write may no longer be sent, by another read of its object; None if it may."""
-    if not BY_NAME[operation.action].allowed_statuses:
+    action = BY_NAME[operation.action]
+    if not action.allowed_statuses:
         return None
     try:
         snapshot = await services.workspaces.read(operation.ref)
     except SecMasterError as error:
         return not_sent(error)
-    if _attempt(BY_NAME[operation.action], snapshot) != preflight.attempt:  # it failed anew
+    snapshot = await attach_for_decision(services, action, operation.ref, snapshot)
+    if _attempt(action, snapshot) != preflight.attempt:  # it failed anew
         return StepResult(kind=ResultKind.FINAL, outcome=_not_now(snapshot))
     fingerprint = preflight.decision_fingerprint
     refusal = await _not_open(services, operation, snapshot, fingerprint)

@@ -14,6 +14,7 @@ from bot.domain.actions import Action
 from bot.domain.objects import RUN_KINDS, ObjectKind, Ref
 from bot.domain.slack import Actor
 from bot.domain.snapshots import ListPage, ListSource, Snapshot
+from bot.operations.around import attach_stored
 from bot.policy.config import Config
 from bot.policy.decide import (
     Allowed,
@@ -126,7 +127,7 @@ class Reader:
         """
         scope = self._require_in(ref.workspace, ref.kind)
         read = self.services.cards.read_and_track if track else self.services.workspaces.read
-        snapshot = await read(ref)
+        snapshot = await attach_stored(self.services, ref, await read(ref))
         decision = self._decide(ref.kind, ref.workspace, snapshot)
         if scope is not ReadScope.EVERYTHING and isinstance(decision, Refused):
             raise ReadRefused(ref.kind, decision)
@@ -153,11 +154,12 @@ class Reader:
         if scope is ReadScope.EVERYTHING:
             rows, total = await listing(client, offset, size)
             self.services.workspaces.answered.set()
-            return ListPage(rows[:size], total, offset)
+            rows = await self._with_evidence(kind, workspace, rows[:size])
+            return ListPage(rows, total, offset)
         rows, looked_through = await self._read_all(workspace, listing)
         readable = self._readable(kind, workspace, rows)
         return ListPage(
-            readable[offset : offset + size],
+            await self._with_evidence(kind, workspace, readable[offset : offset + size]),
             len(readable),
             offset,
             restricted=True,
@@ -186,7 +188,8 @@ class Reader:
         else:
             as_of = None
             listing = open_listing(kind, definition_id)
-            rows, looked_through = await self._read_all(workspace, listing)
+            listed, looked_through = await self._read_all(workspace, listing)
+            rows = await self._with_evidence(kind, workspace, listed)
         readable = self._readable(kind, workspace, rows)
         return OpenObjects(
             rows=[row for row in readable if definition_id in ("", _definition_id(row))],
@@ -209,7 +212,8 @@ class Reader:
             *(self._read_all(workspace, run_listing(kind, status)) for status in ACTIVE_STATUSES)
         )
         rows = [row for page, _looked_through in pages for row in page]
-        return self._readable(kind, workspace, rows)
+        readable = self._readable(kind, workspace, rows)
+        return await self._with_evidence(kind, workspace, readable)
 
     def allowed_actions(
         self, ref: Ref, snapshot: Snapshot, actions: Iterable[Action]
@@ -225,6 +229,15 @@ class Reader:
             if snapshot.status in action.button_statuses
             and isinstance(decide(self.config.rules, self.principal, action, context), Allowed)
         )
+
+    async def _with_evidence(
+        self, kind: ObjectKind, workspace: str, rows: Sequence[Snapshot]
+    ) -> Sequence[Snapshot]:
+        """Return rows of a list with what is stored around each of them, by one query."""
+        refs = [Ref.parse(f"1:{kind}:{workspace}:{row.id}") for row in rows]
+        objects = {ref: row for ref, row in zip(refs, rows, strict=True) if ref}
+        attached = await asyncio.to_thread(self.services.store.evidence.attach, objects)
+        return [attached[ref] if ref else row for ref, row in zip(refs, rows, strict=True)]
 
     def _readable(
         self, kind: ObjectKind, workspace: str, rows: Iterable[Snapshot]

@@ -7,9 +7,11 @@ from bot import messages
 from bot.domain import snapshots
 from bot.domain.actions import BY_NAME, CHANGEABLE_STATUSES
 from bot.domain.approvals import ApprovalRequest
+from bot.domain.cards import ButtonValue
 from bot.domain.operations import Operation, OperationState, Outcome, StandingOperation
 from bot.domain.reasons import OutcomeReason
 from bot.messages import Message
+from bot.messages.private_cards import AskedCommand, with_try_again
 from bot.operations.authorization import may_override
 from bot.operations.step_results import StepResult, WriteKind
 from bot.operations.steps import is_last_attempt, posted_since
@@ -31,6 +33,7 @@ PRIVATE = (
     OutcomeReason.CHANGED,
     OutcomeReason.ALREADY_APPROVED,
     OutcomeReason.SAME_AUTHORITY,
+    OutcomeReason.NOT_YOUR_TURN,
     OutcomeReason.NO_REQUEST,
     OutcomeReason.ALREADY_SENDING,
 )
@@ -68,6 +71,17 @@ async def outcome(
         message = messages.denials.not_allowed(
             services.catalogue, action, operation.ref, refused, roles
         )
+        # It goes to the one who asked, who need not say their own words again.
+        if messages.denials.may_pass(refused) and not operation.file:
+            fingerprint = operation.decision_fingerprint
+            command = AskedCommand(
+                action=action.name,
+                button=str(ButtonValue(ref=operation.ref, decision_fingerprint=fingerprint)),
+                reason=operation.reason,
+                params=operation.params,
+                break_glass=operation.break_glass,
+            )
+            message = with_try_again(services.catalogue, message, command)
     elif operation.batch_ts:
         return  # its row in the batch tells it
     else:
@@ -94,7 +108,7 @@ async def _decide_again(
     context = services.cards.render_context(operation.ref)
     message = messages.changed_object(operation, outcome, context, snapshot)
     if operation.batch_ts:
-        return messages.batch_results.item_message(snapshot.name, operation, message)
+        return messages.batch_results.item_message(snapshot.name, operation.ref, message)
     return message
 
 
@@ -213,7 +227,7 @@ async def _in_thread(services: Services, operation: Operation, part: str, messag
         stored_snapshot = services.store.snapshots.get
         chosen = await asyncio.to_thread(stored_snapshot, operation.ref, fingerprint)
         name = chosen.name if chosen else ""
-        message = messages.batch_results.item_message(name, operation, message)
+        message = messages.batch_results.item_message(name, operation.ref, message)
     try:
         if location.card:
             await services.slack.post(

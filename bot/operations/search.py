@@ -13,7 +13,7 @@ from typing import Any, Self, assert_never
 
 from bot.domain.snapshots import Snapshot
 from bot.policy.rules import parse_length
-from bot.secmaster import Instance, PlaybookInstance, Task
+from bot.secmaster import Finding, Instance, PlaybookInstance, Severity, Task
 
 OPENING, CLOSING = "\"'“”„‟«「『＂‘‚‛＇", "\"'“”‟»「」』＂’‘＇"
 # A phrase in quotes that open where a word begins, so that an apostrophe is none; or a word.
@@ -34,13 +34,15 @@ class Search:
     """What a list is narrowed to.
 
     All of the folded ``words`` have to occur in an object. With ``mine`` it waits for the person
-    who asks; tasks may be narrowed to ``overdue`` ones, and to those due within a time.
+    who asks; tasks may be narrowed to ``overdue`` ones, and to those due within a time. With
+    ``severity`` it is about an alert or an incident that is at least so severe.
     """
 
     words: tuple[str, ...] = ()
     mine: bool = False
     overdue: bool = False
     due_within: timedelta | None = None
+    severity: Severity | None = None
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -58,6 +60,8 @@ class Search:
                 filters[folded] = True
             elif folded.startswith("due:"):
                 filters["due_within"] = _duration(word, folded.removeprefix("due:"))
+            elif folded.startswith("severity:"):
+                filters["severity"] = _severity(word, folded.removeprefix("severity:"))
             elif FILTER_LIKE.fullmatch(folded):
                 raise UnknownFilter(word)
             else:
@@ -67,7 +71,7 @@ class Search:
     @property
     def has_filters(self) -> bool:
         """Whether it asks for more than words."""
-        return self.mine or self.overdue or self.due_within is not None
+        return self.mine or self.asks_for_due_date or self.severity is not None
 
     @property
     def asks_for_due_date(self) -> bool:
@@ -82,6 +86,8 @@ class Search:
         if self.overdue and due is not None and due >= now:
             return False
         if self.due_within is not None and due is not None and due > now + self.due_within:
+            return False
+        if self.severity and not _is_as_severe(snapshot, self.severity):
             return False
         if not self.words:
             return True
@@ -117,8 +123,24 @@ def _duration(word: str, text: str) -> timedelta:
         raise UnknownFilter(word) from None
 
 
+def _severity(word: str, text: str) -> Severity:
+    for severity in Severity:
+        if severity.casefold() == text:
+            return severity
+    raise UnknownFilter(word)
+
+
+def _is_as_severe(snapshot: Snapshot, least: Severity) -> bool:
+    """Whether the finding behind an object is known to be at least so severe."""
+    finding = snapshot.evidence.finding if snapshot.evidence else None
+    severities: list[str] = [*Severity]
+    return finding is not None and finding.severity in severities[severities.index(least) :]
+
+
 def _texts(snapshot: Snapshot) -> Iterator[str]:
     """Yield the texts of an object that are searched."""
+    if snapshot.evidence and (finding := snapshot.evidence.finding):
+        yield from _finding_texts(finding)
     match snapshot:
         case Task():
             yield from (snapshot.name, snapshot.description, snapshot.creator_name)
@@ -139,6 +161,17 @@ def _texts(snapshot: Snapshot) -> Iterator[str]:
                 yield from (action.name, action.log.error_msg)
         case _:
             assert_never(snapshot)
+
+
+def _finding_texts(finding: Finding) -> Iterator[str]:
+    """Yield the title of a finding, and its assets, addresses and users."""
+    yield finding.title
+    for resource in finding.resources:
+        yield from (resource.name, resource.id)
+    for each in finding.connections:
+        yield from (each.src_ip, each.src_domain, each.dest_ip, each.dest_domain)
+    for user in finding.users:
+        yield from (user.user_name, user.user_id)
 
 
 def _json_texts(text: str) -> Iterator[str]:

@@ -56,15 +56,19 @@ class Preflight(Value):
     """What was read and claimed before the write, as far as a later step needs it.
 
     ``attempt`` is the one of a run that had failed. ``ended_request`` is what the operation put an
-    end to, ``outdated_approvals`` were given to something that has changed since. ``runs_unread``
-    says that nobody knows which runs a retry takes up again.
+    end to, ``outdated_approvals`` were given to something that has changed since,
+    ``dropped_approvals`` before an earlier stage was open again. ``run`` is the reference of the
+    run that waits for a task. ``runs_unread`` says that nobody knows which runs a retry takes up
+    again.
     """
 
     attempt: int = 0
     status: str = ""
     decision_fingerprint: str = ""
+    run: str = ""
     ended_request: ApprovalRequest | None = None
     outdated_approvals: tuple[Approval, ...] = ()
+    dropped_approvals: tuple[Approval, ...] = ()
     runs_unread: bool = False
 
 

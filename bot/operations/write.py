@@ -153,15 +153,18 @@ async def _put(
 async def conclude(services: Services, state: State) -> Outcome:
     """Record how it ended and how long it took, and give back the key unless it is done."""
     operation, outcome, preflight = state.operation, state.result.outcome, state.preflight
-    now = services.clock.now()
+    now, action = services.clock.now(), BY_NAME[operation.action]
+    watch = services.policy.current.watch
     facts = {
         "duration": max(0.0, (now - operation.accepted_at).total_seconds()),
         "status_before": preflight.status,
         "preflight_fingerprint": outcome.preflight_fingerprint or preflight.decision_fingerprint,
-        "attempt_before": preflight.attempt if BY_NAME[operation.action].is_retry else None,
+        "attempt_before": preflight.attempt if action.is_retry else None,
+        "followed_run": preflight.run if action.is_decision and watch.results else "",
         "runs_unread": preflight.runs_unread,
         "ended_request": outcome.ended_request or preflight.ended_request,
         "outdated_approvals": preflight.outdated_approvals,
+        "dropped_approvals": outcome.dropped_approvals or preflight.dropped_approvals,
     }
     concluded = outcome.model_copy(update=facts)
     await asyncio.to_thread(services.store.claims.conclude, operation, concluded, now)

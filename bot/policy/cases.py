@@ -20,14 +20,16 @@ from pydantic import (
 )
 
 from bot.domain.actions import BY_NAME, Action
+from bot.domain.evidence import Subject
 from bot.domain.objects import OBJECT_KINDS, ByKind, ObjectKind
 from bot.domain.reasons import RefusalReason
 from bot.policy.config import Config, parse_toml
 from bot.policy.decide import Allowed, Decision, Refused, needs_snapshot
+from bot.policy.evidence import AssetLevel
 from bot.policy.ids import UsergroupId, UserId
 from bot.policy.problems import NO_SUCH_FILE, problems_of, unreadable
-from bot.policy.rules import READS, Read, Section
-from bot.secmaster import Instance, PlaybookInstance, Task
+from bot.policy.rules import READS, Approvals, Read, Section, written
+from bot.secmaster import Evidence, Finding, Instance, PlaybookInstance, Task
 from bot.secmaster.values import moment
 
 # The refusals that a case can expect: there is no Slack or SecMaster here that could fail.
@@ -43,6 +45,7 @@ Reason = Literal[
     RefusalReason.DENIED_UNREAD,
     RefusalReason.UNMAPPED,
     RefusalReason.UNSTATED,
+    RefusalReason.EVIDENCE_UNREAD,
     RefusalReason.LOOKALIKE,
 ]
 ONE = ByKind(task="a task", instance="an instance", playbook="a playbook instance")
@@ -85,6 +88,60 @@ class Person(Section):
     borrows: tuple[UserId, ...] = ()
 
 
+class AssetFacts(Section):
+    """The facts about an asset of an alert or incident that the policy reads."""
+
+    name: str = ""
+    type: str = ""
+    level: AssetLevel | None = None
+    ep_name: str = ""
+
+
+class EvidenceFacts(Section):
+    """The facts around a task or an instance that the policy reads; ``unread`` is what can't be.
+
+    Without an ``evidence`` table nothing of it was read.
+    """
+
+    severity: str = ""
+    verification_state: str = ""
+    simulation: bool | None = Field(None, strict=True)
+    product_name: str = ""
+    company_name: str = ""
+    category: str = ""
+    type: str = ""
+    assets: tuple[AssetFacts, ...] = ()
+    aop_type: str = ""
+    unread: tuple[Subject, ...] = ()
+
+    def read(self) -> Evidence:
+        """Return the evidence that has these facts."""
+        about_finding = self.model_dump(exclude={"aop_type", "unread"}, exclude_defaults=True)
+        ids = [str(number) for number in range(1, len(self.assets) + 1)]
+        levels = list(AssetLevel)
+        finding = Finding(
+            severity=self.severity,
+            verification_state=self.verification_state,
+            simulation="" if self.simulation is None else str(self.simulation).lower(),
+            data_source={"product_name": self.product_name, "company_name": self.company_name},
+            category={"category": self.category, "type": self.type},
+            resources=[
+                {"id": id_, **asset.model_dump(exclude={"level"})}
+                for id_, asset in zip(ids, self.assets, strict=True)
+            ],
+        )
+        return Evidence(
+            finding=finding if about_finding else None,
+            other_resources=[
+                {"id": id_, "level": str(levels.index(asset.level))}
+                for id_, asset in zip(ids, self.assets, strict=True)
+                if asset.level
+            ],
+            workflow={"aop_type": self.aop_type} if self.aop_type else None,
+            unread=[{"subject": subject} for subject in self.unread],
+        )
+
+
 class TaskFacts(Section):
     """The facts about a task that the policy reads, by SecMaster's names."""
 
@@ -94,10 +151,12 @@ class TaskFacts(Section):
     creator_id: str = ""
     creator_name: str = ""
     due_date: Time | None = None
+    evidence: EvidenceFacts | None = None
 
     def read(self) -> Task:
         """Return the task that has these facts."""
-        return Task.model_validate(self.model_dump())
+        evidence = self.evidence.read() if self.evidence else None
+        return Task(**self.model_dump(exclude={"evidence"}), evidence=evidence)
 
 
 class WorkflowFacts(Section):
@@ -111,10 +170,12 @@ class InstanceFacts(Section):
 
     name: str = ""
     workflow: WorkflowFacts = WorkflowFacts()
+    evidence: EvidenceFacts | None = None
 
     def read(self) -> Instance:
         """Return the instance that has these facts."""
-        return Instance.model_validate(self.model_dump())
+        evidence = self.evidence.read() if self.evidence else None
+        return Instance(**self.model_dump(exclude={"evidence"}), evidence=evidence)
 
 
 class PlaybookFacts(Section):
@@ -128,10 +189,12 @@ class PlaybookInstanceFacts(Section):
 
     name: str = ""
     playbook: PlaybookFacts = PlaybookFacts()
+    evidence: EvidenceFacts | None = None
 
     def read(self) -> PlaybookInstance:
         """Return the playbook instance that has these facts."""
-        return PlaybookInstance.model_validate(self.model_dump())
+        evidence = self.evidence.read() if self.evidence else None
+        return PlaybookInstance(**self.model_dump(exclude={"evidence"}), evidence=evidence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +273,7 @@ class Case(Question):
     expect: Literal["allowed", "refused"]
     rule: str = ""
     why: Reason | None = None
-    approvals: int | None = Field(None, ge=1, strict=True)
+    approvals: Approvals | None = None
 
     @model_validator(mode="after")
     def expects_what_can_be(self) -> Self:
@@ -226,7 +289,7 @@ class Case(Question):
         """The expected answer in words."""
         parts = [self.expect, f"({self.why})" if self.why else ""]
         parts += [f"by {self.rule}" if self.rule else ""]
-        parts += [f"with approvals = {self.approvals}" if self.approvals else ""]
+        parts += [f"with approvals = {written(self.approvals)}" if self.approvals else ""]
         return " ".join(filter(None, parts))
 
     def is_met(self, answer: Decision) -> bool:
@@ -235,11 +298,21 @@ class Case(Question):
             return False
         match answer:
             case Allowed():
-                return self.expect == "allowed" and self.approvals in (None, answer.approvals)
+                return self.expect == "allowed" and self._asks_for(answer)
             case Refused():
                 return self.expect == "refused" and self.why in (None, answer.reason)
             case _:
                 assert_never(answer)
+
+    def _asks_for(self, answer: Allowed) -> bool:
+        """Whether a decision asks for the approvals that are expected: this number, or stages."""
+        match self.approvals:
+            case None:
+                return True
+            case int(needed):
+                return answer.approvals == needed
+            case entries:
+                return answer.stages == tuple(entry.stage for entry in entries)
 
 
 def _has_name(title: str, text: str) -> bool:

@@ -26,6 +26,7 @@ from pydantic import (
 from bot.domain.actions import Action
 from bot.domain.objects import ObjectKind, visible
 from bot.domain.operations import AttributionRule
+from bot.policy.evidence import RESOURCE_KEYS
 from bot.policy.ids import ChannelId, UsergroupId, UserId
 from bot.policy.patterns import normalize
 from bot.policy.problems import (
@@ -38,7 +39,17 @@ from bot.policy.problems import (
     unreadable,
 )
 from bot.policy.routes import Brake, DigestSchedule, Route, check_consistency, distinct
-from bot.policy.rules import READS, Duration, Read, Role, Rule, Section, covers, non_empty
+from bot.policy.rules import (
+    READS,
+    Conditions,
+    Duration,
+    Read,
+    Role,
+    Rule,
+    Section,
+    covers,
+    non_empty,
+)
 
 
 class ConfigError(Exception):
@@ -128,18 +139,21 @@ class WatchConfig(Section):
     """How SecMaster is polled: ``every`` so many seconds; 0 is never.
 
     At the very first start what is older than ``fresh`` is summed up, and failures of one
-    workflow within ``gather`` share a card. Cards of a closed channel go to ``fallback``.
+    workflow within ``gather`` share a card. Cards of a closed channel go to ``fallback``. With
+    ``results`` the run that waited for a decision is followed, and its thread is told of the end.
     ``admins`` are notified of what keeps the bot from its work; ``oncall`` are the user groups
-    whose members are on call, a ``shift`` at a time.
+    whose members are on call, a ``shift`` at a time. A ``claim`` of a task or run lasts so long.
     """
 
     every: float = Field(15, ge=0, le=3600, strict=True, allow_inf_nan=False)
     fresh: Duration = timedelta(hours=1)
     gather: Duration = timedelta(hours=1)
+    results: bool = Field(default=True, strict=True)
     fallback: ChannelId = ""
     admins: tuple[UserId, ...] = ()
     oncall: tuple[UsergroupId, ...] = ()
     shift: Duration = timedelta(hours=12)
+    claim: Duration = timedelta(minutes=30)
 
 
 class Organisation(Section):
@@ -182,6 +196,7 @@ class Rights(Section):
     reload: tuple[str, ...] = ()
     delegate: tuple[str, ...] = ()
     watch: tuple[str, ...] = ()
+    mute: tuple[str, ...] = ()
 
 
 class BreakGlass(Section):
@@ -242,6 +257,16 @@ class Config(Section):
             read.kind for read in READS if not any(covers(rule, read) for rule in self.rules)
         )
 
+    def asks_each_resource(self, kind: ObjectKind) -> bool:
+        """Return whether a rule or a route asks about each resource of a finding."""
+        conditions: list[Conditions] = [
+            rule.when
+            for rule in self.rules
+            if any(action.kind == kind for action in rule.covered_actions)
+        ]
+        conditions += [route.when for route in self.routes if route.takes(kind)]
+        return any(not RESOURCE_KEYS.isdisjoint(each.object_keys) for each in conditions)
+
     def roles_about(self, *actions: Action | Read) -> dict[str, Role]:
         """Return the roles that any rule about one of these actions names, denying or allowing."""
         rules = [rule for rule in self.rules if any(covers(rule, action) for action in actions)]
@@ -276,6 +301,10 @@ class PolicyHolder:
         self.number = 0
         self.unused_file = ""
         self._path = path
+
+    def asks_each_resource(self, kind: ObjectKind) -> bool:
+        """Return whether the policy in force asks about each resource of a finding."""
+        return self.current.asks_each_resource(kind)
 
     def read(self) -> Config:
         """Return what the file says now, which is not in force by that; raises ConfigError."""

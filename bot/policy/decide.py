@@ -14,7 +14,9 @@ from bot.domain.approvals import ApprovalRequest
 from bot.domain.objects import ObjectKind
 from bot.domain.reasons import RefusalReason
 from bot.domain.snapshots import Snapshot
+from bot.domain.stages import ONE, Stages, one_stage, stage_at, total
 from bot.policy.config import Identities
+from bot.policy.evidence import EVIDENCE_KEYS, unread_fact
 from bot.policy.patterns import lookalikes, normalize
 from bot.policy.rules import (
     ConfirmRule,
@@ -23,12 +25,13 @@ from bot.policy.rules import (
     ReasonRule,
     Rule,
     RuleConditions,
+    apart,
     covers,
+    facts_for,
     matches,
     numbered,
-    stated_values,
 )
-from bot.secmaster import Task
+from bot.secmaster import Task, Unread
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,31 +111,45 @@ class Allowed:
     """The action is allowed: by which rule, under which terms.
 
     ``expires`` is in seconds; ``break_glass`` means that the person decides alone;
-    ``delegator`` is whose right is used; ``roles`` are those that the rule allows this to.
+    ``stages`` are the approvals that it needs; ``delegator`` is whose right is used; ``roles`` are
+    those that the rule allows this to, and ``own_roles`` those of them by which this is allowed.
     """
 
     rule: str
     reason: ReasonRule = ReasonRule.OPTIONAL
     confirm: ConfirmRule = ConfirmRule.NOTHING
-    approvals: int = 1
+    stages: Stages = ONE
     expires: float = 3600
     break_glass_allowed: bool = False
     break_glass: bool = False
     delegator: str = ""
     roles: tuple[str, ...] = ()
+    # The answer is the same, whichever of their roles it is by.
+    own_roles: tuple[str, ...] = field(default=(), compare=False)
+
+    @property
+    def approvals(self) -> int:
+        """How many people must ask for the same, in all of the stages."""
+        return total(self.stages)
+
+    def may_fill(self, turn: int) -> bool:
+        """Whether an approval by this right fills the stage of this number, from 0."""
+        return stage_at(self.stages, turn).is_for(self.own_roles)
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
     """The action is refused: why, by which rule, and which roles could take it.
 
-    ``letters`` of the object's names look like others, where that is why.
+    ``letters`` of the object's names look like others, or ``unread`` could not be read around it,
+    where that is why.
     """
 
     reason: RefusalReason
     rule: str = ""
     roles: tuple[str, ...] = field(default=())
     letters: str = ""
+    unread: Unread | None = None
 
 
 Decision = Allowed | Refused
@@ -149,27 +166,32 @@ def needs_snapshot(rules: Sequence[Rule], action: Action | Read) -> bool:
     )
 
 
-def decide(
+def decide(  # noqa: PLR0913 - who does what, and what is asked for
     rules: Sequence[Rule],
     principal: Principal,
     action: Action | Read,
     context: PolicyContext,
     *,
     break_glass: bool = False,
+    turn: int = 0,
 ) -> Decision:
     """Decide by the person's own right, or else by that of a delegator.
 
     ``break_glass`` asks to decide alone what needs several people: that can't be delegated.
+    ``turn`` is the number of the stage, from 0, whose approvals are asked for now: a right that
+    fills it comes before one that does not.
     """
     decision = _decide(rules, principal, action, context, break_glass=break_glass)
-    if isinstance(decision, Allowed) or decision.reason not in DELEGABLE or break_glass:
+    if break_glass or (isinstance(decision, Refused) and decision.reason not in DELEGABLE):
         return decision
+    if isinstance(decision, Allowed) and decision.may_fill(turn):
+        return decision
+    decisions = [decision]
     for delegator in principal.delegators:
         acting = principal.acting_for(delegator)
-        delegated = _decide(rules, acting, action, context, break_glass=False)
-        if isinstance(delegated, Allowed):
-            return delegated
-    return decision
+        decisions.append(_decide(rules, acting, action, context, break_glass=False))
+    allowed = [each for each in decisions if isinstance(each, Allowed)]
+    return next((each for each in allowed if each.may_fill(turn)), next(iter(allowed), decision))
 
 
 def may_add_approval(
@@ -180,10 +202,25 @@ def may_add_approval(
     request: ApprovalRequest,
 ) -> bool:
     """Whether a person may give the next approval of a request: by a right that counts once."""
-    decision = decide(rules, principal, action, context)
-    if not isinstance(decision, Allowed):
-        return False
-    return not request.has_approval_of(principal.id, decision.delegator or principal.id)
+    return bool(added_authority(rules, principal, action, context, request))
+
+
+def added_authority(
+    rules: Sequence[Rule],
+    principal: Principal,
+    action: Action,
+    context: PolicyContext,
+    request: ApprovalRequest,
+) -> str:
+    """Return the id of the person by whose right somebody may give the next approval; "" if none.
+
+    That is their own, or a delegator's, and it fills the stage whose turn it is; each counts once.
+    """
+    decision = decide(rules, principal, action, context, turn=request.turn)
+    if not isinstance(decision, Allowed) or not decision.may_fill(request.turn):
+        return ""
+    authority = decision.delegator or principal.id
+    return "" if request.has_approval_of(principal.id, authority) else authority
 
 
 class ReadScope(StrEnum):
@@ -227,7 +264,87 @@ def read_scope(
     return next((refusal for refusal in refusals if refusal.roles), refusals[0])
 
 
+def task_readers_read_runs(rules: Sequence[Rule], kind: ObjectKind, context: PolicyContext) -> bool:
+    """Whether every role that may read a task may read every run of a kind, by the rules."""
+    roles = {
+        role
+        for rule in rules
+        if rule.effect is Effect.ALLOW and covers(rule, Read("task"))
+        for role in rule.roles
+    }
+    return all(
+        read_scope(rules, Principal("", frozenset({role})), kind, context) is ReadScope.EVERYTHING
+        for role in roles
+    )
+
+
 def _decide(
+    rules: Sequence[Rule],
+    principal: Principal,
+    action: Action | Read,
+    context: PolicyContext,
+    *,
+    break_glass: bool,
+) -> Decision:
+    """Decide about each asset of the object by itself: all must be allowed, on the strictest terms.
+
+    The emergency override is for those that ask for several people; the others are decided as usual
+    beside them.
+    """
+    contexts = contexts_apart(rules, action, context)
+    decisions = [
+        _decide_one(rules, principal, action, each, break_glass=break_glass) for each in contexts
+    ]
+    if any(isinstance(each, Allowed) and each.break_glass for each in decisions):
+        for number, decision in enumerate(decisions):
+            if isinstance(decision, Refused) and decision.reason is RefusalReason.NO_BREAK_GLASS:
+                usual = _decide_one(rules, principal, action, contexts[number], break_glass=False)
+                asks_several = isinstance(usual, Allowed) and usual.approvals > 1
+                decisions[number] = decision if asks_several else usual
+    refusals = [each for each in decisions if isinstance(each, Refused)]
+    if refusals:
+        # What nobody gets past says most; that one asset has nothing to override says least.
+        return min(
+            refusals,
+            key=lambda each: (
+                each.reason is RefusalReason.NO_BREAK_GLASS,
+                each.reason in DELEGABLE,
+            ),
+        )
+    return _strictest([each for each in decisions if isinstance(each, Allowed)])
+
+
+def contexts_apart(
+    rules: Sequence[Rule], action: Action | Read, context: PolicyContext
+) -> list[PolicyContext]:
+    """Return the contexts that an action is decided in: one for each asset, where a rule asks."""
+    if context.snapshot is None:
+        return [context]
+    conditions = [rule.when for rule in rules if covers(rule, action)]
+    return [replace(context, snapshot=each) for each in apart(conditions, context.snapshot)]
+
+
+def _strictest(decisions: Sequence[Allowed]) -> Allowed:
+    """Return what is asked of whoever needs all of these: of each term the strictest."""
+    first, *others = sorted(
+        decisions,
+        key=lambda each: (each.approvals, bool(each.confirm), each.reason is ReasonRule.REQUIRED),
+        reverse=True,
+    )
+    if not others:
+        return first
+    shared = [each for each in decisions if each.approvals > 1]
+    return replace(
+        first,
+        reason=min((each.reason for each in decisions), key=list(ReasonRule).index),
+        confirm=max(each.confirm for each in decisions),
+        expires=min((each.expires for each in shared), default=first.expires),
+        break_glass_allowed=bool(shared) and all(each.break_glass_allowed for each in shared),
+        break_glass=any(each.break_glass for each in decisions),
+    )
+
+
+def _decide_one(
     rules: Sequence[Rule],
     principal: Principal,
     action: Action | Read,
@@ -249,13 +366,14 @@ def _decide(
         if rule.effect is Effect.DENY:
             if is_for(rule, principal) and False not in answers:
                 reason = RefusalReason.DENIED if unmet is None else RefusalReason.DENIED_UNREAD
-                return Refused(reason, title)
+                return Refused(reason, title, unread=_unread_fact(rule.when, context.snapshot))
         elif unmet is None:
             return _decide_by(rule, title, principal, context.snapshot, break_glass=break_glass)
         elif isinstance(unmet, RefusalReason):
             unclear = unmet is RefusalReason.LOOKALIKE
             letters = _unclear_letters(rule.when, context.snapshot) if unclear else ""
-            return Refused(unmet, title, letters=letters)
+            unread = _unread_fact(rule.when, context.snapshot)
+            return Refused(unmet, title, letters=letters, unread=unread)
     return Refused(RefusalReason.NO_RULE)
 
 
@@ -303,25 +421,40 @@ def condition_answers(
     if snapshot is None:
         yield RefusalReason.UNREAD
         return
-    facts, keys = stated_values(snapshot), conditions.object_keys
+    facts, keys = facts_for(conditions, snapshot), conditions.object_keys
     yield facts.keys() >= set(keys)
-    if not all(facts.get(key) for key in keys):
+    texts = {key: fact for key in keys if isinstance(fact := facts.get(key, ""), str)}
+    unstated = [key for key, text in texts.items() if not text]
+    if not set(EVIDENCE_KEYS).issuperset(unstated):
         yield RefusalReason.UNSTATED
     due = snapshot.due_date if isinstance(snapshot, Task) else None
     overdue = due is not None and due < context.now
     yield conditions.overdue in {None, overdue}
-    fits = [matches(conditions, key, facts[key]) for key in keys if facts.get(key)]
+    fits = [matches(conditions, key, text) for key, text in texts.items() if text]
     yield False not in fits
     if None in fits:
         yield RefusalReason.LOOKALIKE
+    # What could not be read matters only where nothing else says that the rule is about others.
+    if unread_fact(facts, keys):
+        yield RefusalReason.EVIDENCE_UNREAD
+    elif unstated:
+        yield RefusalReason.UNSTATED
 
 
 def _unclear_letters(conditions: RuleConditions, snapshot: Snapshot | None) -> str:
     """Return the letters for which it can't be told whether these conditions hold."""
-    facts = stated_values(snapshot) if snapshot else {}
-    values = ((key, facts[key]) for key in conditions.object_keys if key in facts)
-    unclear = (value for key, value in values if matches(conditions, key, value) is None)
+    facts = facts_for(conditions, snapshot) if snapshot else {}
+    values = ((key, facts.get(key)) for key in conditions.object_keys)
+    texts = ((key, value) for key, value in values if isinstance(value, str))
+    unclear = (text for key, text in texts if matches(conditions, key, text) is None)
     return "".join(dict.fromkeys("".join(map(lookalikes, unclear))))
+
+
+def _unread_fact(conditions: RuleConditions, snapshot: Snapshot | None) -> Unread | None:
+    """Return why something that these conditions ask for could not be read; None where all was."""
+    if snapshot is None:
+        return None
+    return unread_fact(facts_for(conditions, snapshot), conditions.object_keys)
 
 
 def _decide_by(
@@ -340,12 +473,13 @@ def _decide_by(
         title,
         ReasonRule.REQUIRED if break_glass else rule.reason,
         rule.confirm,
-        approvals=1 if break_glass else rule.approvals,
+        stages=one_stage(1, roles) if break_glass else rule.stages,
         expires=rule.expires.total_seconds(),
         break_glass_allowed=bool(rule.break_glass),
         break_glass=break_glass,
         delegator=principal.delegator,
         roles=rule.roles,
+        own_roles=tuple(role for role in roles if role in principal.roles),
     )
 
 

@@ -19,6 +19,8 @@ NO_SUCH_FILE = "there is no such file"
 ENTRY_NAME = re.compile(r"[\w .:/-]{0,40}")  # what an entry of a list may be called
 TABLES_OF_TABLES = frozenset({"roles", "people", "tasks", "instances"})
 IN_A_KEY = "[key]"  # how pydantic says that it is a table's key which is wrong
+A_NUMBER, A_LIST = "[number]", "[list]"  # the ways to write a value that has two
+NO_KEYS = frozenset({IN_A_KEY, A_NUMBER, A_LIST})  # in pydantic's locations, which nobody wrote
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +36,16 @@ def problems_of(
 ) -> Iterator[Problem]:
     """Yield what pydantic found wrong with a file that was read into a table."""
     for detail in error.errors():
-        location = [part for part in detail["loc"] if part != IN_A_KEY]
-        line = f"{place(location, table)}: {_sentence(detail, model)}".removeprefix(": ")
+        location = [part for part in detail["loc"] if part not in NO_KEYS]
+        line = f"{place(location, table)}: {_sentence(detail, location, model)}".removeprefix(": ")
         cause = detail.get("ctx", {}).get("error")
         yield Problem(line, cause if isinstance(cause, NotAnId) else None)
 
 
-def _sentence(detail: ErrorDetails, model: type[BaseModel]) -> str:
+def _sentence(detail: ErrorDetails, location: Location, model: type[BaseModel]) -> str:
     if detail["type"] != "extra_forbidden":
         return sentence(detail)
-    *parents, key = detail["loc"]
+    *parents, key = location
     return f"{sentence(detail)}{suggestion(str(key), _keys(model, parents))}"
 
 

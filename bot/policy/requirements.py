@@ -7,16 +7,36 @@ anybody presses; whom it allows this to is known by its roles.
 from collections.abc import Iterable, Mapping, Sequence
 
 from bot.domain.actions import Action
-from bot.policy.decide import PolicyContext, condition_answers, rules_in_order
+from bot.policy.decide import (
+    PolicyContext,
+    condition_answers,
+    contexts_apart,
+    rules_in_order,
+)
 from bot.policy.rules import Effect, Role, Rule
+
+# What doctor and the check of a policy say of a stage that its people can't fill.
+UNFILLED = (
+    "its stage of {count} by {roles} can't be filled: nobody fills two stages, and too few have "
+    "the roles"
+)
 
 
 def deciding_rule(rules: Sequence[Rule], action: Action, context: PolicyContext) -> Rule | None:
     """Return the rule that decides about an action on an object, and that allows it to somebody.
 
-    None where no rule allows it, or where it can't be told which rule decides. A rule that denies
-    it to some roles takes nothing from what the others need.
+    Of an object with several assets it is the one that asks for most people. None where no rule
+    allows it, or where it can't be told which rule decides. A rule that denies it to some roles
+    takes nothing from what the others need.
     """
+    contexts = contexts_apart(rules, action, context)
+    deciding = [rule for each in contexts if (rule := _deciding_rule(rules, action, each))]
+    if len(deciding) < len(contexts):
+        return None
+    return max(deciding, key=lambda rule: rule.approvals)
+
+
+def _deciding_rule(rules: Sequence[Rule], action: Action, context: PolicyContext) -> Rule | None:
     for _title, rule in rules_in_order(rules, action):
         answers = tuple(condition_answers(rule.when, context))
         unmet = next((answer for answer in answers if answer is not True), None)

@@ -14,8 +14,10 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from bot.domain.actions import WAITING
+from bot.domain.objects import ByKind, ObjectKind
 from bot.domain.slack import Destination
 from bot.domain.snapshots import Snapshot
+from bot.policy.evidence import Fact, unread_fact
 from bot.policy.ids import ChannelId, MentionId, UsergroupId, UserId
 from bot.policy.rules import (
     Conditions,
@@ -24,10 +26,11 @@ from bot.policy.rules import (
     Pattern,
     Section,
     T,
+    apart,
+    facts_for,
     matches,
     non_empty,
     numbered,
-    stated_values,
 )
 from bot.secmaster import (
     Instance,
@@ -35,6 +38,7 @@ from bot.secmaster import (
     PlaybookInstance,
     PlaybookInstanceStatus,
     Task,
+    Unread,
 )
 
 DAY = timedelta(days=1)
@@ -157,6 +161,8 @@ class RouteMatch(StrEnum):
     PASSED: an earlier route matched and does not continue. KIND: the route takes no such objects.
     UNCLEAR: whether its name is the one can't be told, for letters that look like others; the card
     is posted, and the routes that follow are read as well, so that nobody misses it.
+    UNREAD: what it asks about the finding could not be read, and another route takes the object.
+    REMAINING: nor could that be read, and as no route takes the object, the first such does.
     The others are the object's status, and the keys of ``when``.
     """
 
@@ -170,7 +176,19 @@ class RouteMatch(StrEnum):
     RELATED_OBJECT = "related_object"
     WORKFLOW = "workflow"
     PLAYBOOK = "playbook"
+    SEVERITY = "severity"
+    VERIFICATION = "verification"
+    DRILL = "drill"
+    SOURCE = "source"
+    CATEGORY = "category"
+    ASSET = "asset"
+    ASSET_TYPE = "asset_type"
+    ASSET_LEVEL = "asset_level"
+    ENTERPRISE_PROJECT = "enterprise_project"
+    WORKFLOW_KIND = "workflow_kind"
     UNCLEAR = "unclear"
+    UNREAD = "unread"
+    REMAINING = "remaining"
 
 
 class Grouping(StrEnum):
@@ -244,6 +262,10 @@ class Route(Entry):
         """Where it leads: a channel, a person, or a user group for each of its members."""
         return Destination.parse(self.channel or self.user or self.usergroup)
 
+    def takes(self, kind: ObjectKind) -> bool:
+        """Whether it takes any objects of a kind."""
+        return bool(ByKind(task=self.tasks, instance=self.instances, playbook=self.playbooks)[kind])
+
     def statuses(self, snapshot: Snapshot) -> tuple[str, ...]:
         """Return the statuses in which it takes such an object; () if it never does."""
         match snapshot:
@@ -287,7 +309,9 @@ class Brake(Section):
     within: Duration
 
 
-TAKEN = (RouteMatch.MATCHES, RouteMatch.UNCLEAR)
+TAKEN = (RouteMatch.MATCHES, RouteMatch.UNCLEAR, RouteMatch.REMAINING)
+# The better the earlier: of an object with several assets the best that any of them has counts.
+BEST = (RouteMatch.MATCHES, RouteMatch.UNCLEAR, RouteMatch.UNREAD)
 
 
 def titled_routes(routes: Sequence[Route]) -> Iterator[tuple[str, Route]]:
@@ -323,18 +347,34 @@ def explain_routes(
 
     ``workspaces`` are all names of the object's workspace.
     """
-    explained, final, facts = [], False, stated_values(snapshot)
+    explained, final = [], False
     for route in routes:
-        match = RouteMatch.PASSED if final else _match(route, snapshot, workspaces, facts)
+        match = RouteMatch.PASSED if final else _match(route, snapshot, workspaces)
         explained.append((route, match))
         final = final or (match is RouteMatch.MATCHES and not route.continues)
+    answers = [match for _route, match in explained]
+    if RouteMatch.UNREAD in answers and not any(match in TAKEN for match in answers):
+        first = answers.index(RouteMatch.UNREAD)
+        explained[first] = (explained[first][0], RouteMatch.REMAINING)
     return tuple(explained)
 
 
-def _match(
-    route: Route, snapshot: Snapshot, workspaces: frozenset[str], facts: Mapping[str, str]
-) -> RouteMatch:
-    """Return how one route fits an object; ``facts`` are what SecMaster states of the object."""
+def awaits_evidence(
+    routes: Iterable[Route], snapshot: Snapshot, workspaces: frozenset[str]
+) -> bool:
+    """Return whether where an object goes depends on what has not been read around it."""
+    answers = [match for _route, match in explain_routes(routes, snapshot, workspaces)]
+    return RouteMatch.UNREAD in answers or RouteMatch.REMAINING in answers
+
+
+def _match(route: Route, snapshot: Snapshot, workspaces: frozenset[str]) -> RouteMatch:
+    """Return how one route fits an object: as it fits best with one of the object's assets."""
+    answers = [_match_asset(route, each, workspaces) for each in apart([route.when], snapshot)]
+    return next((match for match in BEST if match in answers), answers[0])
+
+
+def _match_asset(route: Route, snapshot: Snapshot, workspaces: frozenset[str]) -> RouteMatch:
+    """Return how one route fits an object with one asset."""
     statuses, conditions = route.statuses(snapshot), route.when
     if not statuses:
         return RouteMatch.KIND
@@ -342,14 +382,29 @@ def _match(
         return RouteMatch.STATUS
     if not conditions.includes_workspace(workspaces):
         return RouteMatch.WORKSPACE
+    facts: Mapping[str, Fact] = facts_for(conditions, snapshot)
     unclear = False
     for key in conditions.object_keys:
         value = facts.get(key, "")
+        if isinstance(value, Unread):
+            continue
         fits = matches(conditions, key, value) if value else False
         if fits is False:
             return RouteMatch(key)
         unclear = unclear or fits is None
+    if unread_fact(facts, conditions.object_keys):
+        return RouteMatch.UNREAD
     return RouteMatch.UNCLEAR if unclear else RouteMatch.MATCHES
+
+
+def escalation_steps(route: Route, routes: Sequence[Route]) -> Iterator[tuple[Route, Route]]:
+    """Yield from which route to which a route escalates, one step after the other."""
+    by_name = {candidate.name: candidate for candidate in routes if candidate.name}
+    origin = route
+    while origin.escalate:
+        target = by_name[origin.escalate.to]
+        yield origin, target
+        origin = target
 
 
 def check_consistency(routes: tuple[Route, ...]) -> tuple[Route, ...]:

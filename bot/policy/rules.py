@@ -15,7 +15,9 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
+    Tag,
     ValidationInfo,
     field_validator,
     model_validator,
@@ -24,24 +26,44 @@ from pydantic import (
 from bot.domain.actions import BY_NAME, TABLE, Action
 from bot.domain.objects import OBJECT_KINDS, ByKind, ObjectKind
 from bot.domain.snapshots import Snapshot
+from bot.domain.stages import Stage, Stages, one_stage, total
 from bot.policy import patterns
+from bot.policy.evidence import (
+    ASSET_KEYS,
+    EVIDENCE_KEYS,
+    AssetLevel,
+    Fact,
+    evidence_facts,
+    per_asset,
+)
 from bot.policy.ids import UsergroupId, UserId
 from bot.policy.patterns import normalize
-from bot.policy.problems import ENTRY_NAME
-from bot.secmaster import BusinessType, Instance, PlaybookInstance, Task
+from bot.policy.problems import A_LIST, A_NUMBER, ENTRY_NAME, suggestion
+from bot.secmaster import (
+    AopType,
+    BusinessType,
+    Instance,
+    PlaybookInstance,
+    Severity,
+    Task,
+    Verification,
+)
 
 T = TypeVar("T")
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 MAX_DURATION = timedelta(days=30)
 LENGTH = re.compile(r"(?:(\d{1,3})d)? ?(?:(\d{1,3})h)? ?(?:(\d{1,4})m)?", re.ASCII)
+MOST_APPROVALS = 9
 MIXED_UNITS = 2  # from so many units on a duration is none of the policy's
 
 # The keys of a rule that say on what terms it allows something.
 TERMS = ("reason", "approvals", "expires", "call", "creator_allowed", "confirm", "break_glass")
 
 # Conditions on the object itself, in the order in which they are checked.
-OBJECT_KEYS = ("business_type", "name", "related_object", "workflow", "playbook")
+OBJECT_KEYS = ("business_type", "name", "related_object", "workflow", "playbook", *EVIDENCE_KEYS)
+# Conditions that list exact values; those that are neither these nor `drill` are patterns.
+LISTED_KEYS = ("business_type", "severity", "verification", "asset_level", "workflow_kind")
 
 # What a rule about reading may say: nothing is asked of somebody who only looks.
 READ_RULE_KEYS = frozenset({"name", "effect", "actions", "roles", "when"})
@@ -164,6 +186,49 @@ RuleName = Annotated[str, AfterValidator(_check_rule_name)]
 Names = Annotated[tuple[str, ...], AfterValidator(non_empty)]
 
 
+class StageEntry(Section):
+    """A stage of a rule's approvals: so many people of one role."""
+
+    role: str = Field(min_length=1)
+    count: int = Field(ge=1, le=MOST_APPROVALS, strict=True)
+
+    @property
+    def stage(self) -> Stage:
+        """The stage that it stands for."""
+        return Stage(count=self.count, roles=(self.role,))
+
+
+def _check_stages(entries: tuple[StageEntry, ...]) -> tuple[StageEntry, ...]:
+    if not entries:
+        raise ValueError("an empty list asks for nobody; leave it out, or name a stage")
+    roles = [entry.role for entry in entries]
+    if repeated := next((role for role in roles if roles.count(role) > 1), None):
+        raise ValueError(f"{repeated!r} has two stages; a role has one, with its count")
+    if (needed := sum(entry.count for entry in entries)) > MOST_APPROVALS:
+        raise ValueError(f"the stages ask for {needed} people; {MOST_APPROVALS} are the most")
+    return entries
+
+
+def _written_as(value: object) -> str:
+    """Return how approvals are written: a list of stages, or a number."""
+    return A_LIST if isinstance(value, list | tuple) else A_NUMBER
+
+
+Approvals = Annotated[
+    Annotated[tuple[StageEntry, ...], AfterValidator(_check_stages), Tag(A_LIST)]
+    | Annotated[int, Field(ge=1, le=MOST_APPROVALS, strict=True), Tag(A_NUMBER)],
+    Discriminator(_written_as),
+]
+
+
+def written(approvals: Approvals) -> str:
+    """Return approvals as the policy file has them: "2", or "[{ role = "lead", count = 1 }]"."""
+    if isinstance(approvals, int):
+        return str(approvals)
+    stages = (f'{{ role = "{entry.role}", count = {entry.count} }}' for entry in approvals)
+    return f"[{', '.join(stages)}]"
+
+
 class Role(Section):
     """Who has a role: people, and the members of user groups, by their Slack ids."""
 
@@ -178,11 +243,21 @@ class Conditions(Section):
     name: Pattern = Field("", min_length=1)
     related_object: Pattern = Field("", min_length=1)
     workspace: Names = ()
+    severity: Annotated[tuple[Severity, ...], AfterValidator(non_empty)] = ()
+    verification: Annotated[tuple[Verification, ...], AfterValidator(non_empty)] = ()
+    drill: bool | None = Field(None, strict=True)
+    source: Pattern = Field("", min_length=1)
+    category: Pattern = Field("", min_length=1)
+    asset: Pattern = Field("", min_length=1)
+    asset_type: Pattern = Field("", min_length=1)
+    asset_level: Annotated[tuple[AssetLevel, ...], AfterValidator(non_empty)] = ()
+    enterprise_project: Pattern = Field("", min_length=1)
+    workflow_kind: Annotated[tuple[AopType, ...], AfterValidator(non_empty)] = ()
 
     @property
     def object_keys(self) -> tuple[str, ...]:
-        """The keys that are set and that only the object can answer."""
-        return tuple(key for key in OBJECT_KEYS if getattr(self, key, ()))
+        """The keys that are set and that only the object, or what stands around it, can answer."""
+        return tuple(key for key in OBJECT_KEYS if getattr(self, key, None) not in (None, "", ()))
 
     @property
     def needs_snapshot(self) -> bool:
@@ -192,6 +267,16 @@ class Conditions(Section):
     def includes_workspace(self, workspaces: frozenset[str]) -> bool:
         """Whether the workspace with these names is one of those set; True if none is set."""
         return not self.workspace or not workspaces.isdisjoint(self.workspace)
+
+    @property
+    def needs_evidence(self) -> bool:
+        """Whether what stands around the object must be read to answer them."""
+        return not set(self.object_keys).isdisjoint(EVIDENCE_KEYS)
+
+    @property
+    def needs_assets(self) -> bool:
+        """Whether they ask about the assets of a finding, of which there may be several."""
+        return not set(self.object_keys).isdisjoint(ASSET_KEYS)
 
     def __bool__(self) -> bool:
         return self.needs_snapshot or bool(self.workspace)
@@ -223,8 +308,9 @@ EntryT = TypeVar("EntryT", bound=Entry)
 class Rule(Entry):
     """One rule: which roles may take which actions, on which objects, and under which terms.
 
-    ``approvals`` distinct people must ask for the same within ``expires``; those who may give the
-    next approval are called as ``call`` says. ``creator_allowed`` (``self`` in the file) is whether
+    As many distinct people as ``approvals`` says must ask for the same within ``expires``, of any
+    of the roles, or stage by stage; those who may give the next approval are called as ``call``
+    says. ``creator_allowed`` (``self`` in the file) is whether
     the person whom the task names as its creator may. A ``break_glass`` role may decide alone all
     the same. A rule that denies has no terms, and is for everybody where it names no roles.
     """
@@ -234,7 +320,7 @@ class Rule(Entry):
     roles: tuple[str, ...] = Field((), validate_default=True)
     when: RuleConditions = RuleConditions()
     reason: ReasonRule = ReasonRule.OPTIONAL
-    approvals: int = Field(1, ge=1, le=9, strict=True)
+    approvals: Approvals = 1
     expires: Duration = timedelta(hours=1)
     call: CallRule = CallRule.MENTION
     creator_allowed: bool = Field(default=True, alias="self", strict=True)
@@ -245,6 +331,18 @@ class Rule(Entry):
     def covered_actions(self) -> tuple[Action, ...]:
         """The actions that it is about."""
         return tuple(action for action in TABLE if covers(self, action))
+
+    @property
+    def stages(self) -> Stages:
+        """The stages of its approvals: a number is one stage of all of its roles."""
+        if isinstance(self.approvals, int):
+            return one_stage(self.approvals, self.roles)
+        return tuple(entry.stage for entry in self.approvals)
+
+    @property
+    def needed(self) -> int:
+        """How many people must ask for the same, in all of its stages."""
+        return total(self.stages)
 
     @field_validator("roles")
     @classmethod
@@ -283,6 +381,10 @@ class Rule(Entry):
             fields[key].alias or key for key in self.model_fields_set - READ_RULE_KEYS
         ):
             raise ValueError(f"{', '.join(terms)}: nothing is asked of whoever only reads")
+        if around := [key for key in EVIDENCE_KEYS if key in self.when.object_keys]:
+            raise ValueError(
+                f"when: {', '.join(around)} is not said by a list, so it can't limit who reads"
+            )
         for read in reads:
             unlisted = [
                 key for key in UNLISTED_KEYS[read.kind] if key in self.when.model_fields_set
@@ -297,8 +399,12 @@ class Rule(Entry):
     @model_validator(mode="after")
     def fits_what_it_covers(self) -> Self:
         """Check that its terms make sense for all of the actions it covers; raises ValueError."""
+        stage_roles = {role for stage in self.stages for role in stage.roles}
+        if strangers := sorted(stage_roles - set(self.roles)):
+            hint = suggestion(strangers[0], self.roles)
+            raise ValueError(f"approvals: {strangers[0]!r} is none of the rule's roles{hint}")
         unshared = ", ".join(a.name for a in self.covered_actions if not a.claim_group)
-        if self.approvals > 1 and unshared:
+        if self.needed > 1 and unshared:
             raise ValueError(
                 f"approvals: several people can't share {unshared}; give it its own rule"
             )
@@ -307,13 +413,13 @@ class Rule(Entry):
             raise ValueError(
                 f"self: SecMaster names no creator for {ownerless}; give it its own rule"
             )
-        if self.break_glass and self.approvals == 1:
+        if self.break_glass and self.needed == 1:
             raise ValueError("break_glass: there is no second approver to pass; add approvals")
-        if "expires" in self.model_fields_set and self.approvals == 1:
+        if "expires" in self.model_fields_set and self.needed == 1:
             raise ValueError("expires: one approval does not wait for another; add approvals")
         # The retry brake asks for a second person by itself.
         retries = any(action.is_retry for action in self.covered_actions)
-        if "call" in self.model_fields_set and self.approvals == 1 and not retries:
+        if "call" in self.model_fields_set and self.needed == 1 and not retries:
             raise ValueError("call: there is no next approver to call; add approvals")
         return self
 
@@ -324,10 +430,38 @@ def covers(rule: Rule, action: Action | Read) -> bool:
     return not {action.name, *wildcards}.isdisjoint(rule.actions)
 
 
+def asks_evidence(rules: Sequence[Rule], subject: ObjectKind | Action) -> bool:
+    """Whether a rule asks about what stands around an object, for an action or any of a kind."""
+    return any(
+        rule.when.needs_evidence
+        and any(subject in (action, action.kind) for action in rule.covered_actions)
+        for rule in rules
+    )
+
+
 def numbered(kind: str, entries: Sequence[EntryT]) -> Iterator[tuple[str, EntryT]]:
     """Yield each entry with its title: kind and number, and its name if it has one."""
     for number, entry in enumerate(entries, 1):
         yield f"{kind} {number}" + (f" ({entry.name})" if entry.name else ""), entry
+
+
+def facts_for(conditions: Conditions, snapshot: Snapshot) -> dict[str, Fact]:
+    """Return what is known of an object, by condition key, as far as conditions ask for it.
+
+    "" stands where SecMaster does not state it, and a key is missing where such an object never has
+    it. Of the assets of a finding they are those of the first.
+    """
+    around = evidence_facts(snapshot) if conditions.needs_evidence else {}
+    return stated_values(snapshot) | around
+
+
+def apart(conditions: Sequence[Conditions], snapshot: Snapshot) -> tuple[Snapshot, ...]:
+    """Return what an object is asked about as: once for each of its assets, where any is asked for.
+
+    Otherwise a task about a test host and a key host would be decided as one about a test host.
+    """
+    asks = any(each.needs_assets for each in conditions)
+    return tuple(per_asset(snapshot)) if asks else (snapshot,)
 
 
 def stated_values(snapshot: Snapshot) -> dict[str, str]:
@@ -370,6 +504,9 @@ def matches(conditions: Conditions, key: str, value: str) -> bool | None:
 
     None where that can't be told, for letters that look like others.
     """
-    if key == "business_type":
-        return value in conditions.business_type
-    return patterns.matches(getattr(conditions, key), value)
+    condition = getattr(conditions, key)
+    if key in LISTED_KEYS:
+        return value in condition
+    if key == "drill":
+        return value == str(condition).lower()
+    return patterns.matches(condition, value)

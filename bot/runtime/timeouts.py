@@ -70,11 +70,29 @@ class DatabaseTimeouts:
 
 
 @dataclass(frozen=True, slots=True)
+class EvidenceTimeouts:
+    """How cards get what SecMaster knows around their objects; all in seconds.
+
+    Each read may take ``read``. Cards are completed ``at_once`` side by side, 0 for none: people's
+    clicks need SecMaster's connections too. After the first ``burst`` one begins every
+    ``interval``: each may be an update in Slack, which takes fifty a minute. What could not be read
+    is tried again after ``retry``, and a class of objects that can't be read here is not asked for
+    again before that.
+    """
+
+    read: float = 3
+    at_once: int = 2
+    burst: int = 10
+    interval: float = 1.5
+    retry: float = 300
+
+
+@dataclass(frozen=True, slots=True)
 class Timeouts:
     """How long operations, reads and posts may take; all in seconds.
 
     ``retry`` is recorded with each operation: one that is under way keeps it. ``socket`` is for
-    Socket Mode, ``database`` for Postgres.
+    Socket Mode, ``database`` for Postgres, ``evidence`` for what stands around an object.
     ``render_interval`` is the least time between two renderings of one object's cards,
     ``post_interval`` that between two messages that the bot posts into a channel by itself: Slack
     takes one a second, and people's come first. Posting one of those may take ``post``, waiting
@@ -94,6 +112,7 @@ class Timeouts:
     retry: RetrySchedule = RetrySchedule()
     socket: SocketTimeouts = SocketTimeouts()
     database: DatabaseTimeouts = DatabaseTimeouts()
+    evidence: EvidenceTimeouts = EvidenceTimeouts()
     render_interval: float = 1
     post_interval: float = 1.2
     post: float = 15

@@ -45,7 +45,7 @@ class Entry(Generic[T]):
 
 
 class TtlCache(Generic[T]):
-    """Answers of ``look_up`` by key, each fresh for TTL seconds; at most one lookup a key at once.
+    """Answers of ``look_up`` by key, fresh for ``ttl`` seconds; at most one lookup a key at once.
 
     An older answer is looked up anew. It is used up to MAX_AGE where that takes longer than
     ``patience`` seconds, or fails in a way that may pass. ``retry_after`` says of a failure how
@@ -60,18 +60,25 @@ class TtlCache(Generic[T]):
         *,
         retry_after: Callable[[Exception], float | None] = lambda _error: None,
         patience: float | None = None,
+        ttl: float = TTL,
     ) -> None:
         self._look_up = look_up
         self._clock = clock
         self._retry_after = retry_after
         self._patience = patience
+        self._ttl = ttl
         self._entries: dict[str, Entry[T]] = {}
 
-    async def get(self, key: str) -> T:
-        """Return the answer for a key; raises what the lookup raises."""
+    async def get(self, key: str, *, fresh: bool = False) -> T:
+        """Return the answer for a key; raises what the lookup raises.
+
+        A ``fresh`` one is of a lookup that is under way or begins now, never of one that is over.
+        """
         entry = self._entries.get(key) or Entry()
         age = self._clock() - entry.answer.asked_at if entry.answer else MAX_AGE + 1
-        if entry.answer and age <= TTL:
+        if fresh:
+            return await asyncio.shield(entry.lookup or self._start(key, entry))
+        if entry.answer and age <= self._ttl:
             return entry.answer.value
         last = entry.answer if age <= MAX_AGE else None
         if entry.lookup is None and entry.error and self._clock() < entry.retry_at:

@@ -51,6 +51,7 @@ from bot.secmaster.findings import (
     Severity,
     Unread,
     Verification,
+    VersionChanges,
     Workflow,
     WorkflowVersion,
 )
@@ -140,6 +141,7 @@ __all__ = [
     "Unread",
     "Unreadable",
     "Verification",
+    "VersionChanges",
     "Workflow",
     "WorkflowRef",
     "WorkflowVersion",

@@ -195,6 +195,7 @@ class Finding(DataObject):
     ipdrr_phase: Text = ""
     simulation: Scalar = ""
     owner: Text = ""
+    labels: Text = ""
     category: Category = Field(
         default=Category(),
         validation_alias=AliasChoices("category", "alert_type", "incident_type"),
@@ -432,23 +433,54 @@ class Unread(Shape):
     request_id: Text = ""
 
 
+class VersionChanges(Shape):
+    """How a version that is submitted differs from the active one: in nodes or actions, by name.
+
+    ``reordered``: they are the same, and follow one another otherwise. ``reconfigured``: the
+    configuration of a workflow's nodes, whose format is unstated, differs.
+    """
+
+    added: Annotated[tuple[Text, ...], Rows] = ()
+    removed: Annotated[tuple[Text, ...], Rows] = ()
+    changed: Annotated[tuple[Text, ...], Rows] = ()
+    reordered: Annotated[bool, BeforeValidator(lambda value: value is True)] = False
+    reconfigured: Annotated[bool, BeforeValidator(lambda value: value is True)] = False
+
+
 class Evidence(Shape):
     """What SecMaster knows around a task or a run, as it was read at ``read_at``.
 
     ``run`` and ``workflow_ref`` are the workflow's run that waits or failed, ``playbook`` the
     playbook it belongs to. ``upcoming`` are the names of the nodes after the approval, where the
-    topology or the definition tells. ``unread`` says what could not be read. It is ``decisive``
-    where a rule of the policy asks about it: then it belongs to what is decided on.
+    topology or the definition tells. Of a task that publishes a version ``workflow_version`` or
+    ``playbook_version`` is the one that is submitted, ``workflow`` or ``playbook_definition`` what
+    it is a version of, ``active_workflow_version`` or ``active_playbook_version`` the one that is
+    active, and ``changes`` how the two differ, None where that can't be told; without a version's
+    taskflow, which may be long. ``resource`` is the first of the finding's; the ``other_resources``
+    are read where a rule or a route asks for it. ``unread`` says what could not be read. It is
+    ``decisive`` where a rule of the policy asks about it: then it is part of what is decided on.
     """
 
     read_at: Moment = None
     finding: Finding | None = None
     resource: Resource | None = None
+    other_resources: Annotated[tuple[Resource, ...], Objects] = ()
     run: Named = Named()
     run_status: Text = ""
     workflow_ref: WorkflowRef = WorkflowRef()
     workflow: Workflow | None = None
+    workflow_version: WorkflowVersion | None = None
+    active_workflow_version: WorkflowVersion | None = None
     playbook: Named = Named()
+    playbook_definition: Playbook | None = None
+    playbook_version: PlaybookVersion | None = None
+    active_playbook_version: PlaybookVersion | None = None
+    changes: VersionChanges | None = None
     upcoming: Annotated[tuple[Text, ...], Rows] = ()
     unread: Annotated[tuple[Unread, ...], Objects] = ()
     decisive: Annotated[bool, BeforeValidator(lambda value: value is True)] = False
+
+    @property
+    def resources(self) -> tuple[Resource, ...]:
+        """The finding's resources that were read."""
+        return ((self.resource,) if self.resource else ()) + self.other_resources

@@ -15,24 +15,34 @@ from typing import assert_never
 
 from bot import messages
 from bot.domain import snapshots
-from bot.domain.actions import CHANGEABLE_STATUSES, TABLE
-from bot.domain.approvals import ApprovalRequest
-from bot.domain.cards import Card, CardGroup, CardState, GroupState
-from bot.domain.objects import Ref
+from bot.domain.actions import CHANGEABLE_STATUSES, OPEN_STATUSES, TABLE
+from bot.domain.approvals import ApprovalRequest, missing_in_turn, turn_of
+from bot.domain.cards import (
+    STALE,
+    VANISHED,
+    Card,
+    CardGroup,
+    CardState,
+    GroupState,
+    in_channel,
+)
+from bot.domain.objects import ObjectKind, Ref
+from bot.domain.run_results import waiting_kind
 from bot.domain.snapshots import Reading, Snapshot
+from bot.domain.stages import one_stage, stage_at, strictest, total
 from bot.domain.workspaces import Workspaces
 from bot.messages import Message, RenderContext
 from bot.messages.blocks import Tally, Viewer
 from bot.messages.catalogue import Catalogue
 from bot.policy.config import PolicyHolder
-from bot.policy.decide import PolicyContext
+from bot.policy.decide import PolicyContext, task_readers_read_runs
 from bot.policy.requirements import deciding_rule, members
-from bot.policy.routes import ThreadDetail, matching_routes, thread_detail
+from bot.policy.routes import ThreadDetail, escalation_steps, matching_routes, thread_detail
 from bot.runtime.clock import Clock
 from bot.runtime.coalesce import Coalescer
 from bot.runtime.locks import KeyedLocks
 from bot.runtime.timeouts import Timeouts
-from bot.secmaster import NotFound, SecMasterError
+from bot.secmaster import NotFound, SecMasterError, Task
 from bot.slack.error_codes import MESSAGE_DELETED
 from bot.slack.gateway import SlackFailed, SlackGateway
 from bot.store import Store
@@ -58,6 +68,17 @@ class PendingDrawing:
             self.must_read = True
         if self.reading is None or reading.asked_at > self.reading.asked_at:
             self.reading = reading
+
+
+@dataclass(frozen=True, slots=True)
+class IncompleteCards:
+    """An object whose cards may lack what SecMaster knows around it.
+
+    ``outdated``: what is stored of the object itself may be old as well.
+    """
+
+    ref: Ref
+    outdated: bool = False
 
 
 class Cards:
@@ -89,6 +110,8 @@ class Cards:
         self._locks = KeyedLocks()
         self._renders = Coalescer(timeouts.render_interval)
         self._pending: dict[Ref, PendingDrawing] = {}  # of drawings that have not begun
+        # Whose cards may lack what SecMaster knows around them: see ``bot.watch.completion``.
+        self.incomplete: asyncio.Queue[IncompleteCards] = asyncio.Queue()
 
     async def close(self) -> None:
         """Break off the drawings under way; the next start draws them."""
@@ -118,13 +141,21 @@ class Cards:
                 continue
             request = open_requests.get(action.name)
             rule = deciding_rule(config.rules, action, context)
-            needed = max(request.needed if request else 1, rule.approvals if rule else 1)
-            if needed > 1:
+            stages = rule.stages if rule else one_stage(1)
+            if request and len(request.stages) == len(stages):
+                stages = strictest(stages, [request.stages])
+            elif request:  # the rule has changed, which the next approval will tell
+                stages = request.stages
+            approvals = request.approvals if request else ()
+            turn = turn_of(stages, approvals)
+            if total(stages) > 1:
+                stage = stage_at(stages, turn)
                 tallies[action.name] = Tally(
-                    given=len(request.approvals) if request else 0,
-                    needed=needed,
-                    roles=rule.roles if rule else (),
-                    approvers=members(config.roles, rule.roles) if rule else (),
+                    count=len(approvals),
+                    stages=stages,
+                    turn=turn,
+                    missing=missing_in_turn(stages, approvals),
+                    approvers=members(config.roles, stage.roles) if rule else (),
                 )
         return tallies
 
@@ -243,6 +274,20 @@ class Cards:
         """Draw those cards of an object that show something else than is so; return how many."""
         return await self._draw_cards(ref, only_outdated=True)
 
+    async def redraw_outdated_from(self, ref: Ref, reading: Reading) -> int:
+        """Draw those cards of an object that show something else than a reading; return how many.
+
+        None is drawn where something newer may be known. Raises SlackFailed for what may pass.
+        """
+        states = self._store.card_states
+        if not await asyncio.to_thread(states.is_followed, ref):
+            return 0
+        async with self.render_lock(ref):
+            if not await asyncio.to_thread(states.record_if_newest, ref, reading):
+                return 0
+            state = await self._load(ref, reading.snapshot)
+            return await self._publish(state, only_outdated=True)
+
     async def redraw_from_stored(self, ref: Ref) -> None:
         """Draw the cards from the snapshot that they show, while SecMaster can't be read.
 
@@ -256,6 +301,22 @@ class Cards:
             if state.snapshot:
                 await self._publish(state, only_outdated=False)
                 await asyncio.to_thread(self._store.tracked.mark_stale, ref, stale=True)
+
+    async def redraw_completed(self, ref: Ref) -> None:
+        """Draw those cards of an object from what is stored that its evidence makes look different.
+
+        One that says that SecMaster can't be read, or that the object is gone, is left to whoever
+        reads it again. Raises SlackFailed for what may pass.
+        """
+        async with self.render_lock(ref):
+            state = await asyncio.to_thread(
+                self._store.card_states.load_stored, ref, self._clock.now()
+            )
+            fingerprints = {card.rendered_fingerprint for card in state.cards}
+            if state.snapshot and fingerprints.isdisjoint({STALE, VANISHED}):
+                stored = snapshots.stored(state.snapshot)
+                await asyncio.to_thread(self._store.snapshots.save, ref, stored, self._clock.now())
+                await self._publish(replace(state, stale=False), only_outdated=True)
 
     async def _draw_cards(self, ref: Ref, *, only_outdated: bool) -> int:
         """Read an object, draw its cards, and return how many; raises SecMasterError.
@@ -380,17 +441,27 @@ class Cards:
         """Say why a card was escalated to where it is; "" for one that was not."""
         if not card.escalated_from:
             return ""
-        routes, kind = self._policy.current.routes, card.ref.kind
-        return messages.notifications.escalation_cause(
-            self._catalogue, card.escalated_from, routes, kind, requests
-        )
+        routes = self._policy.current.routes
+        return messages.notifications.escalation_cause(self._catalogue, card, routes, requests)
 
-    async def escalation_cause(self, ref: Ref, snapshot: Snapshot, origin: str) -> str:
-        """Say why an object is escalated from a route, and how many approvals are missing."""
-        state, routes = await self._load(ref, snapshot), self._policy.current.routes
-        return messages.notifications.escalation_cause(
-            self._catalogue, origin, routes, ref.kind, state.counted_requests
+    async def escalation_cause(self, card: Card, snapshot: Snapshot) -> str:
+        """Say why a card was escalated to where it is, and how many approvals are missing."""
+        state = await self._load(card.ref, snapshot)
+        return self._escalation(card, state.counted_requests)
+
+    def _escalates_to(self, state: CardState) -> str:
+        """Return the first route that an object can still be escalated to; "" for none."""
+        snapshot, routes = state.snapshot, self._policy.current.routes
+        if snapshot is None or snapshot.status not in OPEN_STATUSES:
+            return ""
+        workspaces = self._workspaces.all_names(state.ref.workspace)
+        passed = {card.escalated_from for card in state.cards}
+        steps = (
+            step
+            for route in matching_routes(routes, snapshot, workspaces)
+            for step in escalation_steps(route, routes)
         )
+        return next((target.name for origin, target in steps if origin.name not in passed), "")
 
     def _context(self, state: CardState) -> RenderContext:
         """Return what a card needs to be drawn beyond the object itself, by the object's state."""
@@ -399,12 +470,29 @@ class Cards:
             stale=state.stale,
             snoozed_until=state.snoozed_until,
             snoozed_by=state.snoozed_by,
+            assignment=state.assignment,
+            escalates_to=self._escalates_to(state),
             tallies=self.tallies(state.ref, state.snapshot, state.requests),
             names=state.names,
         )
 
+    def _names_runs(self, ref: Ref, kind: ObjectKind) -> bool:
+        """Whether a card that all readers of tasks may see may name the run that waits."""
+        names = self._workspaces.all_names(ref.workspace)
+        context = PolicyContext(names, self._clock.now())
+        return task_readers_read_runs(self._policy.current.rules, kind, context)
+
     def _render(self, card: Card, state: CardState, viewer: Viewer | None = None) -> Message:
-        context = replace(self._context(state), mentions=card.mentions, viewer=viewer)
+        context = replace(
+            self._context(state),
+            mentions=card.mentions,
+            viewer=viewer,
+            decision=state.decision,
+            links=self._links(card.channel, state),
+        )
+        if viewer is None and isinstance(state.snapshot, Task):
+            kind = waiting_kind(state.snapshot)
+            context = replace(context, names_runs=self._names_runs(card.ref, kind))
         if state.snapshot is None:
             message = messages.vanished_card(context, card.title)
         else:
@@ -422,6 +510,17 @@ class Cards:
             escalation=self._escalation(card, state.counted_requests),
             late_since=card.late_since,
         )
+
+    def _links(self, channel: str, state: CardState) -> dict[str, str]:
+        """Return the addresses of other objects' cards: of those in the channel, if there are."""
+        linked = dict(state.linked_cards)
+        if state.decision:
+            linked[str(state.decision.operation.ref)] = state.decision.cards
+        return {
+            ref: self._slack.permalink(card.channel, card.ts)
+            for ref, cards in linked.items()
+            if (card := in_channel(cards, channel))
+        }
 
     # Posting.
 
@@ -453,9 +552,10 @@ class Cards:
         state = await asyncio.to_thread(self._save_and_load, ref, snapshot)
         return self._render(Card(ref=ref, channel="", ts="", title=snapshot.name), state, viewer)
 
-    async def context_of(self, ref: Ref, snapshot: Snapshot) -> RenderContext:
+    async def state_of(self, ref: Ref, snapshot: Snapshot) -> tuple[RenderContext, CardState]:
         """Return what rendering an object needs besides the snapshot, as it is now."""
-        return self._context(await self._load(ref, snapshot))
+        state = await self._load(ref, snapshot)
+        return self._context(state), state
 
     async def post_new(self, ref: Ref, snapshot: Snapshot, channel: str) -> None:
         """Post another card; whoever looks for one meanwhile waits and finds it."""
@@ -490,6 +590,8 @@ class Cards:
         if group_card is None or not objects:
             return group_card is not None
         message, posted_at = group_card
+        known = await asyncio.to_thread(self._store.evidence.attach, dict(objects))
+        objects = list(known.items())
         joined, stored = [], []
         for ref, snapshot in objects:
             stored_snapshot = snapshots.stored(snapshot)
@@ -524,6 +626,8 @@ class Cards:
             for card, (_, snapshot) in zip(joined, objects, strict=True)
         ]
         await asyncio.to_thread(self._store.cards.mark_rendered, rendered)
+        for card in joined:
+            self.incomplete.put_nowait(IncompleteCards(card.ref))
         return True
 
     async def _draw_joined(self, card: Card, snapshot: Snapshot) -> None:
@@ -552,6 +656,7 @@ class Cards:
             }
         )
         await asyncio.to_thread(self._store.cards.add_card, posted, self._clock.now())
+        self.incomplete.put_nowait(IncompleteCards(card.ref))
         return ts
 
     def _save_and_load(self, ref: Ref, snapshot: Snapshot) -> CardState:
@@ -560,5 +665,7 @@ class Cards:
         In one go: each trip to a thread is a wait.
         """
         now = self._clock.now()
-        self._store.snapshots.save(ref, snapshots.stored(snapshot), now)
-        return self._store.card_states.load(ref, snapshot, now)
+        state = self._store.card_states.load(ref, snapshot, now)
+        if state.snapshot:
+            self._store.snapshots.save(ref, snapshots.stored(state.snapshot), now)
+        return state

@@ -20,12 +20,15 @@ from bot.domain.approvals import (
     RequestEnded,
     RequestRemains,
     earlier_end,
+    standing,
+    turn_of,
 )
 from bot.domain.claims import AddedApproval, NotCounted, Taken, WaitingFor
 from bot.domain.objects import Ref
 from bot.domain.operations import Operation, PolicyTerms
 from bot.domain.reasons import OutcomeReason
 from bot.domain.snapshots import StoredSnapshot, parse
+from bot.domain.stages import Stages, stage_at, strictest
 from bot.secmaster import DueHandle
 from bot.store.tables import approvals
 from bot.store.times import from_db, to_utc
@@ -64,19 +67,53 @@ def add_approval(
     if ended:  # whoever wants another action declines this one
         delete(connection, approvals.c.request_id == ended.id)
     # A run that failed once more has another key, and another fingerprint than the one approved.
-    outdated = [row for row in same if (row.key, row.decision_fingerprint) != (key, fingerprint)]
-    for row in outdated:
-        delete(connection, (approvals.c.key == row.key) & (approvals.c.actor_id == row.actor_id))
+    outdated = [
+        row
+        for row in same
+        if (row.key, row.decision_fingerprint) != (key, fingerprint)
+        or _has_other_stages(operation, row)
+    ]
+    _delete_rows(connection, outdated)
     valid = [row for row in same if row not in outdated]
     terms = operation.terms
     result: AddedApproval
-    if terms.break_glass_channel or (terms.approvals == 1 and not valid):
-        result = _taken(operation, valid)
+    dropped: list[Row] = []
+    if terms.break_glass_channel:
+        result = _taken(operation, valid, None)
+    elif terms.approvals == 1 and not valid and terms.stages[0].is_for(terms.roles):
+        result = _taken(operation, valid, 0)
     else:
+        stages = strictest(terms.stages, [_operation(row).terms.stages for row in valid])
+        valid, dropped = _split(stages, valid)
+        _delete_rows(connection, dropped)
         result = _count(connection, operation, (key, snapshot), at, valid)
     return replace(
-        result, ended_request=ended, outdated_approvals=_co_approvers(operation, outdated)
+        result,
+        ended_request=ended,
+        outdated_approvals=_co_approvers(operation, outdated),
+        dropped_approvals=_co_approvers(operation, dropped),
     )
+
+
+def _has_other_stages(operation: Operation, row: Row) -> bool:
+    """Whether an approval was given under a rule with another number of stages.
+
+    What it counted for then is nothing that this rule asks for. Whoever decides alone needs none.
+    """
+    terms = operation.terms
+    return not terms.break_glass_channel and len(terms.stages) != len(_operation(row).terms.stages)
+
+
+def _split(stages: Stages, rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
+    """Return the approvals that stand, and those of stages before which another one is open."""
+    ids = {approval.operation_id for approval in standing(stages, _approvals(rows))}
+    valid = [row for row in rows if row.operation_id in ids]
+    return valid, [row for row in rows if row not in valid]
+
+
+def _delete_rows(connection: sa.Connection, rows: Sequence[Row]) -> None:
+    for row in rows:
+        delete(connection, (approvals.c.key == row.key) & (approvals.c.actor_id == row.actor_id))
 
 
 def _count(
@@ -88,30 +125,40 @@ def _count(
 ) -> AddedApproval:
     """Add an approval to the valid ones, and return whether it is enough now.
 
-    ``target`` is what is approved: key and snapshot.
+    ``target`` is what is approved: key and snapshot. It fills the stage whose turn it is by what
+    is stored, and no other.
     """
-    approval = _approval(operation, at)
+    terms = operation.terms
+    stages = strictest(terms.stages, [_operation(row).terms.stages for row in valid])
+    number = min(turn_of(stages, _approvals(valid)), len(stages) - 1)
+    approval = _approval(operation, at, number)
     previous = [row for row in valid if row.actor_id == operation.actor.id]
     if any(row.authority == approval.authority for row in valid if row not in previous):
         return NotCounted(OutcomeReason.SAME_AUTHORITY, _request(valid))
-    lifetime = timedelta(seconds=operation.terms.expires)
+    lifetime = timedelta(seconds=terms.expires)
     if not previous and operation.accepted_at + lifetime <= at:  # it would not count any more
         return NotCounted(OutcomeReason.TOO_OLD)
+    if not previous and not stage_at(stages, number).is_for(terms.roles):
+        request = _request(valid, stages) if valid else None
+        return NotCounted(OutcomeReason.NOT_YOUR_TURN, request)
     if not previous:
         _insert(connection, operation, target, approval, valid)
         valid = _valid_rows(connection, approvals.c.key == target[0], at)
-    request = _request(valid, operation.terms.approvals)
-    if len(request.approvals) >= request.needed:
-        return _taken(operation, valid)
+    request = _request(valid, stages)
+    if request.turn == len(stages):
+        return _taken(operation, valid, previous[0].stage if previous else number)
     if previous and previous[0].operation_id != operation.id:
         return NotCounted(OutcomeReason.ALREADY_APPROVED, request)
     return WaitingFor(request)
 
 
-def _taken(operation: Operation, rows: Sequence[Row]) -> Taken:
-    """Return that an operation may be sent, with the co-approvers that these approvals name."""
-    co_approvers = _co_approvers(operation, rows)
-    return Taken(operation.model_copy(update={"co_approvers": co_approvers}))
+def _taken(operation: Operation, rows: Sequence[Row], stage: int | None) -> Taken:
+    """Return that an operation may be sent, with the co-approvers that these approvals name.
+
+    ``stage`` is the one that it counted for.
+    """
+    changes = {"co_approvers": _co_approvers(operation, rows), "stage": stage}
+    return Taken(operation.model_copy(update=changes))
 
 
 def _insert(
@@ -140,6 +187,7 @@ def _insert(
         "key": key,
         "actor_id": operation.actor.id,
         "authority": approval.authority,
+        "stage": approval.stage,
         "request_id": first.request_id if first else operation.id,
         "ref": str(operation.ref),
         "action": operation.action,
@@ -149,6 +197,7 @@ def _insert(
         "at": approval.at,
         "expires_at": to_utc(expires_at),
         "due_handle": due_handle or "",
+        "reopenings": first.reopenings if first else 0,
     }
     # An expired approval that was not deleted yet must not stand in the way.
     conflicting = (approvals.c.actor_id == operation.actor.id) | (
@@ -184,15 +233,25 @@ def claim_keys(connection: sa.Connection, operation: Operation) -> set[str]:
 
 
 def withdraw(connection: sa.Connection, operation: Operation, at: datetime) -> ApprovalChange:
-    """Withdraw the person's approval of an action, and end its request if that was its only one."""
+    """Withdraw the person's approval of an action, and end its request if none is left.
+
+    Where a stage is open again by it, the approvals of later stages are dropped: they were given
+    after it was full.
+    """
     by_person = _of_action(operation) & (approvals.c.actor_id == operation.actor.id)
     withdrawn = _valid_rows(connection, by_person, at)
     if not withdrawn:
         return NotChanged(OutcomeReason.NO_REQUEST)
     request_id = withdrawn[0].request_id
+    previous = _valid_rows(connection, approvals.c.request_id == request_id, at)
     delete(connection, by_person & (approvals.c.request_id == request_id))
-    remaining = _valid_rows(connection, approvals.c.request_id == request_id, at)
-    return RequestRemains(_request(remaining)) if remaining else RequestEnded(_request(withdrawn))
+    rows = [row for row in previous if row.actor_id != operation.actor.id]
+    remaining, dropped = _split(_request(rows).stages, rows) if rows else ([], [])
+    _delete_rows(connection, dropped)
+    _count_reopening(connection, previous, remaining)
+    if remaining:
+        return RequestRemains(_request(remaining), _approvals(dropped))
+    return RequestEnded(_request([*withdrawn, *dropped]))
 
 
 def decline(connection: sa.Connection, operation: Operation, at: datetime) -> ApprovalChange:
@@ -227,7 +286,8 @@ def all_open(connection: sa.Connection, at: datetime) -> list[tuple[str, OpenReq
     for request_id in dict.fromkeys(row.request_id for row in rows):
         own_rows = [row for row in rows if row.request_id == request_id]
         first = _operation(own_rows[0])
-        open_request = OpenRequest(first.ref, _request(own_rows), first.location)
+        request = _request(own_rows)
+        open_request = OpenRequest(first.ref, request, first.location, first.batch_ts)
         requests.append((own_rows[0].key, open_request))
     return requests
 
@@ -237,8 +297,29 @@ def revoke(connection: sa.Connection, ref: Ref, revoked: Sequence[Approval]) -> 
     operation_ids = [approval.operation_id for approval in revoked]
     condition = (approvals.c.ref == str(ref)) & approvals.c.operation_id.in_(operation_ids)
     rows = connection.execute(sa.select(approvals).where(condition)).all()
+    for request_id in {row.request_id for row in rows}:
+        in_request = sa.select(approvals).where(approvals.c.request_id == request_id)
+        previous = connection.execute(in_request.order_by(approvals.c.at)).all()
+        remaining = [row for row in previous if row.operation_id not in operation_ids]
+        _count_reopening(connection, previous, remaining)
     delete(connection, condition)
     return [_operation(row) for row in rows]
+
+
+def _count_reopening(
+    connection: sa.Connection, previous: Sequence[Row], remaining: Sequence[Row]
+) -> None:
+    """Count in the remaining approvals of a request if a stage is open again without the others.
+
+    By that count those whose turn it is are called again.
+    """
+    if not remaining:
+        return
+    stages = _request(previous).stages
+    if turn_of(stages, _approvals(remaining)) < turn_of(stages, _approvals(previous)):
+        in_request = approvals.c.request_id == remaining[0].request_id
+        reopenings = remaining[0].reopenings + 1
+        connection.execute(sa.update(approvals).where(in_request).values(reopenings=reopenings))
 
 
 def delete(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> None:
@@ -259,10 +340,10 @@ def _valid_rows(
     return list(connection.execute(query.order_by(approvals.c.at, approvals.c.actor_id)).all())
 
 
-def _request(rows: Sequence[Row], needed: int = 1) -> ApprovalRequest:
+def _request(rows: Sequence[Row], stages: Stages | None = None) -> ApprovalRequest:
     """Return the request that approvals form; of the rules they were given under the strictest.
 
-    There is at least one approval. ``needed`` is the number of a rule that may have changed since.
+    There is at least one approval. ``stages`` are those of a rule that may have changed since.
     """
     operations = [_operation(row) for row in rows]
     brake = next((op.terms for op in operations if op.terms.brake_applied), PolicyTerms())
@@ -270,19 +351,23 @@ def _request(rows: Sequence[Row], needed: int = 1) -> ApprovalRequest:
         id=rows[0].request_id,
         action=operations[0].action,
         approvals=_approvals(rows),
-        needed=max(needed, *(operation.terms.approvals for operation in operations)),
+        stages=strictest(
+            stages or operations[-1].terms.stages,
+            [operation.terms.stages for operation in operations],
+        ),
         expires_at=from_db(rows[0].expires_at),
         due_handle=DueHandle(rows[0].due_handle) if rows[0].due_handle else None,
         break_glass_allowed=any(operation.terms.break_glass_allowed for operation in operations),
         brake_applied=brake.brake_applied,
         brake_retries=brake.brake_retries,
         brake_within=brake.brake_within,
+        reopenings=rows[0].reopenings,
     )
 
 
 def _approvals(rows: Sequence[Row]) -> tuple[Approval, ...]:
     return tuple(
-        _approval(_operation(row), from_db(row.at)).model_copy(
+        _approval(_operation(row), from_db(row.at), row.stage).model_copy(
             update={"decision_fingerprint": row.decision_fingerprint}
         )
         for row in rows
@@ -294,13 +379,14 @@ def _co_approvers(operation: Operation, rows: Sequence[Row]) -> tuple[Approval, 
     return _approvals([row for row in rows if row.actor_id != operation.actor.id])
 
 
-def _approval(operation: Operation, at: datetime) -> Approval:
+def _approval(operation: Operation, at: datetime, stage: int) -> Approval:
     return Approval(
         operation_id=operation.id,
         actor=operation.actor,
         at=at,
         reason=operation.reason,
         delegator=operation.terms.delegator,
+        stage=stage,
     )
 
 

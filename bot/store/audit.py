@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from bot.domain.approvals import ApprovalRequest, RequestEnded, RequestRemains
+from bot.domain.approvals import Approval, ApprovalRequest, RequestEnded, RequestRemains
 from bot.domain.audit import AuditOutcome, AuditQuery, RecordedOutcome
 from bot.domain.objects import Ref, Value
 from bot.domain.operations import (
@@ -140,7 +140,8 @@ def recorded_change(
     [entry] = records
     if ended := entry.get("ended_request"):
         return RequestEnded(ApprovalRequest.model_validate(ended))
-    return RequestRemains(ApprovalRequest.model_validate(entry["request"]))
+    dropped = map(Approval.model_validate, entry.get("dropped_approvals", ()))
+    return RequestRemains(ApprovalRequest.model_validate(entry["request"]), tuple(dropped))
 
 
 class Audit(Repository):
@@ -168,9 +169,20 @@ class Audit(Repository):
             entries = audit_log.find(connection, operation_ids, *ends)
         return {entry["operation_id"] for entry in entries}
 
+    def results(self, operation_ids: Collection[str]) -> dict[str, dict[str, Any]]:
+        """Return the records of what came of operations afterwards, by id, of those that have."""
+        with self.engine.begin() as connection:
+            entries = audit_log.find(connection, operation_ids, AuditOutcome.RESULT)
+        return {entry["operation_id"]: entry for entry in entries}
+
     def entries(self, target: Ref | str) -> list[dict[str, Any]]:
         """Return every record about one object, oldest first."""
         return list(audit_log.entries(self.engine, target=str(target)))
+
+    def entries_of(self, targets: Collection[str]) -> list[dict[str, Any]]:
+        """Return every record about these objects, oldest first."""
+        with self.engine.begin() as connection:
+            return audit_log.about(connection, targets)
 
     def latest(self, query: AuditQuery) -> Iterator[dict[str, Any]]:
         """Yield the records of a query's target and times, latest first; blocks."""

@@ -11,7 +11,7 @@ signature: a tail that was rewritten would otherwise be signed with the next rec
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -109,6 +109,13 @@ def latest(connection: sa.Connection, target: str, limit: int) -> list[dict[str,
     """Return the last records about a target, newest first, without any that is no JSON."""
     query = sa.select(audit.c.record).where(audit.c.target == _fit(target, 255))
     rows = connection.execute(query.order_by(audit.c.number.desc()).limit(limit)).all()
+    return [record for row in rows if (record := _parse(row)) is not None]
+
+
+def about(connection: sa.Connection, targets: Collection[str]) -> list[dict[str, Any]]:
+    """Return the records about these targets, oldest first, without any that is no JSON."""
+    condition = audit.c.target.in_([_fit(target, 255) for target in targets])
+    rows = connection.execute(sa.select(audit.c.record).where(condition).order_by(audit.c.number))
     return [record for row in rows if (record := _parse(row)) is not None]
 
 

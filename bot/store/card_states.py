@@ -3,17 +3,34 @@
 A state is loaded in one transaction that sees one moment, so that no card shows half of a change.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
 import sqlalchemy as sa
 
-from bot.domain.cards import CardState, GroupState
-from bot.domain.objects import ObjectKind, Ref
+from bot.domain.actions import BY_NAME
+from bot.domain.cards import Card, CardState, DecidedTask, GroupState
+from bot.domain.objects import Ref
 from bot.domain.operations import OperationState
-from bot.domain.snapshots import Reading, Snapshot, parse, stored
-from bot.secmaster import BusinessType, Task
-from bot.store import approvals, object_records, snapshots, tracked
+from bot.domain.run_results import RunResult, waiting_kind
+from bot.domain.snapshots import (
+    Reading,
+    Snapshot,
+    parse,
+    stored,
+    with_evidence,
+    without_evidence,
+)
+from bot.secmaster import Task
+from bot.store import (
+    approvals,
+    evidence,
+    followed_operations,
+    object_records,
+    snapshots,
+    tracked,
+)
 from bot.store.cards import cards_at, cards_of
 from bot.store.claims import standing_operation
 from bot.store.repository import Repository
@@ -78,7 +95,7 @@ class CardStates(Repository):
         update = sa.update(cards).where(cards.c.ref == str(ref)).values(read_at=read_at)
         # Only what a card shows is decided on, and compared then with what it has become.
         if connection.execute(update).rowcount and reading.snapshot:
-            snapshot = stored(reading.snapshot)
+            snapshot = stored(with_evidence(reading.snapshot, evidence.of(connection, ref)))
             snapshots.save(connection, self._insert, ref, snapshot, reading.answered_at)
 
     def load(self, ref: Ref, snapshot: Snapshot | None, at: datetime) -> CardState:
@@ -98,6 +115,8 @@ class CardStates(Repository):
                 snapshots_table.c.fingerprint == next(filter(None, fingerprints), "")
             )
             snapshot = parse(ref.kind, connection.execute(query).scalar() or "")
+            if snapshot and (known := evidence.of(connection, ref)):
+                snapshot = with_evidence(without_evidence(snapshot), known)
             names = dict(state.names) | _run_name(connection, ref, snapshot)
         return replace(state, snapshot=snapshot, names=names, stale=True)
 
@@ -110,16 +129,24 @@ class CardStates(Repository):
 def _state(
     connection: sa.Connection, ref: Ref, snapshot: Snapshot | None, at: datetime
 ) -> CardState:
+    if snapshot:
+        snapshot = with_evidence(snapshot, evidence.of(connection, ref))
     cards = cards_of(connection, ref)
     records = object_records.records(connection, ref)
+    standing = standing_operation(connection, ref, STANDING_STATES)
+    if standing and BY_NAME[standing.operation.action].is_decision:
+        result = followed_operations.result_of(connection, standing.operation)
+        standing = standing.model_copy(update={"result": result})
     state = CardState(
         ref,
         snapshot,
         cards=tuple(cards),
-        standing_operation=standing_operation(connection, ref, STANDING_STATES),
+        standing_operation=standing,
         requests=approvals.open_requests(connection, ref, at),
         request_news=object_records.request_news(records),
         names=object_records.file_names(records) | _run_name(connection, ref, snapshot),
+        decision=_decision(connection, ref),
+        linked_cards=_linked_cards(connection, standing.result if standing else None),
         groups={
             (card.channel, card.ts): group
             for card in cards
@@ -127,18 +154,38 @@ def _state(
             and len((group := _group(connection, card.channel, card.ts, at)).refs) > 1
         },
     )
-    snoozed = [row for row in tracked.get(connection, [ref]) if row.is_snoozed(at)]
-    if not snoozed:
+    row = next(iter(tracked.get(connection, [ref])), None)
+    if row is None:
         return state
-    return replace(state, snoozed_until=snoozed[0].snoozed_until, snoozed_by=snoozed[0].snoozed_by)
+    if row.is_snoozed(at):
+        state = replace(state, snoozed_until=row.snoozed_until, snoozed_by=row.snoozed_by)
+    return replace(state, assignment=row.assignment_at(at))
+
+
+def _decision(connection: sa.Connection, ref: Ref) -> DecidedTask | None:
+    """Return the last decision that let a run continue; None where its task has no card."""
+    if ref.kind == "task":
+        return None
+    operation = followed_operations.decision_about(connection, ref)
+    task_cards = cards_of(connection, operation.ref) if operation else []
+    return DecidedTask(operation, tuple(task_cards)) if operation and task_cards else None
+
+
+def _linked_cards(
+    connection: sa.Connection, result: RunResult | None
+) -> Mapping[str, tuple[Card, ...]]:
+    """Return the cards of the run, or the task, that came of a decision, by their references."""
+    if result is None:
+        return {}
+    refs = (result.next_task, result.run)
+    return {str(ref): tuple(cards_of(connection, ref)) for ref in refs if ref}
 
 
 def _run_name(connection: sa.Connection, ref: Ref, snapshot: Snapshot | None) -> dict[str, str]:
     """Return the name of the run that waits for a task, by its id; {} where it is not known."""
     if not isinstance(snapshot, Task):
         return {}
-    id_, waits_in_playbook = snapshot.action_instance_id, BusinessType.PLAYBOOKNODEAPPROVE
-    kind: ObjectKind = "playbook" if snapshot.business_type == waits_in_playbook else "instance"
+    id_, kind = snapshot.action_instance_id, waiting_kind(snapshot)
     run_ref = Ref.parse(f"1:{kind}:{ref.workspace}:{id_}")
     if run_ref is None:
         return {}

@@ -22,6 +22,8 @@ POSTER_FACTS = (
     "mentions",
     "intended_channel",
     "escalated_from",
+    "escalated_by",
+    "escalation_reason",
     "late_since",
 )
 
@@ -251,5 +253,7 @@ def _card(row: sa.Row[Any]) -> Card | None:
         mentions=tuple(row.mentions.split()),
         intended_channel=row.intended_channel,
         escalated_from=row.escalated_from,
+        escalated_by=row.escalated_by,
+        escalation_reason=row.escalation_reason,
         late_since=from_db_or_none(row.late_since),
     )

@@ -27,6 +27,7 @@ from bot.domain.claims import (
     Taken,
     WaitingFor,
 )
+from bot.domain.notifications import OutboxEntry
 from bot.domain.objects import Ref
 from bot.domain.operations import (
     UNDER_WAY,
@@ -37,11 +38,12 @@ from bot.domain.operations import (
 )
 from bot.domain.reasons import OutcomeReason
 from bot.domain.snapshots import StoredSnapshot
-from bot.store import approvals, audit, snapshots
-from bot.store.followed_retries import follow_retry
+from bot.domain.stages import with_at_least
+from bot.store import approvals, audit, outbox, snapshots
+from bot.store.followed_operations import follow
 from bot.store.repository import Repository
 from bot.store.tables import approvals as approvals_table
-from bot.store.tables import claims, followed_retries
+from bot.store.tables import claims, followed_operations
 from bot.store.times import from_db
 from bot.store.workflows import status_table
 
@@ -139,16 +141,19 @@ class Claims(Repository):
     ) -> AddedApproval:
         """Claim a free key if the operation has enough approvals, or count it as one."""
         if _brake_applies(connection, operation, at):
-            changes = {"approvals": max(2, operation.terms.approvals), "brake_applied": True}
+            # One more of those who come last: whoever is first has them as a check.
+            stages = with_at_least(operation.terms.stages, 2)
+            changes = {"stages": stages, "brake_applied": True}
             terms = operation.terms.model_copy(update=changes)
             operation = operation.model_copy(update={"terms": terms})
         result: AddedApproval = Taken(operation)  # without a key no approvals are shared
         if key:
             result = approvals.add_approval(connection, operation, key, snapshot, at)
-        facts = {
+        facts: dict[str, Any] = {
             "preflight_fingerprint": snapshot.fingerprint,
             "ended_request": result.ended_request,
             "outdated_approvals": [each.actor.id for each in result.outdated_approvals] or None,
+            "dropped_approvals": _dumped(result.dropped_approvals),
         }
         match result:
             case Taken():
@@ -156,7 +161,9 @@ class Claims(Repository):
                     self._hold(connection, result.operation, key, at, covers)
                 audit.record(connection, result.operation, AuditOutcome.ALLOWED, at, **facts)
             case WaitingFor():
-                facts |= {"request": result.request}
+                counted = result.request.approvals
+                own = next(each for each in counted if each.operation_id == operation.id)
+                facts |= {"request": result.request, "stage": own.stage}
                 audit.record(connection, operation, AuditOutcome.COUNTED, at, **facts)
             case NotCounted():
                 pass  # its outcome is recorded once it is concluded
@@ -209,8 +216,9 @@ class Claims(Repository):
             change = _change_request(connection, operation, at)
             outcome = AuditOutcome(operation.intent)
             match change:
-                case RequestRemains(request):
-                    audit.record(connection, operation, outcome, at, request=request)
+                case RequestRemains(request, dropped):
+                    facts = {"request": request, "dropped_approvals": _dumped(dropped)}
+                    audit.record(connection, operation, outcome, at, **facts)
                 case RequestEnded(request):
                     audit.record(connection, operation, outcome, at, ended_request=request)
                 case NotChanged():
@@ -247,12 +255,27 @@ class Claims(Repository):
             keys = set(connection.execute(being_sent).scalars()) if requests else set()
         return [request for key, request in requests if key not in keys]
 
-    def revoke_approvals(self, ref: Ref, revoked: Sequence[Approval], at: datetime) -> None:
-        """Revoke approvals by people who may not give them any more."""
+    def revoke_approvals(
+        self,
+        ref: Ref,
+        revoked: Sequence[Approval],
+        at: datetime,
+        entries: Sequence[OutboxEntry] = (),
+        *,
+        dropped: Sequence[Approval] = (),
+    ) -> None:
+        """Revoke approvals by people who may not give them any more, and say so by ``entries``.
+
+        The ``dropped`` approvals of later stages go with them.
+        """
+        facts = {"dropped_approvals": _dumped(dropped)}
+        ids = {approval.operation_id for approval in revoked}
         with self.engine.begin() as connection:
             approvals.lock_object(connection, ref)
-            for operation in approvals.revoke(connection, ref, revoked):
-                audit.record(connection, operation, AuditOutcome.REVOKED, at)
+            for operation in approvals.revoke(connection, ref, [*revoked, *dropped]):
+                if operation.id in ids:
+                    audit.record(connection, operation, AuditOutcome.REVOKED, at, **facts)
+            outbox.enqueue(connection, self._insert, entries, at)
 
     def mark_in_doubt(self, operation: Operation) -> None:
         """Record that it is not known yet whether an operation's write took effect."""
@@ -271,10 +294,10 @@ class Claims(Repository):
             if operation.intent is not ApprovalIntent.GIVE and outcome.state is OperationState.DONE:
                 return  # on record as what it was: "done" would read as the action itself
             recorded = audit.record_end(connection, operation, outcome, at)
-            if not recorded:  # a step that runs again must not follow its retry again
+            if not recorded:  # a step that runs again must not follow its run again
                 return
-            if outcome.state is OperationState.DONE and outcome.attempt_before is not None:
-                follow_retry(connection, operation, outcome.attempt_before, at)
+            if outcome.state is OperationState.DONE:
+                follow(connection, operation, outcome, at)
 
     def purge(self, before: datetime, limit: int) -> int:
         """Delete up to ``limit`` claims that ended before a time; return how many.
@@ -349,8 +372,11 @@ def _overlapping(
 
     One that was sent is under way until its run has ended, which is followed.
     """
-    followed = sa.exists().where(followed_retries.c.operation_id == claims.c.operation_id)
-    done = (claims.c.state == OperationState.DONE) & (claims.c.at > at - MAX_OVERLAP) & followed
+    is_followed = sa.exists().where(
+        followed_operations.c.operation_id == claims.c.operation_id,
+        followed_operations.c.ended_at.is_(None),
+    )
+    done = (claims.c.state == OperationState.DONE) & (claims.c.at > at - MAX_OVERLAP) & is_followed
     query = sa.select(claims).where(
         claims.c.workspace == operation.ref.workspace,
         claims.c.claim_group == BY_NAME[operation.action].claim_group,
@@ -361,6 +387,11 @@ def _overlapping(
     rows = connection.execute(query.order_by(claims.c.at.desc())).all()
     row = next((row for row in rows if row.ref in refs or own in row.covers), None)
     return _standing(row) if row else None
+
+
+def _dumped(dropped: Sequence[Approval]) -> list[dict[str, Any]] | None:
+    """Return approvals as the audit has them; None for none."""
+    return [approval.model_dump(mode="json") for approval in dropped] or None
 
 
 def _any_under_way(connection: sa.Connection, keys: set[str]) -> bool:

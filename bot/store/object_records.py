@@ -49,7 +49,7 @@ def request_news(records: Records) -> RequestNews | None:
                 actor=Actor.model_validate(record["actor"]),
                 at=datetime.fromisoformat(record["at"]),
                 needed=request.needed,
-                given=len(request.approvals) if remaining else 0,
+                count=len(request.approvals) if remaining else 0,
                 reason=record.get("reason", ""),
             )
     return None

@@ -17,6 +17,8 @@ from bot.store.tables import outbox
 from bot.store.times import from_db, from_db_or_none, to_utc
 
 WAITING = outbox.c.done_at.is_(None)
+# When an entry was due: each attempt in vain moves its time, and none moves when it was first sent.
+DUE_AT = sa.func.coalesce(outbox.c.sending_at, outbox.c.not_before)
 
 
 def enqueue(
@@ -43,6 +45,12 @@ def enqueue(
     if rows:
         statement = insert(outbox).on_conflict_do_nothing(index_elements=["dedupe_key"])
         connection.execute(statement, rows)
+
+
+def contains(connection: sa.Connection, dedupe_key: str) -> bool:
+    """Whether there is an entry with this dedupe key, posted or not."""
+    query = sa.select(outbox.c.number).where(outbox.c.dedupe_key == dedupe_key)
+    return connection.execute(query).first() is not None
 
 
 class Outbox(Repository):
@@ -89,18 +97,21 @@ class Outbox(Repository):
         return sa.select(outbox).where(line).order_by(outbox.c.number)
 
     def count(self) -> int:
-        """Return how many entries wait."""
+        """Return how many entries wait, those among them whose time has not come."""
+        return self._count(WAITING)
+
+    def count_due(self, at: datetime) -> int:
+        """Return how many entries were to be posted by a time and wait."""
+        return self._count(WAITING & (to_utc(at) >= DUE_AT))
+
+    def _count(self, condition: sa.ColumnElement[bool]) -> int:
         with self.engine.begin() as connection:
-            query = sa.select(sa.func.count()).select_from(outbox).where(WAITING)
+            query = sa.select(sa.func.count()).select_from(outbox).where(condition)
             return int(connection.execute(query).scalar_one())
 
     def oldest(self, at: datetime) -> datetime | None:
-        """Return since when the entry waits that was to be posted first; None where none was.
-
-        Each attempt in vain moves an entry's time, and none moves when it was first sent.
-        """
-        since = sa.func.coalesce(outbox.c.sending_at, outbox.c.not_before)
-        query = sa.select(sa.func.min(since)).where(WAITING, since <= to_utc(at))
+        """Return since when the entry waits that was to be posted first; None where none was."""
+        query = sa.select(sa.func.min(DUE_AT)).where(WAITING, to_utc(at) >= DUE_AT)
         with self.engine.begin() as connection:
             return from_db_or_none(connection.execute(query).scalar_one())
 
@@ -174,9 +185,8 @@ class Outbox(Repository):
 
     def contains(self, dedupe_key: str) -> bool:
         """Whether there is an entry with this dedupe key, posted or not."""
-        query = sa.select(outbox.c.number).where(outbox.c.dedupe_key == dedupe_key)
         with self.engine.begin() as connection:
-            return connection.execute(query).first() is not None
+            return contains(connection, dedupe_key)
 
 
 def _entry(row: sa.Row[Any]) -> OutboxEntry:

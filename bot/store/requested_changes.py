@@ -1,4 +1,4 @@
-"""What people change in the bot itself: delegations, subscriptions, snoozes, and what they prefer.
+"""What people change in the bot itself: delegations, subscriptions, snoozes, claims, preferences.
 
 Only here are these written. A change is recorded together with its audit record and with what is
 to be announced of it, so none of the three is lost without the others.
@@ -13,18 +13,21 @@ import sqlalchemy as sa
 
 from bot.domain.approvals import CallPreference
 from bot.domain.delegations import Delegation
+from bot.domain.mutes import Mute
 from bot.domain.notifications import OutboxEntry
 from bot.domain.objects import Ref
+from bot.domain.tracking import Assignment
 from bot.store import (
     audit_log,
     delegations,
     home_views,
+    mutes,
     personal_snoozes,
     preferences,
     subscriptions,
     tracked,
 )
-from bot.store.outbox import enqueue
+from bot.store.outbox import contains, enqueue
 from bot.store.repository import Repository
 
 
@@ -102,6 +105,53 @@ class RequestedChanges(Repository):
             return was_personal or bool(snoozed)
 
         return self._make(change, end)
+
+    def assign(
+        self,
+        ref: Ref,
+        assignment: Assignment | None,
+        assignee_before: str,
+        change: RequestedChange,
+    ) -> bool:
+        """Record who claims an open object, None for nobody.
+
+        Returns False as well where somebody else than ``assignee_before`` has it by now.
+        """
+        return self._make(
+            change,
+            lambda connection: tracked.assign(
+                connection, ref, assignment, assignee_before, change.at
+            ),
+        )
+
+    def escalate(self, cards: Sequence[OutboxEntry], change: RequestedChange) -> bool:
+        """Enqueue the cards that escalate an object; False where all of them were before.
+
+        The audit's lock lets one process after the other come here.
+        """
+
+        def add(connection: sa.Connection) -> bool:
+            if all(contains(connection, card.dedupe_key) for card in cards):
+                return False
+            enqueue(connection, self._insert, cards, change.at)
+            return True
+
+        return self._make(change, add)
+
+    def mute(self, mute: Mute, change: RequestedChange) -> bool:
+        """Mute a workflow, or change until when it is muted."""
+
+        def begin(connection: sa.Connection) -> bool:
+            mutes.begin(connection, self._insert, mute)
+            return True
+
+        return self._make(change, begin)
+
+    def unmute(self, workspace: str, key: str, change: RequestedChange) -> bool:
+        """End the mute of a workflow: what it held back comes now."""
+        return self._make(
+            change, lambda connection: mutes.end(connection, workspace, key, change.at)
+        )
 
     def choose_home_options(self, user: str, options: dict[str, Any], at: datetime) -> None:
         """Record with which options a person's Home is to be drawn."""

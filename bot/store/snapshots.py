@@ -6,6 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from bot.domain.actions import OPEN_STATUSES
 from bot.domain.objects import Ref
 from bot.domain.operations import UNDER_WAY
 from bot.domain.snapshots import Snapshot, StoredSnapshot, parse
@@ -23,7 +24,11 @@ def save(
     snapshot: StoredSnapshot,
     at: datetime,
 ) -> None:
-    """Record a snapshot in the caller's transaction, unless it is empty or was recorded before."""
+    """Record a snapshot in the caller's transaction, unless it is empty.
+
+    Of those with one fingerprint the last one is kept: it differs in nothing that was decided on,
+    and has what was read around the object meanwhile.
+    """
     if snapshot.fingerprint:
         row = {
             "fingerprint": snapshot.fingerprint,
@@ -31,7 +36,9 @@ def save(
             "snapshot": snapshot.snapshot,
             "at": at,
         }
-        connection.execute(insert(snapshots).values(row).on_conflict_do_nothing())
+        last = {"snapshot": snapshot.snapshot}
+        upsert = insert(snapshots).values(row)
+        connection.execute(upsert.on_conflict_do_update(index_elements=["fingerprint"], set_=last))
 
 
 class Snapshots(Repository):
@@ -51,6 +58,19 @@ class Snapshots(Repository):
         query = sa.select(snapshots.c.snapshot).where(snapshots.c.fingerprint == fingerprint)
         with self.engine.begin() as connection:
             return str(connection.execute(query).scalar() or "")
+
+    def last_open(self, ref: Ref) -> str:
+        """Return the fingerprint of what was shown last of an object that waited; "" for none."""
+        query = sa.select(snapshots.c.fingerprint, snapshots.c.snapshot).where(
+            snapshots.c.ref == str(ref)
+        )
+        with self.engine.begin() as connection:
+            rows = connection.execute(query.order_by(snapshots.c.at.desc())).all()
+        for row in rows:
+            snapshot = parse(ref.kind, row.snapshot)
+            if snapshot and snapshot.status in OPEN_STATUSES:
+                return str(row.fingerprint)
+        return ""
 
     def texts(self, fingerprints: Collection[str]) -> dict[str, str]:
         """Return the snapshots that have one of these fingerprints, as JSON, by fingerprint."""

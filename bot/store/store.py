@@ -9,9 +9,11 @@ from bot.store.claims import Claims
 from bot.store.closed_channels import ClosedChannels
 from bot.store.delegations import Delegations
 from bot.store.deliveries import Deliveries
-from bot.store.followed_retries import FollowedRetries
+from bot.store.evidence import StoredEvidence
+from bot.store.followed_operations import FollowedOperations
 from bot.store.home_views import HomeViews
 from bot.store.mark_key import MarkKey
+from bot.store.mutes import Mutes
 from bot.store.outbox import Outbox
 from bot.store.personal_snoozes import PersonalSnoozes
 from bot.store.policies import Policies
@@ -37,9 +39,11 @@ class Store:
         self.closed_channels = ClosedChannels(engine)
         self.delegations = Delegations(engine)
         self.deliveries = Deliveries(engine)
-        self.followed_retries = FollowedRetries(engine)
+        self.evidence = StoredEvidence(engine)
+        self.followed_operations = FollowedOperations(engine)
         self.home_views = HomeViews(engine)
         self.mark_key = MarkKey(engine)
+        self.mutes = Mutes(engine)
         self.outbox = Outbox(engine)
         self.personal_snoozes = PersonalSnoozes(engine)
         self.policies = Policies(engine)

@@ -34,8 +34,8 @@ claims = sa.Table(
 # whether its object may still change, ``checked_at`` when that was last compared with the card. A
 # message that shows several objects, those of its ``card_group``, has a row for each of them, and
 # only one that ``gathers`` takes in more. ``mentions`` are those whom it mentioned when it was
-# posted; ``intended_channel`` and ``escalated_from`` say why it is in its channel, and
-# ``late_since`` when it should have come.
+# posted; ``intended_channel`` and ``escalated_from`` say why it is in its channel, the latter with
+# who had it escalated and why, and ``late_since`` when it should have come.
 cards = sa.Table(
     "cards",
     metadata,
@@ -54,18 +54,22 @@ cards = sa.Table(
     sa.Column("mentions", sa.Text, nullable=False),
     sa.Column("intended_channel", sa.String(32), nullable=False),
     sa.Column("escalated_from", sa.Text, nullable=False),
+    sa.Column("escalated_by", sa.String(32), nullable=False),
+    sa.Column("escalation_reason", sa.Text, nullable=False),
     sa.Column("late_since", sa.DateTime(timezone=True)),
 )
 
 # The approvals of actions that need several: one row for each person, and one for each right that
-# was used. They are deleted once the action was sent, or its request is over. ``due_handle`` is
-# what SecMaster does by itself when they expire, "" where nothing.
+# was used, with the number of the stage, from 0, that it counted for. They are deleted once the
+# action was sent, or its request is over. ``due_handle`` is what SecMaster does by itself when they
+# expire, "" where nothing; ``reopenings`` is how often a full stage of the request opened again.
 approvals = sa.Table(
     "approvals",
     metadata,
     sa.Column("key", sa.String(255), primary_key=True),
     sa.Column("actor_id", sa.String(32), primary_key=True),
     sa.Column("authority", sa.String(32), nullable=False),
+    sa.Column("stage", sa.Integer, nullable=False),
     sa.Column("request_id", sa.String(64), nullable=False, index=True),
     sa.Column("ref", sa.String(255), nullable=False, index=True),
     sa.Column("action", sa.String(32), nullable=False),
@@ -75,6 +79,7 @@ approvals = sa.Table(
     sa.Column("at", sa.DateTime(timezone=True), nullable=False),
     sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
     sa.Column("due_handle", sa.String(16), nullable=False),
+    sa.Column("reopenings", sa.Integer, nullable=False),
     sa.UniqueConstraint("key", "authority", name="one_approval_per_authority"),
 )
 
@@ -85,6 +90,17 @@ snapshots = sa.Table(
     sa.Column("fingerprint", sa.String(64), primary_key=True),
     sa.Column("ref", sa.String(255), nullable=False, index=True),
     sa.Column("snapshot", sa.Text, nullable=False),
+    sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+)
+
+# What SecMaster knows around an object, as it was read last; ``complete`` is whether all of it
+# could be read.
+evidence = sa.Table(
+    "evidence",
+    metadata,
+    sa.Column("ref", sa.String(255), primary_key=True),
+    sa.Column("evidence", sa.Text, nullable=False),
+    sa.Column("complete", sa.Boolean, nullable=False),
     sa.Column("at", sa.DateTime(timezone=True), nullable=False),
 )
 
@@ -103,7 +119,10 @@ delegations = sa.Table(
 # that of its row in SecMaster's list, ``snapshot`` the object as it was read last. ``stale`` marks
 # a change that its cards do not show yet; ``next_check_at`` is when a reminder or an escalation
 # may be due, and what was due until ``planned_until`` is in the outbox. A ``backlog`` row is older
-# than the first poll. ``auto_approves`` is whether SecMaster approves a task at its due date.
+# than the first poll. ``auto_approves`` is whether SecMaster approves a task at its due date, and
+# ``run`` is the reference of the run that waits for it. ``assignee`` is who claimed it, until
+# ``assigned_until``. ``mute_key`` names the workflow whose mute it fell under last, until
+# ``muted_until``.
 tracked_objects = sa.Table(
     "tracked_objects",
     metadata,
@@ -120,12 +139,34 @@ tracked_objects = sa.Table(
     sa.Column("created_at", sa.DateTime(timezone=True)),
     sa.Column("due_at", sa.DateTime(timezone=True)),
     sa.Column("auto_approves", sa.Boolean, nullable=False),
+    sa.Column("run", sa.String(255), nullable=False, index=True),
     sa.Column("settled_at", sa.DateTime(timezone=True), index=True),
+    # A task that ran out, which the audit has not yet.
+    sa.Column("ending_unrecorded", sa.Boolean, nullable=False, default=False, index=True),
     sa.Column("next_check_at", sa.DateTime(timezone=True), index=True),
-    sa.Column("planned_until", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("planned_until", sa.DateTime(timezone=True)),
     sa.Column("snoozed_until", sa.DateTime(timezone=True)),
     sa.Column("snoozed_by", sa.String(32), nullable=False),
+    sa.Column("assigned_until", sa.DateTime(timezone=True)),
+    sa.Column("assignee", sa.String(32), nullable=False),
+    sa.Column("assignee_name", sa.Text, nullable=False),
+    sa.Column("muted_until", sa.DateTime(timezone=True)),
+    sa.Column("mute_key", sa.String(255), nullable=False),
     sa.Index("ix_tracked_objects_open", "workspace", "kind", "open"),
+)
+
+# Workflows whose failures and tasks get no cards until a time.
+mutes = sa.Table(
+    "mutes",
+    metadata,
+    sa.Column("workspace", sa.String(64), primary_key=True),
+    sa.Column("key", sa.String(255), primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("actor_id", sa.String(32), nullable=False),
+    sa.Column("actor_name", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("until", sa.DateTime(timezone=True), nullable=False),
 )
 
 # Objects that a person is not to be told of until a time; others still are.
@@ -193,15 +234,22 @@ deliveries = sa.Table(
     sa.Column("answered_at", sa.DateTime(timezone=True)),
 )
 
-# Runs that were retried from here, until their thread has been told how they ended.
-followed_retries = sa.Table(
-    "followed_retries",
+# Retries and decisions whose run is followed until it ends or waits for another task: ``run`` is
+# its reference. ``is_reported`` is whether it was said that the run takes long. ``result`` is what
+# came of the operation, once that is known.
+followed_operations = sa.Table(
+    "followed_operations",
     metadata,
     sa.Column("operation_id", sa.String(64), primary_key=True),
     sa.Column("ref", sa.String(255), nullable=False, index=True),
+    sa.Column("run", sa.String(255), nullable=False, index=True),
     sa.Column("operation", sa.JSON, nullable=False),
     sa.Column("attempt_before", sa.BigInteger, nullable=False),
+    sa.Column("is_reported", sa.Boolean, nullable=False),
+    sa.Column("at", sa.DateTime(timezone=True), nullable=False),
     sa.Column("checked_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("ended_at", sa.DateTime(timezone=True), index=True),
+    sa.Column("result", sa.JSON(none_as_null=True)),
 )
 
 # How polling goes, for each workspace; ``answer`` is what SecMaster said to the poll that failed.

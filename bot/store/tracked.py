@@ -4,7 +4,7 @@ Knows no list and no route: whoever records an object says which notifications t
 it, and both are recorded together or not at all.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, assert_never
 
@@ -12,18 +12,29 @@ import sqlalchemy as sa
 
 from bot.domain import snapshots
 from bot.domain.actions import OPEN_STATUSES
+from bot.domain.endings import ran_out
 from bot.domain.notifications import OutboxEntry
-from bot.domain.objects import RUN_KINDS, ObjectKind, Ref
+from bot.domain.objects import OBJECT_KINDS, RUN_KINDS, ObjectKind, Ref
 from bot.domain.ordering import auto_approves, urgency
+from bot.domain.run_results import run_of
 from bot.domain.snapshots import Snapshot
-from bot.domain.tracking import ListedObject, OpenCounts, TrackedObject, failure_group
+from bot.domain.tracking import (
+    Assignment,
+    ListedObject,
+    OpenCounts,
+    TrackedObject,
+    failure_group,
+)
 from bot.secmaster import Instance, PlaybookInstance, Task
+from bot.store import audit_log, evidence, mutes
 from bot.store.outbox import enqueue
 from bot.store.repository import Repository
 from bot.store.tables import cards, tracked_objects
+from bot.store.tables import evidence as evidence_table
 from bot.store.times import from_db, from_db_or_none, to_utc
 
 Row = sa.Row[Any]
+UNASSIGNED: dict[str, Any] = {"assigned_until": None, "assignee": "", "assignee_name": ""}
 BATCH_SIZE = 500  # rows in one statement: SQLite takes only so many values
 # The order of ``bot.domain.ordering``, for queries that return only the first rows.
 MOST_URGENT_TASKS = (
@@ -35,12 +46,16 @@ MOST_URGENT_TASKS = (
     tracked_objects.c.ref,
 )
 LATEST_FAILURES = (tracked_objects.c.open_since.desc(), tracked_objects.c.ref)
+# Each object with what is stored around it.
+TRACKED = sa.select(tracked_objects, evidence_table.c.evidence).select_from(
+    tracked_objects.outerjoin(evidence_table, evidence_table.c.ref == tracked_objects.c.ref)
+)
 HAS_CARD = sa.exists().where(cards.c.ref == tracked_objects.c.ref)
 
 
 def get(connection: sa.Connection, refs: Sequence[Ref]) -> list[TrackedObject]:
     """Return those of these objects that are tracked, in this order."""
-    query = sa.select(tracked_objects).where(tracked_objects.c.ref.in_([str(ref) for ref in refs]))
+    query = TRACKED.where(tracked_objects.c.ref.in_([str(ref) for ref in refs]))
     rows = {row.ref: row for row in connection.execute(query)}
     return [_tracked(rows[str(ref)]) for ref in refs if str(ref) in rows]
 
@@ -58,9 +73,14 @@ def update_read(
     connection: sa.Connection, ref: Ref, snapshot: Snapshot | None, at: datetime
 ) -> None:
     """Record an object as it was read; None if it does not exist any more."""
-    values: dict[str, Any] = {"open": False}
+    values: dict[str, Any] = {"open": False, **UNASSIGNED}
     if snapshot:
-        values = {"open_since": _open_since(snapshot, at)} | _snapshot_columns(snapshot)
+        values = {
+            "open_since": _open_since(snapshot, at),
+            "ending_unrecorded": _ending_unrecorded(snapshot),
+            **_snapshot_columns(ref, snapshot),
+            **({} if _is_open(snapshot) else UNASSIGNED),
+        }
     settled_at = _settled_at(snapshot, at)
     update = sa.update(tracked_objects).where(tracked_objects.c.ref == str(ref))
     connection.execute(update.values(stale=False, settled_at=settled_at, **values))
@@ -77,6 +97,36 @@ def snooze(
     update = sa.update(tracked_objects).where(row)
     values = {"snoozed_until": to_utc(until), "snoozed_by": by, "next_check_at": to_utc(at)}
     return bool(connection.execute(update.values(**values)).rowcount)
+
+
+def assign(
+    connection: sa.Connection,
+    ref: Ref,
+    assignment: Assignment | None,
+    assignee_before: str,
+    at: datetime,
+) -> bool:
+    """Record who claims an object, None for nobody; False if it is not tracked as open.
+
+    False as well where somebody else than ``assignee_before`` ("" for nobody) has it by now. In
+    the caller's transaction.
+    """
+    is_claimed = tracked_objects.c.assigned_until > to_utc(at)
+    unchanged = (
+        is_claimed & (tracked_objects.c.assignee == assignee_before)
+        if assignee_before
+        else tracked_objects.c.assigned_until.is_(None) | sa.not_(is_claimed)
+    )
+    row = (tracked_objects.c.ref == str(ref)) & tracked_objects.c.open & unchanged
+    values = dict(UNASSIGNED)
+    if assignment:
+        values = {
+            "assigned_until": to_utc(assignment.until),
+            "assignee": assignment.assignee,
+            "assignee_name": assignment.name,
+        }
+    update = sa.update(tracked_objects).where(row)
+    return bool(connection.execute(update.values(next_check_at=to_utc(at), **values)).rowcount)
 
 
 class TrackedObjects(Repository):
@@ -103,8 +153,11 @@ class TrackedObjects(Repository):
         notifications: Sequence[OutboxEntry],
         at: datetime,
     ) -> None:
-        """Track new objects, and enqueue their notifications; tracked ones stay as they are."""
-        rows = [
+        """Track new objects, and enqueue their notifications; tracked ones stay as they are.
+
+        Those of a muted workflow come when its mute ends.
+        """
+        rows: list[dict[str, Any]] = [
             {
                 "ref": str(listed.ref),
                 "kind": listed.ref.kind,
@@ -115,14 +168,21 @@ class TrackedObjects(Repository):
                 "open_since": at,
                 "settled_at": None if _is_open(listed.snapshot) else to_utc(at),
                 "next_check_at": to_utc(listed.next_check_at),
-                "planned_until": to_utc(at),
+                "planned_until": to_utc(at) if listed.routed else None,
                 "snoozed_until": None,
                 "snoozed_by": "",
-                **_snapshot_columns(listed.snapshot),
+                **UNASSIGNED,
+                "muted_until": None,
+                "mute_key": "",
+                **_snapshot_columns(listed.ref, listed.snapshot),
             }
             for listed in objects
         ]
         with self.engine.begin() as connection:
+            muted, notifications = mutes.hold_new(connection, objects, notifications, at)
+            for row in rows:
+                if mute := muted.get(row["ref"]):
+                    row |= {"muted_until": to_utc(mute.until), "mute_key": mute.key}
             if rows:  # one statement executed for each row: compiled once for any number of rows
                 connection.execute(self._insert(tracked_objects).on_conflict_do_nothing(), rows)
             enqueue(connection, self._insert, notifications, at)
@@ -137,9 +197,11 @@ class TrackedObjects(Repository):
                         stale=HAS_CARD,
                         open_since=_open_since(listed.snapshot, at),
                         settled_at=_settled_at(listed.snapshot, at),
+                        ending_unrecorded=_ending_unrecorded(listed.snapshot),
                         fingerprint=listed.fingerprint,
                         next_check_at=to_utc(listed.next_check_at),
-                        **_snapshot_columns(listed.snapshot),
+                        **_snapshot_columns(listed.ref, listed.snapshot),
+                        **({} if _is_open(listed.snapshot) else UNASSIGNED),
                     )
                 )
 
@@ -202,21 +264,25 @@ class TrackedObjects(Repository):
 
     def open_tasks(self, limit: int) -> list[TrackedObject]:
         """Return up to ``limit`` tasks that wait, most urgent first."""
-        query = sa.select(tracked_objects).where(
-            tracked_objects.c.kind == "task", tracked_objects.c.open
-        )
+        query = TRACKED.where(tracked_objects.c.kind == "task", tracked_objects.c.open)
         return _most_urgent_first(self._fetch(query.order_by(*MOST_URGENT_TASKS), limit))
 
     def open_in(self, workspace: str, kind: ObjectKind, limit: int) -> list[TrackedObject]:
         """Return up to ``limit`` open objects of a kind in a workspace, most urgent first."""
-        query = sa.select(tracked_objects).where(_open_of(workspace, kind))
+        query = TRACKED.where(_open_of(workspace, kind))
         order = MOST_URGENT_TASKS if kind == "task" else LATEST_FAILURES
         return _most_urgent_first(self._fetch(query.order_by(*order), limit))
+
+    def waiting_for(self, run: Ref) -> list[TrackedObject]:
+        """Return the tasks that a run waits for, newest first."""
+        query = TRACKED.where(tracked_objects.c.run == str(run), tracked_objects.c.open)
+        order = tracked_objects.c.created_at.desc(), tracked_objects.c.ref
+        return self._fetch(query.order_by(*order), None)
 
     def due_between(self, start: datetime, end: datetime) -> list[TrackedObject]:
         """Return the tasks that wait and are due in that time, due soonest first."""
         due_at = tracked_objects.c.due_at
-        query = sa.select(tracked_objects).where(
+        query = TRACKED.where(
             tracked_objects.c.kind == "task",
             tracked_objects.c.open,
             due_at >= to_utc(start),
@@ -226,10 +292,18 @@ class TrackedObjects(Repository):
 
     def open_failures(self, kind: ObjectKind, limit: int) -> list[TrackedObject]:
         """Return up to ``limit`` runs of a kind that failed, latest first."""
-        query = sa.select(tracked_objects).where(
-            tracked_objects.c.kind == kind, tracked_objects.c.open
-        )
+        query = TRACKED.where(tracked_objects.c.kind == kind, tracked_objects.c.open)
         return _most_urgent_first(self._fetch(query.order_by(*LATEST_FAILURES), limit))
+
+    def assigned(self, at: datetime) -> list[TrackedObject]:
+        """Return the open objects that somebody has claimed, the claim that ends first first."""
+        until = tracked_objects.c.assigned_until
+        query = TRACKED.where(tracked_objects.c.open, until > to_utc(at))
+        return self._fetch(query.order_by(until, tracked_objects.c.ref), None)
+
+    def assignments(self, at: datetime) -> dict[Ref, Assignment]:
+        """Return the claims of open objects that hold at a time."""
+        return {each.ref: each.assignment for each in self.assigned(at) if each.assignment}
 
     def backlog(self, workspace: str) -> list[TrackedObject]:
         """Return the open objects of a workspace that are older than the first poll."""
@@ -238,7 +312,7 @@ class TrackedObjects(Repository):
             & tracked_objects.c.open
             & (tracked_objects.c.workspace == workspace)
         )
-        return self._fetch(sa.select(tracked_objects).where(condition), None)
+        return self._fetch(TRACKED.where(condition), None)
 
     def _fetch(self, query: sa.Select[Any], limit: int | None) -> list[TrackedObject]:
         with self.engine.begin() as connection:
@@ -249,9 +323,20 @@ class TrackedObjects(Repository):
 
     def check_due(self, at: datetime, limit: int) -> list[TrackedObject]:
         """Return up to ``limit`` open objects whose next check is due, longest due first."""
-        due = tracked_objects.c.open & (tracked_objects.c.next_check_at <= to_utc(at))
-        query = sa.select(tracked_objects).where(due)
+        due = (
+            tracked_objects.c.open
+            & (tracked_objects.c.next_check_at <= to_utc(at))
+            & tracked_objects.c.planned_until.is_not(None)
+        )
+        query = TRACKED.where(due)
         return self._fetch(query.order_by(tracked_objects.c.next_check_at), limit)
+
+    def unrouted(self, workspace: str, limit: int) -> list[TrackedObject]:
+        """Return up to ``limit`` open objects that are still to be routed, open longest first."""
+        # By kind, as the index has it.
+        kinds = sa.or_(*(_open_of(workspace, kind) for kind in OBJECT_KINDS))
+        query = TRACKED.where(kinds & tracked_objects.c.planned_until.is_(None))
+        return self._fetch(query.order_by(tracked_objects.c.open_since), limit)
 
     def mark_checked(
         self,
@@ -280,7 +365,11 @@ class TrackedObjects(Repository):
         It asks for nothing from before.
         """
         update = sa.update(tracked_objects).where(tracked_objects.c.open)
-        times = {"next_check_at": to_utc(at), "planned_until": to_utc(at)}
+        planned_until = tracked_objects.c.planned_until
+        times = {
+            "next_check_at": to_utc(at),
+            "planned_until": sa.case((planned_until.is_not(None), to_utc(at)), else_=None),
+        }
         with self.engine.begin() as connection:
             connection.execute(update.values(**times))
 
@@ -290,6 +379,33 @@ class TrackedObjects(Repository):
             tracked_objects.c.settled_at < to_utc(before)
         )
         return self._delete(tracked_objects, settled, limit)
+
+    # Tasks that ran out.
+
+    def unrecorded_endings(self, limit: int) -> list[TrackedObject]:
+        """Return up to ``limit`` tasks that ran out, were read since, and are on no record yet."""
+        condition = tracked_objects.c.ending_unrecorded & sa.not_(
+            tracked_objects.c.stale | tracked_objects.c.open
+        )
+        query = TRACKED.where(condition)
+        return self._fetch(query.order_by(tracked_objects.c.due_at, tracked_objects.c.ref), limit)
+
+    def record_endings(
+        self,
+        refs: Sequence[Ref],
+        records: Sequence[Mapping[str, Any]],
+        notifications: Sequence[OutboxEntry],
+        at: datetime,
+    ) -> None:
+        """Record how tasks ended, and enqueue what is said of it, all or nothing."""
+        rows = tracked_objects.c.ref.in_([str(ref) for ref in refs])
+        with self.engine.begin() as connection:
+            connection.execute(
+                sa.update(tracked_objects).where(rows).values(ending_unrecorded=False)
+            )
+            for record in records:
+                audit_log.append(connection, record)
+            enqueue(connection, self._insert, notifications, at)
 
     # For digests.
 
@@ -312,26 +428,28 @@ class TrackedObjects(Repository):
             tracked_objects.c.settled_at < to_utc(until)
         )
         with self.engine.begin() as connection:
-            rows = connection.execute(sa.select(tracked_objects).where(within)).all()
+            rows = connection.execute(TRACKED.where(within)).all()
         return [(_tracked(row), from_db(row.settled_at)) for row in rows]
 
 
-def _snapshot_columns(snapshot: Snapshot) -> dict[str, Any]:
+def _snapshot_columns(ref: Ref, snapshot: Snapshot) -> dict[str, Any]:
     """Return a snapshot, and the columns that repeat parts of it for queries."""
     match snapshot:
         case Task():
             created_at, due_at = snapshot.create_time, snapshot.due_date
+            run = run_of(ref, snapshot)
         case Instance() | PlaybookInstance():
-            created_at, due_at = snapshot.start_time, None
+            created_at, due_at, run = snapshot.start_time, None, None
         case _:
             assert_never(snapshot)
     return {
         "open": _is_open(snapshot),
-        "snapshot": snapshot.model_dump_json(),
+        "snapshot": snapshots.without_evidence(snapshot).model_dump_json(),
         "created_at": to_utc(created_at),
         "due_at": to_utc(due_at),
         "auto_approves": isinstance(snapshot, Task) and auto_approves(snapshot),
         "failure_group": failure_group(snapshot),
+        "run": str(run or ""),
     }
 
 
@@ -344,6 +462,15 @@ def _open_since(snapshot: Snapshot, at: datetime) -> sa.ColumnElement[Any]:
     """Return the new value of ``open_since``: an object that is open again is so since now."""
     reopened = sa.not_(tracked_objects.c.open) & sa.literal(_is_open(snapshot))
     return sa.case((reopened, to_utc(at)), else_=tracked_objects.c.open_since)
+
+
+def _ending_unrecorded(snapshot: Snapshot) -> sa.ColumnElement[bool]:
+    """Return the new value of ``ending_unrecorded``: a task that was open until now ran out.
+
+    Somebody may be named as its approver only when it is read after it was listed.
+    """
+    unrecorded = tracked_objects.c.open | tracked_objects.c.ending_unrecorded
+    return sa.and_(sa.literal(ran_out(snapshot)), unrecorded)
 
 
 def _settled_at(
@@ -375,15 +502,25 @@ def _tracked(row: Row) -> TrackedObject:
         raise ValueError(f"the row of {row.ref} can't be read")
     return TrackedObject(
         ref=ref,
-        snapshot=snapshot,
+        snapshot=snapshots.with_evidence(snapshot, evidence.parse(row.evidence)),
         open_since=from_db(row.open_since),
         open=row.open,
         backlog=row.backlog,
         snoozed_until=from_db_or_none(row.snoozed_until),
         snoozed_by=row.snoozed_by,
         next_check_at=from_db_or_none(row.next_check_at),
-        planned_until=from_db(row.planned_until),
+        planned_until=from_db_or_none(row.planned_until),
+        assignment=_assignment(row),
+        muted_until=from_db_or_none(row.muted_until),
     )
+
+
+def _assignment(row: Row) -> Assignment | None:
+    """Return the last claim of an object, which may be over; None where nobody has it."""
+    until = from_db_or_none(row.assigned_until)
+    if until is None:
+        return None
+    return Assignment(assignee=row.assignee, name=row.assignee_name, until=until)
 
 
 def _open_of(workspace: str, kind: ObjectKind) -> sa.ColumnElement[bool]:

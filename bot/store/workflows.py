@@ -3,6 +3,7 @@
 They are DBOS's own, which alone writes them.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
@@ -59,6 +60,17 @@ class Workflows(Repository):
         if row.status != "PENDING" or is_name_held(self.engine, row.executor_id):
             return Runner.ALIVE
         return Runner.ABSENT
+
+    def in_open_batches(self, operation_ids: Sequence[str]) -> set[str]:
+        """Return those of these operations whose batch has not ended."""
+        table, batch = self._status, self._status.alias()
+        query = (
+            sa.select(table.c.workflow_uuid)
+            .join(batch, batch.c.workflow_uuid == table.c.parent_workflow_id)
+            .where(table.c.workflow_uuid.in_(operation_ids), batch.c.status.not_in(ENDED))
+        )
+        with self.engine.connect() as connection:
+            return set(connection.execute(query).scalars())
 
     def oldest_operation(self) -> datetime | None:
         """Return when the operation was recorded that has gone on for longest; None for none.

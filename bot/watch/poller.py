@@ -35,10 +35,13 @@ from bot.secmaster import (
 )
 from bot.services import Services
 from bot.store import NameInUse, is_database_fault
+from bot.watch.ended_delegations import take_back_approvals
+from bot.watch.endings import record_endings
 from bot.watch.leader import Leader
 from bot.watch.list_sync import ListDelta, ListedRow, ListSynchronizer
 from bot.watch.reconcile import catch_up
 from bot.watch.retention import Retention
+from bot.watch.routing import Router
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +55,8 @@ class Poller:
     """Polls for as long as this replica ``leads``, with dispatcher and retention beside it."""
 
     def __init__(self, services: Services, retention_days: int = 0) -> None:
-        self.dispatcher = Dispatcher(services)
+        self.dispatcher = Dispatcher(services, take_back_approvals)
+        self.router = Router(services)
         self.retention = Retention(services, retention_days)
         self.leads = False
         self._services = services
@@ -94,6 +98,7 @@ class Poller:
             log.info("this replica polls now")
             loops.append(asyncio.create_task(self.poll_repeatedly(interval, leader)))
             loops.append(asyncio.create_task(self.notify_repeatedly(leader)))
+            loops.append(asyncio.create_task(self.router.run(pause, leader.is_leader)))
         self.leads = True
         try:
             await asyncio.wait(loops, return_when=asyncio.FIRST_COMPLETED)
@@ -154,6 +159,7 @@ class Poller:
             if answer:
                 backoff = min(MAX_PAUSE, 2.0 ** min(self._failures, 10))
                 pause = max(pause, min(MAX_PAUSE, retry_after), backoff)
+        self.router.wake()
         self.dispatcher.wake()
         self._polled.set()
         return pause
@@ -170,6 +176,7 @@ class Poller:
             if is_first:
                 await asyncio.to_thread(enqueue_backlog, services, alias, now)
             await catch_up(services)
+            await record_endings(services)
         except SecMasterError as error:
             retry_after = error.retry_after if isinstance(error, Unavailable) else None
             return FailedAnswer.of(error), retry_after or 0.0
@@ -281,13 +288,21 @@ async def record(services: Services, delta: ListDelta, *, is_first: bool) -> Non
             await asyncio.sleep(0)  # clicks come between
             ref, snapshot = row.ref, row.snapshot
             backlog = is_first and (waiting_since(row) or now) < fresh_since
+            routed = backlog or planner.is_routable(services, ref, snapshot)
             check_at = planner.first_check_at(services, ref, snapshot, now, backlog=backlog)
             objects.append(
                 ListedObject(
-                    ref, snapshot, row.fingerprint, backlog=backlog, next_check_at=check_at
+                    ref,
+                    snapshot,
+                    row.fingerprint,
+                    backlog=backlog,
+                    next_check_at=check_at if routed else None,
+                    routed=routed,
                 )
             )
-            if not backlog:
+            if not routed:  # see ``bot.watch.routing``
+                entries += planner.subscribed_cards(ref, snapshot, now, subscriptions)
+            elif not backlog:
                 entries += planner.card_entries(services, ref, snapshot, now, subscriptions)
         await asyncio.to_thread(store.tracked.add, objects, entries, now)
     for start in range(0, len(delta.changed), BATCH):

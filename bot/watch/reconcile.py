@@ -1,43 +1,29 @@
-"""Cards and retried runs follow SecMaster, whoever changes it and wherever.
+"""Cards follow SecMaster, whoever changes it and wherever.
 
-Cards are drawn again, and a thread is told how a retry ended. Each poll looks at a few objects, so
-that its cost does not grow with their number; what one poll misses, the next sees.
+They are drawn again. Each poll looks at a few objects, so that its cost does not grow with their
+number; what one poll misses, the next sees.
 """
 
 import asyncio
 import logging
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from bot.domain.objects import Ref
-from bot.domain.snapshots import Run, attempt
-from bot.domain.tracking import FollowedRetry
-from bot.notifications.kinds import RetryEndedNotification
-from bot.secmaster import (
-    AnswerLost,
-    InstanceStatus,
-    NotFound,
-    Refused,
-    SecMasterError,
-    Task,
-    Unavailable,
-    Unreachable,
-    Unreadable,
-)
+from bot.secmaster import Refused, SecMasterError, Unreadable
 from bot.services import Services
+from bot.slack.cards import IncompleteCards
 from bot.slack.gateway import SlackFailed
+from bot.watch.completion import complete_unfinished
+from bot.watch.following import SECMASTER_DOWN, follow_runs
 
 log = logging.getLogger(__name__)
 
-SECMASTER_DOWN = (AnswerLost, Unavailable, Unreachable)
 MAX_STALE = 20  # objects a poll that have changed or left a list
 MAX_DRAWN = 10  # cards a poll: Slack takes fifty updates a minute, and decisions need some of them
 UNLISTED = 5  # objects a poll that no list speaks of
 LISTED = 2  # and that the lists speak of
 FAILURES_IN_A_ROW = 3  # objects that can't be read one after the other
 CHECKED_FOR = timedelta(days=30)  # a run that failed and that nobody retries stays failed for ever
-FOLLOWED_FOR = timedelta(days=1)  # a run that was retried and does not end
-SETTLED_AFTER = timedelta(minutes=1)  # a failure for so long after a retry is a new one
-FINAL_STATUSES = (InstanceStatus.FINISHED, InstanceStatus.TERMINATED)
 
 
 async def catch_up(services: Services) -> None:
@@ -47,6 +33,7 @@ async def catch_up(services: Services) -> None:
     """
     if services.slack.token.refusal:
         return  # nothing can be drawn, and nobody be told
+    await complete_unfinished(services)
     store, remaining, failures = services.store, MAX_DRAWN, 0
     trouble: SecMasterError | None = None
     for ref in await asyncio.to_thread(store.tracked.stale, MAX_STALE):
@@ -59,9 +46,8 @@ async def catch_up(services: Services) -> None:
             trouble = error if failures == FAILURES_IN_A_ROW else None
         if trouble or remaining <= 0:
             break
-    # However much changes: whoever retried waits to be told.
-    for retry in await asyncio.to_thread(store.followed_retries.all, MAX_STALE):
-        remaining -= await follow_retry(services, retry)
+    # However much changes: whoever retried or decided waits to be told.
+    remaining -= await follow_runs(services)
     if trouble:
         raise trouble
     if remaining > 0:
@@ -89,48 +75,13 @@ async def check_unlisted(services: Services, limit: int = MAX_DRAWN) -> None:
 async def redraw(services: Services, ref: Ref) -> int:
     """Draw an object's outdated cards; return how many. Raises one of SECMASTER_DOWN."""
     try:
-        return await services.cards.redraw_outdated(ref)
+        drawn = await services.cards.redraw_outdated(ref)
     except (Refused, Unreadable, SlackFailed) as error:
         log.warning("card not refreshed", extra={"ref": str(ref), "error": str(error)})
         # What Slack did not take is tried again; what can't be read must not stand before others.
         is_stale = isinstance(error, SlackFailed)
         await asyncio.to_thread(services.store.tracked.mark_stale, ref, stale=is_stale)
         return int(is_stale)  # an update that Slack did not take was one as well
-
-
-async def follow_retry(services: Services, retry: FollowedRetry) -> int:
-    """Look at a retried run, and enqueue how it ended; return how many cards were drawn.
-
-    Raises one of SECMASTER_DOWN.
-    """
-    retries, now, ref = services.store.followed_retries, services.clock.now(), retry.operation.ref
-    await asyncio.to_thread(retries.mark_checked, retry, now)
-    drawn = await redraw(services, ref)
-    try:
-        run = await services.cards.read_and_track(ref)
-    except NotFound:
-        await asyncio.to_thread(retries.finish, retry, (), now)
-        return drawn
-    except SECMASTER_DOWN:
-        raise
-    except SecMasterError:
-        return drawn
-    if not isinstance(run, Task) and retry_has_ended(run, retry, now):
-        entry = RetryEndedNotification.entry(run, retry, now)
-        await asyncio.to_thread(retries.finish, retry, [entry], now)
-    elif now - retry.operation.accepted_at > FOLLOWED_FOR:
-        await asyncio.to_thread(retries.finish, retry, (), now)
+    if drawn:  # the object has changed: so may have what is around it
+        services.cards.incomplete.put_nowait(IncompleteCards(ref))
     return drawn
-
-
-def retry_has_ended(run: Run, retry: FollowedRetry, now: datetime) -> bool:
-    """Return whether the retry is over: a failure that was there before it is not its end.
-
-    A retry may count before the failure is gone, and SecMaster's clock may be behind ours.
-    """
-    if run.status != InstanceStatus.FAILED:
-        return run.status in FINAL_STATUSES
-    accepted_at = retry.operation.accepted_at
-    if run.end_time is not None and run.end_time > accepted_at:
-        return True
-    return attempt(run) > retry.attempt_before and now - accepted_at > SETTLED_AFTER

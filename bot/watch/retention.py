@@ -47,6 +47,9 @@ class Retention:
             "outbox": await self._purge("outbox", store.outbox.purge, now - POSTED_FOR),
             "deliveries": await self._purge("deliveries", store.deliveries.purge, now - HEARD_FOR),
             "tracked": await self._purge("tracked", store.tracked.purge, now - TRACKED_FOR),
+            "followed": await self._purge(
+                "followed", store.followed_operations.purge, now - TRACKED_FOR
+            ),
         }
         if self._age:
             before = now - self._age
@@ -60,6 +63,7 @@ class Retention:
                 "cards": await self._purge("cards", store.cards.purge, before),
                 "homes": await self._purge("homes", store.home_views.purge, before),
                 "delegations": await self._purge("delegations", store.delegations.purge, before),
+                "evidence": await self._purge("evidence", store.evidence.purge, before),
                 "snapshots": await self._purge_snapshots(before),
             }
         if any(counts.values()):

@@ -30,7 +30,7 @@ def load_status(services: Services, interval: float) -> WatchStatus:
             for poll in polls
             for kind in OBJECT_KINDS
         },
-        queued=store.outbox.count(),
+        queued=store.outbox.count_due(now),
         closed_channels=tuple(store.closed_channels.all()),
     )
 

@@ -42,9 +42,14 @@ instances = ["FAILED"]
 """
 
 
+def larger(*values: object) -> ParameterSet:
+    """A burst that takes most of a minute: `make test-all`."""
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
 def in_full(*values: object) -> ParameterSet:
     """A burst that takes minutes: `make burst`."""
-    return pytest.param(*values, marks=pytest.mark.slow)
+    return pytest.param(*values, marks=[pytest.mark.slow, pytest.mark.burst])
 
 
 @dataclass
@@ -126,7 +131,9 @@ class Burst:
         return Counter(call.method for call in self.slack.calls if call.error == "ratelimited")
 
 
-@pytest.mark.parametrize(("tasks", "failures"), [(100, 20), in_full(10_000, 1_000)])
+@pytest.mark.parametrize(
+    ("tasks", "failures"), [(100, 20), larger(2_000, 200), in_full(10_000, 1_000)]
+)
 async def test_tasks_and_failures_that_come_at_once_are_brought_once_in_order(
     tmp_path: Path, tasks: int, failures: int
 ) -> None:
@@ -149,7 +156,7 @@ async def test_no_channel_is_brought_more_than_slack_takes(tmp_path: Path) -> No
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("tasks", "failures", "kill_at"),
-    [(100, 20, (30,)), in_full(1_000, 200, (1, 100, 350, 700, 1_000))],
+    [(100, 20, (30,)), larger(1_000, 200, (1, 100, 350, 700, 1_000))],
     ids=["few", "full"],
 )
 async def test_killed_time_and_again_in_a_burst_it_loses_nothing_and_says_nothing_twice(

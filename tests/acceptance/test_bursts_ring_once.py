@@ -1,14 +1,17 @@
 """Tasks that come together call people once, and share a card whose rows can be decided."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bot.cli.demo_story import POLICY
+from bot.domain.audit import AuditQuery
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import SecMasterSandbox
+from bot.secmaster.values import stamp
 from tests.support.databases import both_databases, postgres_in_full
 from tests.support.environment import BotEnvironment
 from tests.support.people import ALICE, SOC
@@ -19,7 +22,7 @@ from tests.support.watch import EVERA, ROUTES, first_poll_finished
 MENTION = "<!subteam^S0SOC>"
 FIFTEEN = [f"Block address {number}" for number in range(1, 16)]
 ALONE = POLICY + ROUTES  # in which each task has a card of its own
-RULES = ALONE.replace('group = "none"\n', "")
+RULES = ALONE.replace('group = "none"\n', "") + '\n[rights]\naudit = ["approver"]\n'
 
 
 @pytest.fixture
@@ -99,6 +102,52 @@ async def test_a_second_task_has_a_full_card_and_calls_nobody(environment: BotEn
     texts = [json.dumps(each) for each in cards(environment)]
     assert [text.count(MENTION) for text in texts] == [1, 0]
     assert all("Waiting" in text for text in texts)
+
+
+@both_databases
+async def test_what_runs_out_is_told_once_in_the_thread_of_a_shared_card_and_in_the_audit(
+    environment: BotEnvironment,
+) -> None:
+    await first_poll_finished(environment)
+    world, now = environment.secmaster.world, environment.clock.now()
+    due = stamp(now + timedelta(hours=3))
+    for name, due_handle in (
+        ("Alone", "CONTINUE"),
+        ("Goes on", "CONTINUE"),
+        ("Stops", "INTERRUPT"),
+        ("By hand", "CONTINUE"),
+    ):
+        world.add_task(name=name, due_date=due, due_handle=due_handle)
+        await environment.slack.until(
+            lambda name=name: [each for each in cards(environment) if name in json.dumps(each)]
+        )
+    first, group = cards(environment)
+    by_hand = next(task for task in world.tasks.values() if task["name"] == "By hand")
+    world.update_task(by_hand["id"], {"action": "CONTINUE"}, EVERA)
+    environment.clock.forward(hours=3, seconds=1)
+    audit = environment.app.services.store.audit
+    [text] = await environment.replies(group["ts"])
+    await environment.polls(3)
+    assert len(environment.slack.thread(SOC, group["ts"])) == 2
+    assert "⌛ *Goes on* was auto-approved by SecMaster, <!date^" in text
+    assert "nobody decided" in text
+    assert "⌛ *Stops* expired: cancelled automatically by SecMaster, <!date^" in text
+    assert "By hand" not in text
+    # Its own card says it of the first, which has no thread.
+    assert "approved automatically" in json.dumps(environment.message(first["ts"]))
+    assert environment.slack.thread(SOC, first["ts"])[1:] == []
+    names = ("Alone", "Goes on", "Stops", "By hand")
+    records = [each for each in audit.latest(AuditQuery()) if each["object_name"] in names]
+    assert sorted((record["action"], record["object_name"]) for record in records) == [
+        ("auto-approve", "Alone"),
+        ("auto-approve", "Goes on"),
+        ("auto-cancel", "Stops"),
+    ]
+    await environment.slack.command(ALICE, SOC, "/secmaster audit auto-approve")
+    await environment.ephemeral(ALICE, "Audit records")
+    told = json.dumps(environment.slack.ephemerals(ALICE)[-1], ensure_ascii=False)
+    assert "SecMaster auto-approved *Goes on* at its due date: nobody decided." in told
+    assert "Waiting" in told  # as the card showed it last
 
 
 @pytest.mark.parametrize("rules", [ALONE], ids=["none"])

@@ -12,7 +12,7 @@ from tests.support.batch import choose, open_view
 from tests.support.databases import postgres_in_full
 from tests.support.environment import BotEnvironment, buttons, on_card
 from tests.support.people import ALICE, BOB, CAROL, DAVE, ONCALL, PARTNERS, RANDOM, SOC
-from tests.support.watch import card_of, first_poll_finished, task_id_of
+from tests.support.watch import card_of, first_poll_finished, snooze
 
 DM, TASK, OTHER = "D0ALICE", seed.TASK_ISOLATE, seed.TASK_BLOCK_IP
 NAMED = POLICY + f'\n[rights]\nwatch = ["approver"]\n[channels]\nallow = ["{SOC}", "{PARTNERS}"]\n'
@@ -155,8 +155,7 @@ async def test_subscriptions_stay_within_the_channels_of_the_policy(
     assert not card_of(environment, RANDOM, "Isolate b")
     # The card that is there already still works, and what is done on it is told alone.
     ts = card_of(environment, RANDOM, "Isolate a")
-    menu = {"value": f"snooze.1h|1:task:main:{task_id_of(environment, ts, channel=RANDOM)}"}
-    await environment.slack.press(ALICE, RANDOM, ts, "more", **menu)
+    await snooze(environment, ALICE, ts, channel=RANDOM)
     await environment.posted(DM, "snoozed this for everyone until")
     assert len(environment.slack.thread(RANDOM, ts)) == 1
     text = await environment.answer(ALICE, "/secmaster routes", channel=RANDOM)
@@ -171,8 +170,7 @@ async def test_a_card_stays_where_the_policy_names_its_channel_no_longer(
 ) -> None:
     ts = await environment.card("task", TASK)
     set_channels(environment, allow=())
-    menu = {"value": f"snooze.1h|1:task:main:{TASK}"}
-    await environment.slack.press(ALICE, SOC, ts, "more", **menu)
+    await environment.slack.press(ALICE, SOC, ts, "more", value=f"snooze.xh|1:task:main:{TASK}")
     await environment.ephemeral(ALICE, "Nothing to snooze")
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
     private = await environment.slack.until(lambda: environment.new_card(DM, set()))

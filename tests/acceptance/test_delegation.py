@@ -279,6 +279,37 @@ async def test_the_borrowers_yes_counts_and_names_the_lender_wherever_it_is_told
     assert "and <@U0DAVE> (on behalf of <@U0ALICE>)" in reply
 
 
+@postgres_in_full
+@with_policy(TWO)
+async def test_an_approval_by_a_delegation_that_is_over_is_shown_and_counted_no_more(
+    environment: BotEnvironment,
+) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
+    for number, revokes in enumerate((True, False), 1):
+        await lend(environment, "@dave for 30m")
+        await environment.slack.press(DAVE, SOC, ts, "task.approve")
+        await environment.slack.until(lambda: "withdraw" in environment.buttons(ts))
+        assert "Approvals to approve: 1 of 2" in json.dumps(environment.message(ts))
+        await environment.replies(ts, 2 * number - 1)
+        if revokes:
+            await environment.slack.command(ALICE, SOC, "/secmaster revoke @dave")
+            await environment.ephemeral(ALICE, "no longer has your permissions")
+            await environment.posted("D0DAVE", "You no longer have")
+        else:  # long before the request would expire
+            environment.clock.forward(minutes=31)
+            await environment.app.poller.dispatcher.dispatch()
+        news = (await environment.replies(ts, 2 * number))[-1]
+        assert f"the approval by <@{DAVE}> (on behalf of <@{ALICE}>) no longer counts" in news
+        assert "Approvals to approve: 0 of 2." in news
+        await environment.slack.until(lambda: "withdraw" not in environment.buttons(ts))
+        requests = environment.app.services.store.claims.approval_requests
+        assert requests(TASK, environment.clock.now()) == ()
+    await environment.slack.press(BOB, SOC, ts, "task.approve")
+    assert "*Approvals to approve: 1 of 2.*" in (await environment.replies(ts, 5))[-1]
+    await environment.ephemeral(BOB, "You may also approve alone")
+    assert environment.secmaster.writes("UpdateTask") == []
+
+
 @with_policy(TWO)
 async def test_breaking_the_glass_is_not_lent(environment: BotEnvironment) -> None:
     await lend(environment, "@dave for 2h")

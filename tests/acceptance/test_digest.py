@@ -11,6 +11,7 @@ from bot.cli.demo_story import POLICY
 from bot.notifications.digests import stale_since
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import SecMasterSandbox, seed
+from bot.watch.poller import DISPATCH_INTERVAL
 from tests.support.clock import FakeClock
 from tests.support.databases import postgres_in_full
 from tests.support.environment import BotEnvironment, policy, settings_for
@@ -217,6 +218,7 @@ async def unreadable(environment: BotEnvironment, *, retry_after: int | None = N
 
     environment.app.poller.subscribe(note)
     await failing.wait()
+    await environment.clock.until_waiting(DISPATCH_INTERVAL)  # for a poll or that long
 
 
 async def settled(environment: BotEnvironment, waiting: int) -> None:

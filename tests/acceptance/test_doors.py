@@ -56,6 +56,7 @@ channel = "C0ONCALL"
 [rights]
 delegate = ["approver"]
 watch = ["approver"]
+mute = ["approver"]
 reload = ["approver"]
 [channels]
 allow = ["C0RANDOM", "C0GENERAL"]
@@ -66,6 +67,12 @@ channel = "C0SOC"
 tasks = true
 instances = ["FAILED"]
 group = "none"
+escalate = {{ after = "9h", to = "duty" }}
+[[routes]]
+name = "duty"
+channel = "C0ONCALL"
+tasks = true
+when = {{ name = "no task" }}
 """
 GENERAL = "C0GENERAL"
 DOORS = ("command", "mention", "direct message")
@@ -235,7 +242,7 @@ async def test_each_command_that_records_survives_at_every_door(
             )
 
 
-async def prepare(  # noqa: C901, PLR0911, PLR0912 - one return for each kind of row
+async def prepare(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one return for each kind of row
     story: Story, command: AnyCommand, door: str
 ) -> Callable[[], Awaitable[None]] | None:
     """Make what a row needs, and return what types it at a door; None where it has no meaning."""
@@ -266,6 +273,15 @@ async def prepare(  # noqa: C901, PLR0911, PLR0912 - one return for each kind of
             await story.type("command", ALICE, "watch", channel)
         story.expected[name, channel, "done"] += 1
         return lambda: story.type(door, ALICE, name, channel)
+    if name in ("claim", "unclaim", "escalate"):
+        object_id = story.new_object("task")
+        ref = f"1:task:main:{object_id}"
+        await story.card("task", object_id)
+        if name == "unclaim":
+            await story.type("command", ALICE, f"claim {object_id}")
+            await story.recorded(("claim", ref, "done"))
+        story.expected[name, ref, "done"] += 1
+        return lambda: story.type(door, ALICE, f"{name} {object_id}")
     if name in ("snooze", "unsnooze"):
         object_id = story.new_object("task")
         ref = f"1:task:main:{object_id}"
@@ -286,6 +302,18 @@ async def prepare(  # noqa: C901, PLR0911, PLR0912 - one return for each kind of
             await story.type("command", BOB, f"delegate {HANDLES[target]} for 2h")
             story.expected[name, target, "done"] += 1
             return lambda: story.type(door, BOB, f"revoke {HANDLES[target]}")
+        case "mute" | "unmute":
+            workflow = f"Workflow {door}"
+            world = story.secmaster.world
+            run = world.add_instance(
+                name=door, status="FAILED", workflow={"id": f"wf-{door}", "name": workflow}
+            )
+            await story.card("instance", str(run["id"]))
+            if name == "unmute":
+                await story.type("command", ALICE, f"mute {workflow} 2h noisy")
+            story.expected[name, "workflow:main", "done"] += 1
+            words = f"mute {workflow} 2h noisy" if name == "mute" else f"unmute {workflow}"
+            return lambda: story.type(door, ALICE, words)
         case "calls":
             story.expected[name, ALICE, "done"] += 1
             return lambda: story.type(door, ALICE, "calls dm")
@@ -306,9 +334,10 @@ async def test_each_button_form_and_shortcut_that_records_survives(
         presses = [
             await press(it, "task.approve"),
             await press(it, "instance.retry", user=CAROL),
-            await press(it, "snooze.1h"),
-            await press(it, "snooze.9h", user=CAROL),
-            await press(it, "snooze.0h", before="snooze.1h"),
+            await press(it, "snooze.1h", user=CAROL),
+            await press(it, "snooze.1h", user=CAROL),
+            await press(it, "snooze.0h", user=CAROL, before="snooze.1h"),
+            await press(it, "assign.take"),
             await press_request(it, "withdraw", BOB),
             await press_request(it, "refuse", ALICE),
             await submit(it, "task.terminate", {"reason": "a decoy"}),
@@ -344,9 +373,7 @@ def everything(slack: SlackRecorder) -> str:
 
 async def press(story: Story, action_id: str, *, user: str = ALICE, before: str = "") -> Press:
     """Return what presses a button, or picks an entry of the menu, on the card of a new object."""
-    kind: ObjectKind = (
-        "instance" if action_id.startswith("instance.") or action_id == "snooze.9h" else "task"
-    )
+    kind: ObjectKind = "instance" if action_id.startswith(("instance.", "snooze.")) else "task"
     object_id = story.new_object(kind)
     ts = await story.card(kind, object_id)
     ref = f"1:{kind}:main:{object_id}"
@@ -361,7 +388,8 @@ async def press(story: Story, action_id: str, *, user: str = ALICE, before: str 
     if action_id.startswith("snooze."):
         story.expected["wake" if action_id == "snooze.0h" else "snooze", ref, "done"] += 1
         return lambda: pick(action_id)
-    story.expected[action_id, ref, "allowed"] += 1
+    is_claim = action_id == "assign.take"
+    story.expected[("claim", ref, "done") if is_claim else (action_id, ref, "allowed")] += 1
 
     async def do() -> None:
         delivered = await story.slack.press(user, SOC, ts, action_id)

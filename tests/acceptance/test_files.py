@@ -78,7 +78,7 @@ async def test_while_slack_is_in_trouble_the_file_waits(
     await environment.slack.faults.set(Fault(on=fault, status=status, retry_after=1, times=1))
     await attach(environment, ts, "a.txt")
     text, reply = await environment.replies(ts, 2)
-    assert "Slack does not deliver the file at the moment." in text
+    assert "Slack does not deliver the file at the moment (`" in text
     assert "*File attached" in reply
     assert attached(environment) == {"a.txt": CONTENT}
 

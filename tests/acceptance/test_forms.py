@@ -5,14 +5,16 @@ import json
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from bot.cli.demo_story import POLICY
 from bot.domain.objects import Ref
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import seed
 from bot.sandbox.secmaster.wire import Person
+from bot.store.tables import snapshots
 from tests.support.environment import BotEnvironment
-from tests.support.people import ALICE, CAROL, SOC
+from tests.support.people import ALICE, CAROL, DAVE, SOC
 
 NODE = "b5848121-79a5-11f0-9f91-fa163e807002"  # the one that failed in INSTANCE_FAILED
 LIN = Person("user-lin", "Lin Yue")
@@ -24,6 +26,10 @@ roles = ["approver", "oncall"]
 reason = "required"
 """
 REASON_NONE = REASON_REQUIRED.replace("required", "none")
+AUDITED = f"""{POLICY}
+[rights]
+audit = ["approver"]
+"""
 ONLY_ISOLATION = f"""{ROLES}
 [[rules]]
 actions = ["task.terminate"]
@@ -215,6 +221,7 @@ async def test_the_details_open_a_form_in_which_an_approval_has_a_reason(
         lambda: "fill.task.approve" in json.dumps(environment.slack.views(ALICE)[-1])
     )
     details = environment.slack.views(ALICE)[-1]
+    assert "fill.task.comment" in json.dumps(details)
     await environment.slack.press_in_view(ALICE, details["id"], "fill.task.approve")
     view = environment.slack.views(ALICE)[-1]
     assert view["title"]["text"] == "Approve this task?"
@@ -226,6 +233,56 @@ async def test_the_details_open_a_form_in_which_an_approval_has_a_reason(
     assert "seen by two" in puts(environment)[0].body["comment"]
 
 
+@pytest.mark.parametrize("rules", [AUDITED], indirect=True, ids=["audit"])
+async def test_the_details_tell_what_was_done_to_whoever_may_read_the_audit(
+    environment: BotEnvironment,
+) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
+    await environment.slack.press(CAROL, SOC, ts, "task.approve")
+    await environment.ephemeral(CAROL, "Only *approver*")
+    option = f"details|{Ref(kind='task', id=seed.TASK_ISOLATE)}"
+    shown = {}
+    for user in (ALICE, DAVE):
+        await environment.slack.press(user, SOC, ts, "more", value=option)
+        await environment.slack.until(
+            lambda user=user: "workflow approval" in json.dumps(environment.slack.views(user)[-1])
+        )
+        shown[user] = json.dumps(environment.slack.views(user)[-1])
+    assert "<@U0CAROL> was not allowed to approve *Isolate host ecs-web-07*." in shown[ALICE]
+    assert "Done from Slack" not in shown[DAVE]
+    # To open the Details is no attempt to read the audit.
+    assert environment.app.services.store.audit.entries("policy") == []
+
+
+async def test_a_cards_menu_takes_a_reason_for_what_its_button_does_at_once(
+    environment: BotEnvironment,
+) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
+    run = await environment.card("instance", seed.INSTANCE_FAILED)
+    views = {}
+    for user, card, action in ((ALICE, ts, "task.approve"), (CAROL, run, "instance.retry")):
+        [menu] = [
+            element
+            for block in environment.message(card)["blocks"]
+            for element in block.get("elements", [])
+            if element.get("action_id") == "more"
+        ]
+        option = menu["options"][0]["value"]
+        assert option.startswith(f"fill.{action}|2:")  # with the fingerprint of what is shown
+        await environment.slack.press(user, SOC, card, "more", value=option)
+        views[user] = environment.slack.views(user)[-1]
+        assert inputs(views[user]) == ["reason"]
+    world = environment.secmaster.world
+    world.tasks[seed.TASK_ISOLATE]["view_parameters"] = '[{"key": "host", "value": "db-01"}]'
+    await environment.slack.submit(ALICE, views[ALICE]["id"], {"reason": "seen by two"})
+    await environment.slack.submit(CAROL, views[CAROL]["id"], {"reason": "the peer is back"})
+    await environment.ephemeral(ALICE, "Changed since you looked")
+    assert environment.secmaster.writes("UpdateTask", seed.TASK_ISOLATE) == []
+    [reply, *_] = await environment.replies(run)
+    assert "*Retry started by <@U0CAROL>" in reply
+    assert "> the peer is back" in reply
+
+
 async def test_json_that_is_none_is_told_at_its_input_and_can_be_mended(
     environment: BotEnvironment,
 ) -> None:
@@ -235,14 +292,18 @@ async def test_json_that_is_none_is_told_at_its_input_and_can_be_mended(
         lambda: NODE in json.dumps(environment.slack.views(CAROL)[-1]["blocks"])
     )
     errors = []
-    for typed in ('[{"key": ', '{"key": 1}', "[1, "):
+    for typed in ('[{"key": ', '{"key": 1}', '[\n  {"key": "ip"\n   "value": 1}\n]'):
         await environment.slack.submit(
             CAROL, view["id"], {"task_id": NODE, "input_dataobject": typed}
         )
         errors.append(environment.slack.views(CAROL)[-1]["errors"])
-    assert errors[0] == {"input_dataobject": "That isn't JSON."}
-    assert "array" in errors[1]["input_dataobject"]
-    assert errors[2] == errors[0]
+        assert environment.slack.views(CAROL)[-1]["id"] == view["id"]  # with what was typed
+    texts = [error["input_dataobject"] for error in errors]
+    assert texts == [
+        "Not JSON at line 1, column 9: a value is missing.",
+        "The JSON must be an array: [ … ].",
+        "Not JSON at line 3, column 4: a comma or a closing bracket is missing.",
+    ]
     assert puts(environment) == []
     smart = "```[{“key”: “ip”}]```"
     await environment.slack.submit(CAROL, view["id"], {"task_id": NODE, "input_dataobject": smart})
@@ -317,3 +378,27 @@ def puts(environment: BotEnvironment) -> list[Any]:
 
 def audit(environment: BotEnvironment, noun: str, object_id: str) -> list[dict[str, Any]]:
     return environment.app.services.store.audit.entries(Ref(kind=noun, id=object_id))
+
+
+@pytest.mark.parametrize("rules", [ONLY_ISOLATION], indirect=True, ids=["when"])
+async def test_a_form_that_cannot_be_checked_now_stays_open_with_what_was_typed(
+    environment: BotEnvironment,
+) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
+    view = await form(environment, ALICE, ts, "task.terminate")
+    # What the card showed is no longer kept, and the rule asks for the task.
+    with environment.app.engine.begin() as connection:
+        connection.execute(sa.delete(snapshots))
+    await environment.secmaster.faults.set(Fault(on="*", status=503))
+    await environment.slack.submit(ALICE, view["id"], {"reason": "a decoy"})
+    [still_open] = environment.slack.views(ALICE)
+    error = still_open["errors"]["reason"]
+    assert error.startswith("⏳ SecMaster is not responding properly.")
+    assert "The termination was not sent." in error
+    assert "`" not in error
+    await environment.secmaster.faults.clear()
+    await environment.slack.submit(ALICE, view["id"], {"reason": "a decoy"})
+    assert environment.slack.views(ALICE) == []
+    [reply] = await environment.replies(ts)
+    assert "*Terminated by <@U0ALICE>" in reply
+    assert len(puts(environment)) == 2  # the comment that names her, and the decision

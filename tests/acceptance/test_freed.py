@@ -96,7 +96,7 @@ async def test_whoever_comes_second_is_told_that_it_hangs_until_an_operator_give
     assert (entry["outcome"], entry["detail"]) == ("unknown", "given_up Olga")
     [reply] = await environment.replies(ts)
     assert "It is unknown whether the approval" in reply
-    assert "whoever runs this bot gave it up. (`Olga`)" in reply
+    assert "whoever runs this bot gave it up (`Olga`)." in reply
     await environment.slack.command(BOB, SOC, f"/task terminate {TASK.id} no")
     assert "*Terminated by" in (await environment.replies(ts, 2))[1]
     writes = environment.secmaster.writes("UpdateTask", TASK.id)

@@ -10,7 +10,7 @@ from bot.app import App
 from bot.cli.demo_story import POLICY
 from bot.domain.actions import BY_NAME
 from bot.sandbox.faults import Fault
-from bot.sandbox.secmaster import SecMasterSandbox
+from bot.sandbox.secmaster import SecMasterSandbox, seed
 from bot.sandbox.secmaster.arrivals import new_failure, new_task
 from bot.sandbox.slack.web_api import Call
 from handlers import home as homes
@@ -18,7 +18,7 @@ from handlers.home import HomeRefresher
 from tests.support.clock import FakeClock
 from tests.support.databases import postgres_in_full
 from tests.support.environment import BotEnvironment, policy, settings_for
-from tests.support.people import ALICE, BOB, CAROL, DAVE, GUEST
+from tests.support.people import ALICE, BOB, CAROL, DAVE, GUEST, SOC
 from tests.support.slack_recorder import SlackRecorder
 from tests.support.timeouts import QUICK_TIMEOUTS
 from tests.support.watch import EVERA
@@ -342,6 +342,35 @@ async def test_a_button_of_another_version_changes_nothing_and_is_told(
     assert "another version" in view_text(messages)
 
 
+@pytest.mark.parametrize("rules", [TWO + "[watch]\nevery = 0\n"], ids=["unwatched"])
+async def test_without_polling_home_shows_whose_approval_is_asked_for(
+    environment: BotEnvironment,
+) -> None:
+    environment.ignore_messages(channel="D0BOB")
+    card = await environment.card("task", seed.TASK_ISOLATE)
+    assert "Waiting for your approval" not in view_text(await open_home(environment, BOB))
+    await environment.slack.press(ALICE, SOC, card, "task.approve")
+    await environment.replies(card)
+    home = await open_home(environment, BOB)
+    assert "Waiting for your approval: 1" in view_text(home)
+    assert "Approvals to approve: 1 of 2" in view_text(home)
+    assert "Waiting for others' approval: 1" in view_text(await open_home(environment, ALICE))
+    # SecMaster need not answer for what stands in the bot's own store.
+    await environment.secmaster.faults.set(Fault(on="*", status=503))
+    assert "Waiting for your approval: 1" in view_text(await open_home(environment, BOB))
+    await environment.secmaster.faults.clear()
+    home = await open_home(environment, BOB)
+    block = next(
+        each["block_id"]
+        for each in home["blocks"]
+        if each["type"] == "actions" and each["elements"][0]["action_id"] == "task.approve"
+    )
+    await environment.slack.press_in_view(BOB, home["id"], "task.approve", block_id=block)
+    [own] = await environment.slack.until(lambda: environment.slack.messages("D0BOB"))
+    assert "Approved by" in (await environment.replies(own["ts"], channel="D0BOB"))[0]
+    assert "Waiting for your approval" not in view_text(await open_home(environment, BOB))
+
+
 async def first_poll_finished(environment: BotEnvironment) -> None:
     """Wait until the first round is through."""
     through = asyncio.Event()
@@ -405,7 +434,8 @@ def the_row(home: dict[str, Any], action_id: str) -> tuple[str, str]:
 
 def option(home: dict[str, Any], label: str) -> str:
     """What a filter's option of this label carries."""
-    [menu] = [part["accessory"] for part in home["blocks"] if "accessory" in part]
+    menus = [part["accessory"] for part in home["blocks"] if "accessory" in part]
+    menu = next(menu for menu in menus if menu["action_id"] == "home.tasks")
     return next(
         str(each["value"]) for each in menu["options"] if each["text"]["text"].startswith(label)
     )

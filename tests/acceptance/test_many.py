@@ -1,6 +1,7 @@
 """Many at once: chosen from a list, confirmed once, each decided on its own, told in one table."""
 
 import asyncio
+import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from bot.domain.batches import BatchQuery
 from bot.messages.batch_forms import batch_button
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import Person, SecMasterSandbox, seed
+from bot.sandbox.secmaster.runs import Script
 from tests.support.batch import (
     choose,
     id_of,
@@ -24,7 +26,7 @@ from tests.support.database_faults import Fault as DatabaseFault
 from tests.support.database_faults import broken, each_fault
 from tests.support.databases import both_databases, postgres_in_full
 from tests.support.environment import BotEnvironment, policy
-from tests.support.people import ALICE, CAROL, DAVE, PRIVATE, SOC
+from tests.support.people import ALICE, BOB, CAROL, DAVE, PRIVATE, SOC
 from tests.support.process import BotProcess, bot_process
 from tests.support.samples import ENGLISH
 from tests.support.slack_recorder import SlackRecorder
@@ -49,7 +51,15 @@ BRAKE = f"""{POLICY}
 [brake]
 retries = 1
 within = "1h"
+
+[watch]
+every = 0
+admins = ["{DAVE}"]
 """
+SHARED_BRAKE = BRAKE.replace(
+    'actions = ["instance.*"]\nroles = ["oncall"]',
+    'actions = ["instance.*"]\nroles = ["approver", "oncall"]\ncall = "mention"',
+)
 REASONS = f"""
 [[rules]]
 actions = ["task.approve"]
@@ -359,6 +369,50 @@ async def test_what_the_retry_brake_stops_waits_for_a_second_person(
     outcomes = sorted(row[1] for row in rows(table))
     assert outcomes == ["1 more approval needed"] * (len(failed) - 1) + ["Retry started"]
     assert len(environment.secmaster.writes("UpdateWorkflowInstance")) == 1
+    # Carol alone is on call: the thread says so once for all, and so do messages to others.
+    replies = await environment.replies(table["ts"], len(failed) + 1)
+    [stuck] = [reply for reply in replies if "Nobody else can approve" in reply]
+    names = [environment.secmaster.world.instances[id_]["name"] for id_ in failed]
+    assert sum(name in stuck for name in names) == len(failed) - 1
+    assert "• Add somebody to *oncall*, in the Slack user group or in the policy." in stuck
+    assert "The admins of this bot were notified." in stuck
+    alone = await environment.posted(environment.slack.chat_with(DAVE), "Nobody else can approve")
+    assert "notified" not in alone
+    assert not any(f"<@{CAROL}>" in text for text in (stuck, alone))
+
+
+@postgres_in_full
+@pytest.mark.parametrize("rules", [SHARED_BRAKE], indirect=True, ids=["shared"])
+async def test_the_next_approver_is_called_once_for_all_that_a_batch_left_waiting(
+    environment: BotEnvironment,
+) -> None:
+    assert "direct message" in await environment.answer(BOB, "/secmaster calls dm")
+    run = environment.secmaster.world.instances[seed.INSTANCE_FAILED]
+    workflow = run["workflow"]["id"]
+    fields = ("workflow", "status", "end_time", "topology")
+    copied = copy.deepcopy({name: run[name] for name in fields})
+    environment.secmaster.world.add_instance(Script(), name="Scan", **copied)
+    waiting = len(failed_of(environment, workflow)) - 1
+    assert waiting > 1
+    ts = await button(environment, BatchQuery(kind="instance", definition_id=workflow))
+    await environment.slack.press(CAROL, SOC, ts, "several")
+    view = await open_view(environment, CAROL, "choosing")
+    await confirm(environment, CAROL, await choose(environment, CAROL, view, "instance.retry"))
+    table = await environment.slack.until(lambda: message_with(environment, "*<@U0"))
+    [call] = await environment.slack.until(lambda: calls_in(environment, table["ts"]))
+    assert call.startswith(f"<@{ALICE}> 🗳️ {waiting} runs need another approval.")
+    assert call.count("Approvals to retry: 1 of 2") == waiting
+    chat = environment.slack.chat_with(BOB)
+    alone = await environment.posted(chat, "another approval")
+    assert alone.count("Approvals to retry: 1 of 2") == waiting
+    [message] = environment.slack.messages(chat)
+    rows_of_buttons = [row for row in message["blocks"] if row["type"] == "actions"]
+    assert len(rows_of_buttons) == waiting
+    await environment.slack.press(
+        BOB, chat, message["ts"], "instance.retry", block_id=rows_of_buttons[0]["block_id"]
+    )
+    assert "Retry started by" in (await environment.replies(message["ts"], channel=chat))[0]
+    assert calls_in(environment, table["ts"]) == [call]
 
 
 async def test_confirming_twice_is_one_batch(environment: BotEnvironment) -> None:
@@ -633,6 +687,12 @@ def rows(table: dict[str, Any]) -> list[list[str]]:
 
 def picked(view: dict[str, Any]) -> list[str]:
     return [option["value"] for option in objects_element(view).get("initial_options", [])]
+
+
+def calls_in(environment: BotEnvironment, ts: str) -> list[str]:
+    """The calls for approvals in a thread."""
+    texts = [str(message["text"]) for message in environment.slack.thread(SOC, ts)[1:]]
+    return [text for text in texts if "another approval" in text or "more approval" in text]
 
 
 def failed_of(environment: BotEnvironment, workflow: str) -> set[str]:

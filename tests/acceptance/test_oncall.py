@@ -209,8 +209,8 @@ async def test_the_thread_is_told_of_a_retried_run_that_the_console_terminated(
     environment.secmaster.world.update_instance(run["id"], stop, EVERA)
     advance(environment, run, 1)
     reply = (await environment.replies(ts, 2, channel=ONCALL))[-1]
-    assert "The retry ended after 0 min: " in reply
-    assert reply.endswith(" is ⛔ Terminated.")
+    assert "⛔ The run was terminated " in reply
+    assert reply.endswith(f" after the retry: {run['name']}.")
 
 
 @pytest.mark.parametrize("counted", [False, True], ids=["as before", "counted already"])
@@ -348,7 +348,8 @@ async def test_a_yes_that_is_taken_back_is_no_retry_to_be_followed(
     await environment.slack.press(CAROL, ONCALL, ts, "withdraw")
     await environment.replies(ts, 4, channel=ONCALL)
     followed = {
-        each.operation.ref.id for each in environment.app.services.store.followed_retries.all(10)
+        each.operation.ref.id
+        for each in environment.app.services.store.followed_operations.under_way(10)
     }
     assert followed == {runs[0]["id"], runs[1]["id"]}
 

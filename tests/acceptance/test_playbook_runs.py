@@ -107,7 +107,7 @@ async def test_a_failed_playbook_run_is_retried_once_and_followed_to_its_end(
     assert ended.startswith(f"<@{first}> ✅ *Retry finished* after ")
     assert ended.endswith(f": {NAME}.")
     await environment.slack.until(lambda: environment.buttons(ts, channel=ONCALL) == [])
-    assert environment.app.services.store.followed_retries.all(10) == []
+    assert environment.app.services.store.followed_operations.under_way(10) == []
 
 
 async def test_it_is_listed_shown_searched_explained_and_terminated_by_its_id_alone(

@@ -13,6 +13,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from bot.app import App
 from bot.cli.demo_story import POLICY
+from bot.domain.notifications import OutboxEntry
+from bot.domain.slack import Destination
+from bot.notifications.kinds import BacklogNotification
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import SecMasterSandbox
 from bot.sandbox.secmaster.wire import stamp
@@ -110,6 +113,13 @@ async def test_how_it_fares_is_told_alike_to_people_probes_and_prometheus(
     environment: BotEnvironment,
 ) -> None:
     await first_poll_finished(environment)
+    later = OutboxEntry(
+        dedupe_key="later",
+        destination=Destination.parse(SOC),
+        notification=BacklogNotification(),
+        not_before=environment.clock.now() + timedelta(hours=9),
+    )
+    environment.app.services.store.outbox.add([later], environment.clock.now())
     text = await environment.answer(ALICE, "/secmaster status")
     for part in (
         "Workspace *main*: last sync",

@@ -11,6 +11,7 @@ from bot.sandbox.secmaster.world import World
 from tests.support import pseudo
 from tests.support.environment import BotEnvironment
 from tests.support.people import ALICE, BOB, CAROL, DAVE, SOC
+from tests.support.watch import snooze
 
 RULES = """
 [roles."审核人"]
@@ -106,7 +107,7 @@ async def test_a_day_is_told_in_the_readers_language(environment: BotEnvironment
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await slack.command(ALICE, SOC, f"/task comment {seed.TASK_ISOLATE} 好")
     await environment.replies(ts, 1)
-    await slack.press(ALICE, SOC, ts, "more", value=f"snooze.1h|1:task:main:{seed.TASK_ISOLATE}")
+    await snooze(environment, ALICE, ts)
     await environment.replies(ts, 2)
     for command in ("help", "whoami", "mine", "status", "oncall", f"why {task}", "reload"):
         await environment.answer(ALICE, f"/secmaster {command}")

@@ -79,6 +79,27 @@ async def test_for_me_only_direct_messages_pause_and_the_channel_is_reminded(
     answer = await environment.answer(BOB, f"/secmaster snooze {id_} 4h15m for me")
     assert answer.startswith("😴 Snoozed *Isolate x* for you until ")
     assert "Others are still reminded." in answer
+    # The person alone is shown it: in a list, on Home, on a private card; not on the channel's.
+    for user, is_snoozed in ((BOB, True), (ALICE, False)):
+        await environment.slack.open_home(user)
+        home = await environment.slack.until(
+            lambda user=user: (
+                view if "Isolate x" in (view := json.dumps(environment.slack.home(user))) else ""
+            )
+        )
+        assert ("Snoozed for you until" in home) is is_snoozed
+        await environment.answer(user, "/secmaster task list isolate x")
+        answered = environment.slack.ephemerals(user)[-1]
+        assert ("Snoozed for you until" in json.dumps(answered)) is is_snoozed
+        count = len(environment.slack.ephemerals(user))
+        await environment.slack.press(user, SOC, answered["ts"], "show", value=f"1:task:main:{id_}")
+        await environment.slack.until(
+            lambda user=user, count=count: len(environment.slack.ephemerals(user)) > count
+        )
+        card = json.dumps(environment.slack.ephemerals(user)[-1])
+        assert ("Snoozed for you until" in card) is is_snoozed
+    await environment.slack.press(BOB, SOC, ts, "more", value=f"refresh|1:task:main:{id_}")
+    assert "Snoozed for you" not in shown(environment, ts)
     environment.clock.forward(hours=4, minutes=1)  # both reminders are due by now
     [reply] = await environment.replies(ts)
     assert "*Isolate x*" in reply

@@ -11,7 +11,7 @@ from bot.sandbox.secmaster import seed
 from bot.sandbox.secmaster.arrivals import new_task
 from tests.support.environment import BotEnvironment
 from tests.support.people import ALICE, SOC
-from tests.support.timeouts import PATIENCE
+from tests.support.timeouts import COMPLETING_TIMEOUTS, PATIENCE
 from tests.support.watch import ROUTES, card_of, first_poll_finished
 from tests.support.ways import WAYS, Stop, traced_calls
 
@@ -48,6 +48,7 @@ async def test_an_approval_calls_at_every_stop_in_their_order(
 
 
 @pytest.mark.parametrize("rules", [POLICY + ROUTES])
+@pytest.mark.parametrize("timeouts", [COMPLETING_TIMEOUTS], indirect=True, ids=["completing"])
 async def test_a_new_task_calls_at_every_stop(
     calls: dict[Stop, None], environment: BotEnvironment
 ) -> None:

@@ -162,6 +162,11 @@ instance refuse       open    open      open    open   open   open    open      
 playbook refuse       open    open      open    open   open   open    open      open
 delegate              right   right     right   right  right  right   right     right
 watch                 right   right     right   right  right  right   right     right
+claim                 open    open      open    open   open   open    open      open
+unclaim               open    open      open    open   open   open    open      open
+escalate              open    open      open    open   open   open    open      open
+mute                  right   right     right   right  right  right   right     right
+unmute                right   right     right   right  right  right   right     right
 snooze                open    open      open    open   open   open    open      open
 unsnooze              open    open      open    open   open   open    open      open
 unwatch               right   right     right   right  right  right   right     right
@@ -202,6 +207,10 @@ break-glass button    write   write     write   write  write  write   write     
 refuse                write   write     write   write  write  write   write     write
 withdraw              open    open      open    open   open   open    open      open
 snooze                write   write     write   write  write  write   write     write
+claim button          write   write     write   write  write  write   write     write
+release button        write   write     write   write  write  write   write     write
+escalate button       write   write     write   write  write  write   write     write
+mute button           right   right     right   right  right  right   right     right
 app_home_opened       sees    sees      no      no     no     no      no        no
 waiting               sees    sees      no      no     no     no      no        no
 message shortcuts     write   write     write   write  write  write   write     write
@@ -259,6 +268,8 @@ LISTENERS: dict[str, set[str]] = {
     "callback_id": {"message shortcuts"},
     "modals.FORM": {"form"},
     "watch_messages.SNOOZE_FORM": {"form"},
+    "escalation_messages.ESCALATE": {"form"},
+    "mute_messages.MUTE": {"form"},
     "batch_forms.CHOOSING": {"several"},
     "batch_forms.CONFIRMING": {"several"},
 }
@@ -273,12 +284,15 @@ READ_FOR_A_FORM = {
     "forms.py:suggest_nodes",
     "questions.py:_show_question",
     "watch.py:require_tracked",
+    "assignments.py:require_open",
+    "escalations.py:require_steps",
 }
 READ_AND_FILTERED = {
     "either_kind.py:kind_of",
     "home.py:_load_source",
     "home.py:_open_requests",
     "home.py:personal_home",
+    "mutes.py:find_workflow",
     "oncall.py:waiting",
     "oncall.py:hand_over",
     "watch.py:status",
@@ -317,6 +331,8 @@ COMMANDS = {
     "instance refuse": RUN,
     "playbook withdraw": PLAYBOOK_RUN,
     "playbook refuse": PLAYBOOK_RUN,
+    "mute": "Some workflow 2h noisy",
+    "unmute": "Some workflow",
     "delegate": "@dave for 1h",
     "revoke": "@dave",
 }
@@ -347,6 +363,10 @@ BUTTONS = {
     "refuse": ("refuse", f"task.approve|{REF}"),
     "withdraw": ("withdraw", f"task.approve|{REF}"),
     "snooze": ("snooze.1h", str(REF)),
+    "claim button": ("assign.take", str(REF)),
+    "release button": ("assign.release", str(REF)),
+    "escalate button": ("escalate", str(REF)),
+    "mute button": ("mute", str(REF)),
 }
 MESSAGES = {
     "mention: list": "<@U0BOT> task list",
@@ -605,6 +625,19 @@ async def test_whoever_may_act_and_not_read_sees_the_form_and_the_answer_and_no_
         assert TASK_NAME not in text
     await environment.slack.command(BOB, SOC, comment)
     await environment.replies(card)
+    # The parts of a run are suggested to those alone who may read it.
+    run, record = (
+        await environment.card("instance", RUN),
+        environment.secmaster.world.instances[RUN],
+    )
+    before_press = len(environment.slack.views(BOB))
+    await environment.slack.press(BOB, SOC, run, "instance.debug")
+    await environment.slack.until(lambda: environment.slack.views(BOB)[before_press:])
+    await environment.polls()
+    debug = environment.slack.views(BOB)[before_press:]
+    assert "Node" in json.dumps(debug)
+    for node in record["topology"]["audit_logs"]:
+        assert node["action_id"] not in json.dumps(debug)
 
 
 @pytest.mark.parametrize("rules", [SOME_RULES], indirect=True, ids=["some"])
@@ -663,6 +696,10 @@ async def test_the_run_that_waits_is_not_named_to_whoever_may_not_read_runs(
     await environment.card("instance", run)  # by it the bot knows its name
     card = await environment.card("task", task["id"])
     ref = str(Ref(kind="task", id=task["id"]))
+    # Not on the card in the channel either, which both of them see.
+    shown = json.dumps(environment.message(card))
+    assert run in shown
+    assert "Run of a secret" not in shown
     for user, is_named in ((ALICE, True), (DAVE, False)):
         await environment.slack.press(user, SOC, card, "more", value=f"details|{ref}")
         text = await environment.slack.until(
@@ -671,6 +708,31 @@ async def test_the_run_that_waits_is_not_named_to_whoever_may_not_read_runs(
             )
         )
         assert ("Run of a secret" in text) is is_named, text
+
+
+NOTHING_READ = """
+when = { name = "of nothing" }
+
+[[rules]]
+actions = ["task.terminate", "instance.terminate"]
+roles = ["some"]
+"""
+RUNS_READ = 'actions = ["instance.read"]\nroles = ["some", "lead"]'
+HIDDEN_RULES = SOME_RULES.replace(RUNS_READ, RUNS_READ + NOTHING_READ)
+
+
+@pytest.mark.parametrize("rules", [HIDDEN_RULES], indirect=True, ids=["hidden"])
+async def test_an_id_without_a_kind_is_answered_alike_whether_hidden_or_not_there(
+    environment: BotEnvironment,
+) -> None:
+    await first_poll_finished(environment)
+    unknown = "00000000-0000-4000-8000-000000000000"
+    answers = {
+        id_: await environment.answer(DAVE, f"/secmaster terminate {id_} because")
+        for id_ in (TASK, RUN, unknown)
+    }
+    assert "No task or run with that ID" in answers[unknown]
+    assert answers[TASK] == answers[RUN] == answers[unknown]
 
 
 # Nothing is left out.

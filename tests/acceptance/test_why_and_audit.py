@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from pydantic import SecretStr
 
 from bot.app import App
@@ -417,6 +418,18 @@ async def test_the_audit_tells_only_of_objects_that_its_reader_may_read(
     page = await asked_audit(environment, "")
     assert "*Block 1*" in page
     assert "Secret" not in page
+    # However many records are looked through, it costs the same.
+    statements: list[str] = []
+    engine = environment.app.services.store.engine
+    sa.event.listen(engine, "before_cursor_execute", lambda *one: statements.append(one[2]))
+    counts = []
+    for name in ("Block more", "Secret more"):
+        statements.clear()
+        await asked_audit(environment, "")
+        read = [text for text in statements if "FROM audit" in text or "FROM snapshots" in text]
+        counts.append(len(read))
+        record_refusals(environment, 9, name)
+    assert counts[0] == counts[1], counts
 
 
 async def test_a_refused_decline_reads_as_one(environment: BotEnvironment) -> None:

@@ -1,16 +1,20 @@
 """Blocks as people see and use them, each drawn by itself without a page around it."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, cast
 
 import pytest
 from playwright.async_api import FilePayload, Page, Route, expect
 
+from bot.domain.approvals import CallPreference
+from bot.messages.home import FILTERS, Home, HomeOptions, view
 from bot.sandbox.pages import HEADERS
 from bot.sandbox.slack.blocks import ANY_BLOCKS, BLOCKS, MESSAGE_ONLY, MODAL_ONLY
 from bot.sandbox.slack.elements import CHOICES, INPUTS, PRESSED
 from bot.sandbox.slack.workspace import Json
 from tests.support.browser import Open
+from tests.support.samples import ENGLISH
 from tests.support.slack_recorder import SlackRecorder
 
 # A page of the same origin and policy as ours, with nothing else going on in it.
@@ -22,6 +26,8 @@ BARE = """\
 <link rel="stylesheet" href="/_page/shared/base.css">
 <link rel="stylesheet" href="/_page/blocks/blocks.css">
 """
+CUT_OFF = """() => [...document.querySelectorAll(".picker > input")]
+  .filter((input) => input.scrollWidth > input.clientWidth).map((input) => input.value)"""
 # What a page does with blocks: it keeps what it is told, and a press lasts until it is let go.
 STAGE = """
 async () => {
@@ -727,6 +733,16 @@ async def test_a_select_is_used_by_keyboard(stage: Page) -> None:
     await expect(box).to_have_attribute("aria-expanded", "false")
     await expect(box).to_be_focused()
     assert await heard(stage) == [["press", "b", "s", "blue"]]
+
+
+async def test_what_is_chosen_on_home_is_not_cut_off(stage: Page) -> None:
+    home = Home(HomeOptions(), [], [], [], (), datetime.now(UTC))
+    for calls in CallPreference:
+        for tasks in FILTERS:
+            shown = replace(home, calls=calls, options=HomeOptions(tasks=tasks))
+            await draw(stage, *view(ENGLISH, shown)["blocks"])
+            cut = await stage.evaluate(CUT_OFF)
+            assert cut == [], cut
 
 
 async def test_several_are_picked_and_removed(stage: Page) -> None:

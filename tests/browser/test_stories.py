@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from pathlib import Path
 
 import pytest
 from playwright.async_api import FilePayload, Page, Response, expect
@@ -12,6 +13,7 @@ from bot.sandbox.secmaster import seed
 from tests.support.browser import PHONE, Open, Sit, decide, message, open_thread
 from tests.support.environment import BotEnvironment
 from tests.support.people import ALICE, BOB, CAROL, GUEST, ONCALL, SOC
+from tests.support.timeouts import COMPLETING_TIMEOUTS
 
 REASONED = POLICY.replace('["approver"]\n', '["approver"]\nreason = "required"\n', 1)
 FOLLOWING = POLICY + "[watch]\nevery = 0.1\n"
@@ -183,6 +185,32 @@ async def test_on_call_retries_what_failed_from_a_phone(
     await expect(thread).to_contain_text("Retry started by @Carol")
     await thread.get_by_role("button", name="Back to the channel").click()
     await expect(card).to_be_visible()
+
+
+@pytest.mark.parametrize("timeouts", [COMPLETING_TIMEOUTS], ids=["completing"])
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+async def test_a_fatal_alert_is_decided_on_one_screen_of_a_phone(
+    environment: BotEnvironment, sit: Sit, tmp_path: Path, *, dark: bool
+) -> None:
+    environment.secmaster.world.findings.change(seed.ALERT_WEB_SHELL, severity="Fatal")
+    ts = await environment.card("task", seed.TASK_ISOLATE)
+    page = await sit(ALICE, size=PHONE, dark=dark)
+    card, box = message(page, ts), page.get_by_role("textbox", name="Message #soc")
+    await expect(card).to_contain_text("🔥 Fatal · Alert Web shell found on ecs-web-07")
+    approve = card.get_by_role("button", name=re.compile("^Approve:"))
+    await card.evaluate("card => card.scrollIntoView()")
+    await page.screenshot(path=tmp_path / "phone.png")
+    for part in (card.get_by_role("heading"), card.get_by_text("Fatal").first, approve):
+        await expect(part).to_be_in_viewport(ratio=1)
+    button, typing = await approve.bounding_box(), await box.bounding_box()
+    assert button
+    assert typing
+    assert button["y"] + button["height"] <= typing["y"]
+    links = await card.get_by_role("link").evaluate_all("all => all.map(one => one.href)")
+    assert [link for link in links if "203.0.113" in link or "hxxp" in link] == []
+    await decide(page, ts, "Approve")
+    await expect(card).to_contain_text("Approved by @Alice")
+    await expect(card).to_contain_text("Fatal")
 
 
 @pytest.mark.parametrize("rules", [FOLLOWING], ids=["watching"])

@@ -13,6 +13,7 @@ from bot.cli.run import serve
 from bot.policy import config
 from bot.runtime.background import BackgroundTasks
 from bot.runtime.timeouts import Timeouts
+from tests.support.unsynced import write_without_sync
 
 
 def run(variables: dict[str, str], folder: Path, stderr: Connection, timeouts: Timeouts) -> None:
@@ -22,6 +23,7 @@ def run(variables: dict[str, str], folder: Path, stderr: Connection, timeouts: T
     os.environ.update(variables)
     os.chdir(folder)
     signal.signal(signal.SIGUSR1, _stop_after_ack)
+    write_without_sync()
     loaded = settings.load()
     logs.open_log(loaded.log_level)
     asyncio.run(serve(loaded, config.load(loaded.bot_config), timeouts))

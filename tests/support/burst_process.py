@@ -14,10 +14,12 @@ from bot.runtime.timeouts import Timeouts
 from tests.support.child import lines, say
 from tests.support.clock import FastClock
 from tests.support.environment import settings_for
+from tests.support.unsynced import write_without_sync
 
 
 async def main(*given: str) -> None:
     slack, secmaster, database, policy, epoch, speed = given
+    write_without_sync()
     settings = settings_for(slack, secmaster, database)
     fast = FastClock(float(epoch), float(speed))
     # The pause between two drawings is by the loop's own clock.

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,8 @@ class FakeClock(Clock):
     def __init__(self) -> None:
         self._ahead = timedelta(0)
         self._moved = asyncio.Event()
+        self._waiting: Counter[float] = Counter()
+        self._wait_began = asyncio.Event()
 
     def now(self) -> datetime:
         return datetime.now(UTC) + self._ahead
@@ -37,10 +40,24 @@ class FakeClock(Clock):
 
     async def sleep(self, seconds: float) -> None:
         until = self.now() + timedelta(seconds=seconds)
-        while (remaining := (until - self.now()).total_seconds()) > 0:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(remaining):
-                    await self._moved.wait()
+        self._waiting[seconds] += 1
+        self._wait_began.set()
+        try:
+            while (remaining := (until - self.now()).total_seconds()) > 0:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(remaining):
+                        await self._moved.wait()
+        finally:
+            self._waiting[seconds] -= 1
+
+    async def until_waiting(self, seconds: float) -> None:
+        """Wait until somebody waits for so long.
+
+        Whoever begins that only after the clock was set forward waits for it in real time.
+        """
+        while not self._waiting[seconds]:
+            self._wait_began.clear()
+            await self._wait_began.wait()
 
 
 @dataclass(frozen=True)

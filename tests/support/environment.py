@@ -13,9 +13,10 @@ import pytest
 
 from bot.app import App
 from bot.cli.demo_story import POLICY
-from bot.domain.actions import TABLE
+from bot.domain.actions import OPEN_STATUSES, TABLE
 from bot.domain.objects import OBJECT_KINDS, Ref
 from bot.domain.slack import SlackLocation
+from bot.messages.assignments import TAKE
 from bot.messages.blocks import Viewer
 from bot.policy.config import Attribution, ChannelsConfig, Config, WatchConfig, parse
 from bot.policy.rules import READS, CallRule, Role, Rule
@@ -174,19 +175,20 @@ def buttons(message: dict[str, Any]) -> list[str]:
 
 
 def on_card(noun: str, status: str) -> list[str]:
-    """The buttons that the table puts on an object's card in this status, without its menu."""
-    return [
+    """The buttons of an object's card in this status: of the table, and to claim what is open."""
+    names = [
         action.name for action in TABLE if action.kind == noun and status in action.button_statuses
     ]
+    return [*names, TAKE] if status in OPEN_STATUSES else names
 
 
 def policy(text: str = POLICY) -> Config:
     """The policy file's meaning.
 
     Cards follow only where a story says so, and a decision without a reason leaves a comment
-    only where it says that. Nobody is called for an approval unless it says how. Where it says
-    nothing of reading, every member may read; cards may be posted in every channel, unless it says
-    where.
+    only where it says that, and its run is not followed. Nobody is called for an approval unless it
+    says how. Where it says nothing of reading, every member may read; cards may be posted in every
+    channel, unless it says where.
     """
     defaults = {
         "watch": WatchConfig(every=0),
@@ -204,4 +206,7 @@ def policy(text: str = POLICY) -> Config:
         reading = Rule(actions=[read.name for read in READS], roles=["reader"])
         missing["rules"] = (*config.rules, reading)
         missing["roles"] = config.roles | {"reader": Role(users=(ALICE, BOB, CAROL, DAVE))}
+    if "results = " not in text:
+        watch = missing.get("watch", config.watch)
+        missing["watch"] = watch.model_copy(update={"results": False})
     return config.model_copy(update=missing)

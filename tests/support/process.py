@@ -121,11 +121,13 @@ async def bot_process(
 ) -> AsyncIterator[BotProcess]:
     """Run the bot between the two, with nothing but environment variables and a policy file.
 
-    A decision without a reason leaves no comment, nobody is called for an approval, and cards may
-    be posted in every channel, unless the rules say otherwise.
+    A decision without a reason leaves no comment, its run is not followed, nobody is called for an
+    approval, and cards may be posted in every channel, unless the rules say otherwise.
     """
     if "call = " not in rules:
         rules = re.sub(r"^approvals = [2-9]$", r'\g<0>\ncall = "none"', rules, flags=re.MULTILINE)
+    if "results = " not in rules:
+        rules = rules.replace("[watch]\n", "[watch]\nresults = false\n")
     quiet = "" if "[attribution]" in rules else QUIETLY
     channels = "" if "[channels]" in rules else f"\n[channels]\nallow = {list(CHANNELS)}\n"
     (folder / "secmaster-bot.toml").write_text(rules + quiet + channels)

@@ -4,8 +4,10 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+from bot.domain.evidence import EvidenceReader
 from bot.domain.workspaces import Workspaces
 from bot.policy.config import PolicyHolder
+from bot.policy.rules import asks_evidence
 from bot.runtime.clock import Clock
 from bot.runtime.timeouts import Timeouts
 from bot.secmaster.connect import open_secmaster
@@ -52,9 +54,17 @@ async def open_services(
             clock=clock,
             within=PATIENCE,
         )
+        evidence = EvidenceReader(
+            workspaces.client,
+            clock,
+            timeouts.evidence,
+            lambda kind: asks_evidence(holder.current.rules, kind),
+            holder.asks_each_resource,
+        )
         yield Services(
             catalogue=ENGLISH,
             workspaces=workspaces,
+            evidence=evidence,
             slack=gateway,
             cards=cards,
             directory=directory,

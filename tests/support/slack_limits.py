@@ -17,6 +17,7 @@ OWN_MARKUP = re.compile(
     r"|<!subteam\^S0SOC>"
     r"|<#C0SOC>"
     rf"|<{re.escape(CONSOLE)}\|[^<>|]*>"
+    r"|<https?://(?P<host>[A-Za-z0-9.-]+)[/:?#]?[^<>|\s]*\|Open at [^<>|]*>"  # a finding's, named
 )
 ENTITY = re.compile(r"&(?:amp|lt|gt);")
 

@@ -14,6 +14,7 @@ from bot.domain.operations import Operation, OperationState, Outcome, PolicyTerm
 from bot.domain.reasons import OutcomeReason, RefusalReason
 from bot.domain.slack import Actor, SlackLocation
 from bot.domain.snapshots import Change
+from bot.domain.stages import Stage, one_stage
 from bot.messages import RenderContext, audit_history
 from bot.messages.blocks import Tally, Viewer
 from bot.messages.fields import INSTANCE_WORDS, TASK_WORDS
@@ -149,11 +150,10 @@ runs = st.builds(
 def render_contexts(kind: ObjectKind) -> st.SearchStrategy[RenderContext]:
     """Return contexts of objects of this kind, for everybody or for one reader."""
     names = st.frozensets(st.sampled_from([row.name for row in TABLE if row.kind == kind]))
-    numbers = st.tuples(st.integers(0, 9), st.integers(2, 9))
     tallies = st.builds(
-        lambda number, roles: Tally(number[0], number[1], roles, ("S0SOC", "U0BOB")),
-        numbers,
-        st.lists(role_names, max_size=9).map(tuple),
+        lambda given, stages: Tally(given, stages, 0, 1, ("S0SOC", "U0BOB")),
+        st.integers(0, 9),
+        stages,
     )
     return st.builds(
         RenderContext,
@@ -237,12 +237,17 @@ change_lists = st.lists(changes, max_size=20).map(tuple)
 
 # Approvals.
 
+role_names = st.sampled_from(["approver", "<!channel>", "x" * 100, "中", "&", " "])
+stages = st.builds(one_stage, st.integers(1, 9), st.lists(role_names, max_size=9)) | st.lists(
+    st.builds(lambda role: Stage(roles=(role,)), role_names), min_size=2, max_size=9, unique=True
+).map(tuple)
 approvals = st.builds(
     Approval,
     operation_id=st.just("x"),
     actor=actors,
     at=st.just(NOW),
     reason=words.map(lambda text: text[:1000]),
+    stage=st.integers(0, 3),
     delegator=st.sampled_from(["", "U0BOB"]),
 )
 
@@ -255,7 +260,7 @@ def approval_requests(kind: ObjectKind) -> st.SearchStrategy[ApprovalRequest]:
         id=st.just("x"),
         action=st.sampled_from(names),
         approvals=st.lists(approvals, max_size=9).map(tuple),
-        needed=st.integers(2, 9),
+        stages=stages,
         expires_at=st.integers(-9, 999).map(hours),
         break_glass_allowed=st.booleans(),
     )
@@ -289,7 +294,6 @@ def grave_operations(draw: st.DrawFn, kind: ObjectKind) -> Operation:
 
 # The policy and the audit log.
 
-role_names = st.sampled_from(["approver", "<!channel>", "x" * 100, "中", "&", " "])
 roles = st.dictionaries(
     role_names,
     st.builds(
@@ -327,7 +331,7 @@ refusals = st.builds(
 decisions = refusals | st.builds(
     Allowed,
     st.sampled_from(["rule 1", "rule 2 (isolation)"]),
-    approvals=st.integers(1, 9),
+    stages=stages,
     break_glass=st.booleans(),
     delegator=st.sampled_from(["", "U0BOB"]),
     confirm=st.sampled_from(["", "type-name"]),

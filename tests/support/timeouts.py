@@ -3,7 +3,13 @@
 from dataclasses import replace
 from typing import Any
 
-from bot.runtime.timeouts import DatabaseTimeouts, RetrySchedule, SocketTimeouts, Timeouts
+from bot.runtime.timeouts import (
+    DatabaseTimeouts,
+    EvidenceTimeouts,
+    RetrySchedule,
+    SocketTimeouts,
+    Timeouts,
+)
 
 PATIENCE = 20  # seconds, where a machine that has other things to do may be slow
 # Long enough for a test's trouble to pass, short enough to be waited for.
@@ -19,7 +25,13 @@ QUICK_TIMEOUTS = Timeouts(
     answer=PATIENCE,
     sweep=0.2,
     follow_policy=1,
+    # Cards stay as they were posted, but in the stories that are about what comes in later.
+    evidence=EvidenceTimeouts(read=PATIENCE, at_once=0, interval=0),
 )
+
+
+COMPLETING_TIMEOUTS = replace(QUICK_TIMEOUTS, evidence=replace(QUICK_TIMEOUTS.evidence, at_once=2))
+"""With cards that are completed with what SecMaster knows around their objects."""
 
 
 def quick_retries(**changes: Any) -> Timeouts:

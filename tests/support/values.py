@@ -22,13 +22,14 @@ from bot.domain.actions import BY_NAME, TABLE, Action, Param
 from bot.domain.approvals import ApprovalIntent
 from bot.domain.audit import AuditOutcome
 from bot.domain.batches import Batch, BatchItem, SkippedItem
+from bot.domain.cards import Card, DecidedTask
 from bot.domain.objects import OBJECT_KINDS, ObjectKind, Ref
-from bot.domain.operations import Operation
+from bot.domain.operations import Operation, StandingOperation
 from bot.domain.reasons import OutcomeReason, RefusalReason
+from bot.domain.run_results import RunStatus
 from bot.domain.shift_digest import DeciderCounts
 from bot.domain.slack import Actor, Destination
 from bot.domain.snapshots import Change, ListPage
-from bot.domain.tracking import RetryResult
 from bot.domain.troubles import Expiring, Trouble, TroubleKind
 from bot.domain.watch_status import PollStatus, WatchStatus
 from bot.messages import Message, permissions, text_message
@@ -66,8 +67,8 @@ MOMENTS = st.sampled_from([NOW + timedelta(hours=hours) for hours in (-99, -1, 0
 PEOPLE = st.sampled_from(["U0ALICE", "U0BOB"])
 PLACES = st.sampled_from(["U0ALICE", "S0SOC", "C0SOC"])
 RULES = st.sampled_from(["", "rule 4", "rule 12 (封禁)"])
-RECORDS = ("record", "filled", "later", "states")  # mappings whose keys mean something
-NEVER_EMPTY = ("snapshots",)
+RECORDS = ("record", "filled", "later", "result", "states")  # mappings whose keys mean something
+NEVER_EMPTY = ("snapshots", "tasks")
 TITLE = {"type": "plain_text", "text": "9"}
 ROLES = st.sampled_from(["审核人", "值班"])
 
@@ -85,7 +86,8 @@ def audit_entries() -> Values:
             "action": st.sampled_from([*BY_NAME, "reload"]),
             "actor": st.fixed_dictionaries({"id": PEOPLE, "name": TEXTS}),
             "rule": RULES,
-            "detail": st.sampled_from([*OutcomeReason, *RefusalReason]),
+            "detail": st.sampled_from(RefusalReason),
+            "reason_code": st.sampled_from(OutcomeReason),
             "decision_fingerprint": st.just("0" * 32),
             "status_before": st.sampled_from([*TaskStatus, *InstanceStatus]),
             "status_after": st.sampled_from([*TaskStatus, *InstanceStatus]),
@@ -93,6 +95,15 @@ def audit_entries() -> Values:
             "status": st.integers(0, 999),
             "request_id": st.just("9"),
             "reason": TEXTS,
+            "run_result": st.fixed_dictionaries(
+                {
+                    "status": st.sampled_from(RunStatus),
+                    "run": st.just({"kind": "instance", "id": "9"}),
+                    "name": TEXTS,
+                    "error": TEXTS,
+                    "at": st.just("2026-03-01T12:00:00.000000+00:00"),
+                }
+            ),
             "terms": st.fixed_dictionaries(
                 {
                     "delegator": PEOPLE | st.just(""),
@@ -116,6 +127,7 @@ BY_FIELD: dict[str, Values] = {
     "actor_id": PEOPLE,
     "break_glass_channel": st.sampled_from(["", "C0SOC"]),
     "card": st.just("1700000000.000100"),
+    "followed_run": st.just(""),  # no message has it
     "channel": st.just("C0SOC"),
     "console_url": st.sampled_from(["", "https://console.example/1"]),
     "delegate": PEOPLE,
@@ -140,12 +152,15 @@ BY_FIELD: dict[str, Values] = {
     "roles": st.lists(ROLES, max_size=3).map(tuple),
     "rule": RULES,
     "snoozed_by": PEOPLE,
+    "assignee": PEOPLE,
+    "previous": PEOPLE | st.just(""),
     "thread": st.sampled_from(["", "1700000000.000100"]),
     "thread_url": st.sampled_from(["", "https://slack.example/1"]),
     "title": st.sampled_from(["9", "阻断" * 40]),
     "user": PEOPLE,
     "record": audit_entries(),
     "later": st.none() | audit_entries(),
+    "result": st.none() | audit_entries(),
     "states": st.sampled_from([TASK_STATES, INSTANCE_STATES]),
     "status": st.just("9"),
     "view": st.just({"type": "modal", "title": TITLE, "blocks": [{"type": "divider"}]}),
@@ -322,9 +337,11 @@ BY_TYPE: dict[Any, Callable[[], Values]] = {
         DeciderCounts,
         decisions=st.dictionaries(st.sampled_from([*BY_NAME]), st.integers(1, 9), min_size=1),
     ),
-    RetryResult: lambda: build(
-        RetryResult, actor_id=PEOPLE, status=st.sampled_from(list(InstanceStatus))
+    DecidedTask: lambda: build(
+        DecidedTask, cards=st.lists(values(Card), min_size=1, max_size=2).map(tuple)
     ),
+    # What came of it has functions of its own.
+    StandingOperation: lambda: build(StandingOperation, result=st.none()),
     SkippedItem: lambda: build(SkippedItem, detail=st.just("任务")),
     Change: lambda: build(Change, label=st.sampled_from(["name", "status", "comment"])),
     Instance: lambda: build(Instance, status=st.sampled_from(list(InstanceStatus))),

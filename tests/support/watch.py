@@ -57,10 +57,12 @@ def card_of(environment: BotEnvironment, channel: str, name: str) -> str:
     return str(cards[-1])
 
 
-async def snooze(environment: BotEnvironment, user: str, ts: str) -> None:
-    """Pick "Snooze 1 h" from the card's menu."""
-    ref = f"1:task:main:{task_id_of(environment, ts)}"
-    await environment.slack.press(user, SOC, ts, "more", value=f"snooze.1h|{ref}")
+async def snooze(environment: BotEnvironment, user: str, ts: str, *, channel: str = SOC) -> None:
+    """Snooze a task for an hour and for everyone, by the form that its card's menu opens."""
+    ref = f"1:task:main:{task_id_of(environment, ts, channel=channel)}"
+    await environment.slack.press(user, channel, ts, "more", value=f"snooze.xh|{ref}")
+    views = await environment.slack.until(lambda: environment.slack.views(user))
+    await environment.slack.submit(user, views[-1]["id"], {"length": "1h"})
 
 
 def task_id_of(environment: BotEnvironment, ts: str, *, channel: str = SOC) -> str:

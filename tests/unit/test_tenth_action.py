@@ -493,7 +493,7 @@ def test_a_third_decision_is_named_by_its_own_word_where_several_people_are_aske
         id="abc123",
         action="task.defer",
         approvals=(approvals.Approval(operation_id="abc123", actor=alice, at=samples.NOW),),
-        needed=2,
+        stages=code("bot.domain.stages").one_stage(2),
         expires_at=samples.NOW,
     )
     blocks = code("bot.messages.approvals").request_blocks(
@@ -543,8 +543,8 @@ def test_a_third_decision_is_named_by_its_own_word_in_the_audit_on_home_and_in_t
         "1 task was decided in Slack. Alice deferred 1 task."
         in code("bot.messages.digest").digest(samples.ENGLISH, summary).text
     )
-    # The last row of Home is the menu of how one is called for approvals, whatever is approved.
-    for rendered in (history, {"blocks": view["blocks"][:-2]}):
+    # Whatever is approved, Home ends with how one is notified of approval requests.
+    for rendered in (history, {"blocks": view["blocks"][:-3]}):
         assert not OTHER_DECISIONS.search(read(code, rendered))
 
 

@@ -1,6 +1,6 @@
 """Check the people and user groups of the policy, and whether its approvals can be given."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import assert_never
 
 from bot.cli.doctor.results import Result, State, failed, note, ok
@@ -8,8 +8,10 @@ from bot.cli.doctor.slack_access import calls_of_slack
 from bot.cli.doctor.subject import Subject
 from bot.domain.actions import TABLE
 from bot.domain.slack import DestinationKind
+from bot.domain.stages import Stage, unfilled
 from bot.policy.config import Config
 from bot.policy.references import Reference, by_id, people_and_groups, places
+from bot.policy.requirements import UNFILLED
 from bot.policy.rules import Effect, Rule, covers, numbered
 from bot.slack.roster import Group, Person, PersonState, Roster
 
@@ -101,9 +103,8 @@ async def check_approvals(subject: Subject) -> list[Result]:
         if not people and name in used
     ]
     for title, rule in numbered("rule", config.rules):
-        people = {person.id: person for role in rule.roles for person in members[role]}
-        if people and rule.effect is Effect.ALLOW:
-            results += _reachability(title, rule, list(people.values()), config)
+        if rule.effect is Effect.ALLOW and any(members[role] for role in rule.roles):
+            results += _reachability(title, rule, members, config)
     if any(result.state is State.FAILED for result in results):
         return results
     return [ok("each rule has as many people as it asks for"), *results]
@@ -120,18 +121,28 @@ async def _members(
     return [person for person in people.values() if person.state is PersonState.MEMBER]
 
 
-def _reachability(title: str, rule: Rule, people: list[Person], config: Config) -> Iterator[Result]:
-    """Yield what keeps a rule's approvals from being given by these people."""
+def _ids(stage: Stage, members: Mapping[str, list[Person]]) -> list[str]:
+    """Return the ids of the people who have a role of a stage."""
+    return sorted({person.id for role in stage.roles for person in members[role]})
+
+
+def _reachability(
+    title: str, rule: Rule, members: Mapping[str, list[Person]], config: Config
+) -> Iterator[Result]:
+    """Yield what keeps a rule's approvals from being given by the ``members`` of its roles."""
+    people = {person.id: person for role in rule.roles for person in members[role]}.values()
     names = ", ".join(sorted(map(str, people)))
-    if len(people) < rule.approvals:
+    if len(people) < rule.needed:
         yield failed(
-            f"{title} asks for {rule.approvals} approvals, and only {len(people)} may give one: "
+            f"{title} asks for {rule.needed} approvals, and only {len(people)} may give one: "
             f"{names}"
         )
-    elif not rule.creator_allowed and len(people) == rule.approvals:
+    elif stage := unfilled(rule.stages, [_ids(stage, members) for stage in rule.stages]):
+        yield failed(f"{title}: {UNFILLED.format(count=stage.count, roles=', '.join(stage.roles))}")
+    elif not rule.creator_allowed and len(people) == rule.needed:
         yield note(
             f"{title} refuses whoever created the task (self = false): of one that {names} "
-            f"created, {rule.approvals} approvals can't be given"
+            f"created, {rule.needed} approvals can't be given"
         )
     may_retry = any(covers(rule, action) for action in RETRIES)
     if config.brake and may_retry and len(people) == 1:

@@ -1,5 +1,6 @@
 """Check SecMaster: its address, the credentials, the ids, each right to read, and its clock."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -11,19 +12,41 @@ import httpx
 from bot.cli.doctor.results import CheckFailed, NotChecked, Result, failed, note, ok
 from bot.cli.doctor.subject import SECMASTER_UNREAD, Subject
 from bot.messages.secmaster_access import error_details
-from bot.secmaster import Forbidden, SecMasterError, open_http
+from bot.policy.config import Config
+from bot.policy.evidence import ASSET_KEYS, FINDING_KEYS, RESOURCE_KEYS
+from bot.secmaster import (
+    Forbidden,
+    NotRouted,
+    Refused,
+    SecMaster,
+    SecMasterError,
+    open_http,
+)
 from bot.secmaster.rights import (
     LIST_INSTANCES,
+    LIST_PLAYBOOK_INSTANCES,
     LIST_TASKS,
     RIGHTS,
+    SEARCH_POLICY_RECORDS,
+    SHOW_ALERT,
+    SHOW_DATAOBJECT,
+    SHOW_INCIDENT,
     SHOW_INSTANCE,
+    SHOW_PLAYBOOK,
+    SHOW_PLAYBOOK_INSTANCE,
+    SHOW_PLAYBOOK_TOPOLOGY,
+    SHOW_PLAYBOOK_VERSION,
+    SHOW_RESOURCE,
     SHOW_TASK,
+    SHOW_WORKFLOW,
+    SHOW_WORKFLOW_VERSION,
     Access,
     Right,
 )
 
 T = TypeVar("T")
 
+NOTHING = "00000000-0000-0000-0000-000000000000"  # an id that no object has
 MAX_CLOCK_SKEW = 60.0  # seconds; the gateway refuses signatures more than 15 minutes off
 
 
@@ -45,11 +68,70 @@ async def check_rights(subject: Subject) -> list[Result]:
     await trial.use(SHOW_TASK, partial(client.show_task, task.id) if task else None)
     show_instance = partial(client.show_workflow_instance, instance.id) if instance else None
     await trial.use(SHOW_INSTANCE, show_instance)
+    asked_for = rights_asked_for(await subject.policy_or_none())
+    reads = reads_around(client).items()
+    notes = await asyncio.gather(
+        *(_missed(right, call, is_asked_for=right in asked_for) for right, call in reads)
+    )
     written = [right.purpose for right in RIGHTS if right.access is Access.WRITE]
     results = trial.results or [ok("what there is can be listed and read")]
     if trial.untried:
         results.append(note(f"not tried, with nothing to read: {'; '.join(trial.untried)}"))
+    results += filter(None, notes)
     return [*results, note(f"can't be tried without writing: {'; '.join(written)}")]
+
+
+def reads_around(client: SecMaster) -> dict[Right, Callable[[], Awaitable[object]]]:
+    """Return a cheap read for each right that the bot can do without, mostly of no object.
+
+    SecMaster says that there is no such object only to who may read it.
+    """
+    return {
+        SHOW_ALERT: partial(client.show_alert, NOTHING),
+        SHOW_INCIDENT: partial(client.show_incident, NOTHING),
+        SHOW_DATAOBJECT: partial(client.show_dataobject, "indicators", NOTHING),
+        SHOW_RESOURCE: partial(client.show_resource, NOTHING),
+        SHOW_WORKFLOW: partial(client.show_workflow, NOTHING),
+        SHOW_WORKFLOW_VERSION: partial(client.show_workflow_version, NOTHING),
+        SHOW_PLAYBOOK: partial(client.show_playbook, NOTHING),
+        SHOW_PLAYBOOK_VERSION: partial(client.show_playbook_version, NOTHING),
+        LIST_PLAYBOOK_INSTANCES: partial(client.list_playbook_instances, limit=1),
+        SHOW_PLAYBOOK_INSTANCE: partial(client.show_playbook_instance, NOTHING),
+        SHOW_PLAYBOOK_TOPOLOGY: partial(client.show_playbook_topology, NOTHING),
+        SEARCH_POLICY_RECORDS: partial(client.search_policy_records, {}, limit=1),
+    }
+
+
+def rights_asked_for(policy: Config) -> set[Right]:
+    """Return the rights without which rules of the policy refuse, as they ask for what is read."""
+    keys = {key for rule in policy.rules for key in rule.when.object_keys}
+    rights: set[Right] = set()
+    if not keys.isdisjoint({*FINDING_KEYS, *ASSET_KEYS}):
+        rights |= {SHOW_ALERT, SHOW_INCIDENT}
+    if not keys.isdisjoint(RESOURCE_KEYS):
+        rights.add(SHOW_RESOURCE)
+    if "workflow_kind" in keys:
+        rights.add(SHOW_WORKFLOW)
+    return rights
+
+
+async def _missed(
+    right: Right, call: Callable[[], Awaitable[object]], *, is_asked_for: bool
+) -> Result | None:
+    """Say what is lost where a right that the bot can do without can't be used.
+
+    It fails where a rule of the policy asks for what is read by it.
+    """
+    try:
+        await call()
+    except SecMasterError as error:
+        if isinstance(error, Refused) and not isinstance(error, Forbidden | NotRouted):
+            return None  # by SecMaster itself, which found nothing: it was let in
+        missing = _missing(right, error)
+        if is_asked_for:
+            return failed(f"{missing}, and rules of the policy that ask for it refuse")
+        return note(missing)
+    return None
 
 
 class Trial:
@@ -76,6 +158,8 @@ def _missing(right: Right, error: SecMasterError) -> str:
     if isinstance(error, Forbidden):
         action = f"give the credential {right.action}" if right.action else "give the right to it"
         problem = f"is refused ({error_details(error)}): {action}"
+    elif isinstance(error, NotRouted):
+        problem = f"does not exist in this region ({error_details(error)})"
     else:
         problem = f"failed ({error_details(error)})"
     return f"{right.purpose} {problem}. Without it {right.loss}"

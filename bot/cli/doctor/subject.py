@@ -93,7 +93,7 @@ class Subject:
         except ConfigError as error:
             raise PolicyRefused(error) from error
 
-    async def _policy_or_none(self) -> Config:
+    async def policy_or_none(self) -> Config:
         """Return the policy, and an empty one where it can't be read: names are looked up then."""
         try:
             return await self.policy.get()
@@ -101,14 +101,14 @@ class Subject:
             return Config()
 
     async def _list_people(self) -> Roster:
-        access, config = await self.slack.need(), await self._policy_or_none()
+        access, config = await self.slack.need(), await self.policy_or_none()
         roster = Roster(access.client, access.installation, config.organisation.workspaces)
         with calls_of_slack(self.settings):
             await roster.read()
         return roster
 
     async def _list_groups(self) -> dict[str, Group]:
-        access, config = await self.slack.need(), await self._policy_or_none()
+        access, config = await self.slack.need(), await self.policy_or_none()
         teams = access.installation.teams(config.organisation.workspaces)
         references = people_and_groups(config)
         named = {ref.id for ref in references if ref.kind is DestinationKind.USERGROUP}

@@ -1,6 +1,8 @@
 """Definitions of workflows and playbooks with their versions, and the blocks that runs set."""
 
 import base64
+import hashlib
+import itertools
 import json
 from collections.abc import Iterable
 from typing import Any
@@ -35,8 +37,12 @@ class Definitions:
 
 def taskflow(steps: Iterable[str], **fields: Any) -> str:
     """Return a workflow's flow as a version holds it: base64 of JSON, whose format is unstated."""
-    nodes = [{"id": f"n{number}", "name": name} for number, name in enumerate(steps)]
-    flow = {"nodes": nodes} | fields
+    names = list(steps)
+    # A node keeps its id from version to version, as the editor of flows keeps it.
+    ids = [f"Activity_{hashlib.sha256(name.encode()).hexdigest()[:7]}" for name in names]
+    nodes = [{"id": id_, "name": name} for id_, name in zip(ids, names, strict=True)]
+    edges = [{"source": source, "target": target} for source, target in itertools.pairwise(ids)]
+    flow = {"nodes": nodes, "edges": edges} | fields
     return base64.b64encode(json.dumps(flow, ensure_ascii=False).encode()).decode()
 
 

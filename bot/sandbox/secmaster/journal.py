@@ -34,8 +34,8 @@ class Received:
 
     @property
     def write(self) -> bool:
-        """Whether it was to change something; asking for a token changes nothing."""
-        return self.method != "GET" and self.endpoint != "CreateToken"
+        """Whether it was to change something; a search and asking for a token change nothing."""
+        return self.method != "GET" and self.endpoint not in ("CreateToken", "SearchPolicyRecord")
 
     def concerns(self, target: str) -> bool:
         """Whether ``target`` is an id in the path; "" stands for any."""

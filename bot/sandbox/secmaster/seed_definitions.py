@@ -6,6 +6,7 @@ from bot.sandbox.secmaster.definitions import defense, taskflow
 from bot.sandbox.secmaster.seed import (
     INSTANCE_BLOCK_IP,
     INSTANCE_CHINESE,
+    INSTANCE_DISABLE_USER,
     INSTANCE_FINISHED,
     PLAYBOOK_RESPONSE,
     TASK_PUBLISH_PLAYBOOK,
@@ -40,11 +41,18 @@ WORKFLOWS = (
     (
         WORKFLOW_CONTAINMENT,
         "Host containment",
-        "EASE",
+        "HEMOSTASIS",
         ("Get alert", "Query intelligence", "Approval", "Isolate host"),
         (),
         "",
     ),
+)
+
+
+# What runs of older versions continue with, by the run; that of the hostile one can't be read.
+OLDER_VERSIONS = (
+    (INSTANCE_DISABLE_USER, WORKFLOW_CONTAINMENT, "Disable IAM user"),
+    (INSTANCE_CHINESE, WORKFLOW_BLOCKING, "下发封禁策略"),
 )
 
 
@@ -69,6 +77,12 @@ def add_definitions(world: World) -> None:
         if submitted_id:
             fields: Record = {"status": "PENDING_APPROVE", "name": name, "aop_type": aop_type}
             _add_version(world, submitted_id, id_, "v2", submitted, **fields)
+    for run_id, workflow_id, response in OLDER_VERSIONS:
+        steps = ("Get alert", "Query intelligence", "Approval", response)
+        run = world.instances[run_id]["workflow"]
+        _add_version(
+            world, run["version_id"], workflow_id, run["version"], steps, status="APPROVED"
+        )
     active_id = f"{PLAYBOOK_RESPONSE}-v2"
     submitted_id = world.task(TASK_PUBLISH_PLAYBOOK)["action_version_id"]
     world.definitions.playbooks[PLAYBOOK_RESPONSE] = {

@@ -47,6 +47,12 @@ _DATAOBJECTS = {
     INSTANCE_TERMINATING: "",
     INSTANCE_DEBUG: INDICATOR,
 }
+# Which runs are of an older version of their workflow than the one that is active.
+_VERSIONS = {
+    INSTANCE_DISABLE_USER: ("v0.9", "fa163e8"),
+    INSTANCE_CHINESE: ("v0.8", "fa163e8"),
+    INSTANCE_HOSTILE: ("v0.7", "fa163e9"),
+}
 _RUNNING, _FAILED, _DONE = "RUNNING", "FAILED", "FINISHED"
 
 
@@ -132,6 +138,7 @@ def _add(  # noqa: PLR0913 -- one row of the tables above
     nodes[-1]["error_msg"] = error_msg
     ended = status in ("FAILED", "FINISHED", "TERMINATED")
     workflow_name, workflow_name_en = _WORKFLOWS[workflow]
+    version, version_prefix = _VERSIONS.get(id_, ("v1", "fa163e7"))
     world.add_instance(
         script,
         id=id_,
@@ -140,8 +147,8 @@ def _add(  # noqa: PLR0913 -- one row of the tables above
             "id": workflow,
             "name": workflow_name,
             "name_en": workflow_name_en,
-            "version": "v1",
-            "version_id": workflow.replace("fa163e6", "fa163e7"),
+            "version": version,
+            "version_id": workflow.replace("fa163e6", version_prefix),
         },
         dataclass=dict(_DATACLASSES.get(id_, ALERT)),
         playbook={"id": "pb000001", "name": "Alert response", "en_name": "Alert response"},

@@ -6,6 +6,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
+from functools import cache
 from inspect import isawaitable
 from typing import Any
 
@@ -117,7 +118,12 @@ class Control:
 
 def _action(method: Callable[..., Any]) -> Handler:
     """Turn a method into a handler that takes its parameters from a JSON object."""
-    checked = validate_call(method)
+
+    # With the first request: most tests make none, and all of these take longer than the rest of
+    # the start.
+    @cache
+    def checked() -> Callable[..., Any]:
+        return validate_call(method)
 
     async def handle(request: web.Request) -> web.Response:
         try:
@@ -127,7 +133,7 @@ def _action(method: Callable[..., Any]) -> Handler:
         if not isinstance(fields, dict):
             raise web.HTTPBadRequest(text="the fields of an act are a JSON object")
         try:
-            result = checked(**fields)
+            result = checked()(**fields)
             result = await result if isawaitable(result) else result
         except ValidationError as error:
             return web.json_response({"error": str(error)}, status=400)

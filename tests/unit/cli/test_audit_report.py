@@ -248,6 +248,10 @@ def test_a_spreadsheet_gets_plain_columns_and_no_formula(engine: sa.Engine, tmp_
     assert not [cell for cell in last.values() if cell.startswith(("{", "["))]
     plain = audit("export", "--format", "csv", "--no-bom", folder=tmp_path)
     assert f"\ufeff{plain.stdout}" == result.stdout
+    options = ("--format", "csv", "--no-bom", "--delimiter", ";")
+    european = audit("export", *options, folder=tmp_path)
+    sheet = csv.DictReader(io.StringIO(european.stdout, newline=""), delimiter=";")
+    assert [*sheet] == rows_of(plain.stdout)
 
 
 @given(texts=st.lists(any_text, min_size=3, max_size=3))
@@ -404,6 +408,8 @@ def test_what_cannot_be_asked_is_refused(tmp_path: Path) -> None:
     assert "--outcome is one of done," in refusal("export", "--outcome", "ok", folder=tmp_path)
     assert "--action is one of" in refusal("export", "--action", "delete", folder=tmp_path)
     assert "jsonl, csv, report, html" in refusal("export", "--format", "md", folder=tmp_path)
+    refused = refusal("export", "--format", "csv", "--delimiter", "ab", folder=tmp_path)
+    assert "a comma, a semicolon, or a tab" in refused
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ STORY = (
     "@Alice is approving this task right now. The termination was not sent",
     "*Comment added by @Carol",
     "*Retry started by @Carol",
-    "*Status* ✅ Finished",
+    "✅ Finished",
 )
 
 

@@ -16,7 +16,7 @@ from bot.cli.doctor.slack_access import SlackAccess
 from bot.cli.doctor.subject import Subject
 from bot.policy.config import Config, Organisation
 from bot.sandbox.faults import Fault
-from bot.sandbox.secmaster import SecMasterSandbox
+from bot.sandbox.secmaster import FINDINGS, READS, SecMasterSandbox
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.slack.methods import ALL_SCOPES
 from bot.slack.connect import open_slack
@@ -35,7 +35,7 @@ async def test_the_doctor_finds_a_whole_installation_well(
     assert result.exit_code == 0, result.output
     assert result.stdout.count("✓") == 14
     assert result.stderr == ""
-    writes = [request for request in secmaster.requests if request.method != "GET"]
+    writes = [request for request in secmaster.requests if request.write]
     assert writes == []
 
 
@@ -124,7 +124,43 @@ async def test_each_right_to_read_is_used_and_what_is_lost_without_it_is_said(
     assert "! rights: not tried, with nothing to read: reading one task\n" in result.stdout
     read = {request.endpoint for request in secmaster.requests}
     assert {"ListAopWorkflowInstance", "ShowAopWorkflowInstance"} <= read
-    assert {request.method for request in secmaster.requests} == {"GET"}
+    assert [request for request in secmaster.requests if request.write] == []
+
+
+async def test_reads_that_the_bot_can_do_without_are_tried_and_missing_ones_do_not_fail(
+    slack: SlackSandbox, secmaster: SecMasterSandbox, installed: Path
+) -> None:
+    environment = installation(slack, secmaster)
+    await secmaster.refuse_reads(READS, 404)
+    result = await run_beside("doctor", folder=installed, **environment)
+    assert result.exit_code == 0, result.output
+    absent = "does not exist in this region (404 APIGW.0101, "
+    assert result.stdout.count(absent) == len(READS)
+    assert f"! rights: reading alerts {absent}" in result.stdout
+    assert "Without it the alert is not on the card\n" in result.stdout
+    await secmaster.faults.clear()
+    await secmaster.refuse_reads(FINDINGS, 403)
+    await secmaster.faults.set(Fault(on="ShowResource", status=500))
+    result = await run_beside("doctor", folder=installed, **environment)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.count("! rights: ") == len(FINDINGS) + 2
+    for line in (
+        "! rights: reading alerts is refused (403 APIGW.0302, ",
+        "): give the credential secmaster:alert:get. Without it the alert is not on the card\n",
+        "! rights: reading resources failed (500 ",
+    ):
+        assert line in result.stdout
+    # A rule that asks for what can't be read would refuse everybody.
+    policy = installed / "secmaster-bot.toml"
+    rule = '[[rules]]\nactions = ["task.approve"]\neffect = "deny"\nwhen.asset_level = ["key"]\n'
+    policy.write_text(f"{policy.read_text()}\n{rule}")
+    result = await run_beside("doctor", folder=installed, **environment)
+    assert result.exit_code == 1, result.output
+    assert result.stdout.count("and rules of the policy that ask for it refuse") == 3
+    await secmaster.faults.clear()
+    result = await run_beside("doctor", folder=installed, **environment)
+    assert result.stdout.count("! rights: ") == 1
+    assert set(READS) <= {request.endpoint for request in secmaster.requests}
 
 
 @pytest.mark.parametrize(

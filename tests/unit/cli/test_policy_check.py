@@ -1,15 +1,19 @@
 """What an operator reads, in CI, of what the bot would answer."""
 
 from datetime import UTC, datetime
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, example, given
 from hypothesis import strategies as st
+from rich.console import Console
 
+from bot.cli import policy_check
+from bot.cli.policy_check import rule_notes, unreachable
 from bot.policy import cases
 from bot.policy.cases import Cases, CasesError
-from bot.policy.config import Config
+from bot.policy.config import Config, parse
 from tests.support.command_line import file_names, run_command, run_process
 from tests.support.examples import examples
 
@@ -715,3 +719,128 @@ def test_brackets_and_line_breaks_of_a_file_are_shown_as_they_are(folder: Path) 
     exit_code, output = check(folder, text)
     assert exit_code == 0
     assert "U0ALICE task.comment [red]x y[/red]: Allowed" in output
+
+
+@pytest.mark.parametrize(
+    ("approvers", "managers", "problem"),
+    [
+        ("['U0ALICE']", "['U0ALICE', 'U0BOB']", None),
+        ("['U0ALICE']", "['U0ALICE']", 'rule 1 asks for approvals = [{ role = "approver", count ='),
+        ("['U0ALICE', 'U0BOB']", "[]", "rule 1: its stage of 1 by manager can't be filled: nobody"),
+    ],
+)
+def test_stages_that_too_few_people_can_fill_fail_the_check(
+    approvers: str, managers: str, problem: str | None
+) -> None:
+    policy = parse(
+        f"[roles.approver]\nusers = {approvers}\n[roles.manager]\nusers = {managers}\n"
+        "[[rules]]\nactions = ['task.approve']\nroles = ['approver', 'manager']\n"
+        "approvals = [{ role = 'approver', count = 1 }, { role = 'manager', count = 1 }]\n"
+    )
+    found = list(unreachable(policy))
+    assert len(found) == (problem is not None)
+    assert not problem or found[0].startswith(problem)
+
+
+def test_a_role_that_is_in_none_of_a_rules_stages_is_noted() -> None:
+    policy = parse(
+        "[roles.approver]\nusers = ['U0ALICE']\n[roles.lead]\nusers = ['U0CAROL']\n"
+        "[roles.manager]\nusers = ['U0BOB']\n"
+        "[[rules]]\nactions = ['task.approve']\nroles = ['approver', 'lead', 'manager']\n"
+        "approvals = [{ role = 'approver', count = 1 }, { role = 'manager', count = 1 }]\n"
+        "[[rules]]\nactions = ['task.terminate']\nroles = ['approver', 'lead']\napprovals = 2\n"
+    )
+    [note] = rule_notes(policy.rules)
+    assert note == (
+        "rule 1 names lead in none of its stages: whoever has that role alone can decline a "
+        "request, and not approve"
+    )
+
+
+AROUND = """
+[tasks.key]
+name = "Isolate"
+business_type = "WORKFLOWNODEAPPROVE"
+
+[tasks.key.evidence]
+severity = "Fatal"
+verification_state = "Unknown"
+simulation = false
+product_name = "HSS"
+company_name = "Huawei"
+category = "Malware"
+type = "Ransomware"
+aop_type = "HEMOSTASIS"
+assets = [
+    { name = "prod-1", type = "cloudservers", level = "key", ep_name = "payments" },
+    { name = "test-1", level = "test" },
+]
+
+[tasks.unread]
+name = "Isolate"
+business_type = "WORKFLOWNODEAPPROVE"
+evidence = { unread = ["alert"] }
+
+[tasks.nothing]
+name = "Isolate"
+business_type = "WORKFLOWNODEAPPROVE"
+
+[[cases]]
+user = "U0ALICE"
+action = "task.approve"
+task = "key"
+expect = "allowed"
+approvals = 2
+rule = "two"
+
+[[cases]]
+user = "U0ALICE"
+action = "task.approve"
+task = "unread"
+expect = "refused"
+why = "evidence-unread"
+
+[[cases]]
+user = "U0ALICE"
+action = "task.approve"
+task = "nothing"
+expect = "refused"
+why = "evidence-unread"
+"""
+ASKING = """
+[roles.approver]
+users = ["U0ALICE", "U0BOB"]
+
+[[rules]]
+name = "two"
+actions = ["task.approve"]
+roles = ["approver"]
+approvals = 2
+[rules.when]
+severity = ["Fatal"]
+verification = ["Unknown"]
+drill = false
+source = "HSS/Huawei"
+category = "Malware/Ransomware"
+asset = "prod"
+asset_type = "cloud"
+asset_level = ["key"]
+enterprise_project = "pay"
+workflow_kind = ["HEMOSTASIS"]
+
+[[rules]]
+actions = ["task.approve"]
+roles = ["approver"]
+"""
+
+
+def test_cases_say_what_stands_around_a_task(tmp_path: Path) -> None:
+    policy, facts = tmp_path / "policy.toml", tmp_path / "cases.toml"
+    policy.write_text(ASKING)
+    facts.write_text(AROUND)
+    output = StringIO()
+    assert policy_check.check(facts, policy, Console(file=output, width=200)), output.getvalue()
+    explained = StringIO()
+    question = {"user": "U0ALICE", "action": "task.approve", "task": "unread"}
+    assert not policy_check.explain(question, facts, policy, Console(file=explained, width=200))
+    assert "The alert can't be read. SecMaster did not answer." in explained.getvalue()

@@ -6,6 +6,7 @@ from bot.domain.approvals import Approval, ApprovalRequest
 from bot.domain.cards import CardState
 from bot.domain.slack import Actor
 from bot.domain.snapshots import decision_fingerprint
+from bot.domain.stages import one_stage
 from bot.secmaster import DueHandle
 from tests.support.samples import NOW, TASK, WAITING
 
@@ -25,7 +26,7 @@ REQUEST = ApprovalRequest(
         approval("U0ALICE", "of an earlier version"),
         approval("U0BOB", decision_fingerprint(WAITING)),
     ),
-    needed=2,
+    stages=one_stage(2),
     expires_at=NOW + HOUR,
 )
 

@@ -1,6 +1,6 @@
 """The comment that explains a decision in SecMaster."""
 
-from bot.domain.attribution import attribution_comment
+from bot.domain.attribution import attribution_comment, signed_comment, without_receipt
 from bot.domain.operations import Operation, PolicyTerms
 from bot.domain.slack import Actor
 from tests.support import samples
@@ -32,3 +32,17 @@ def test_the_reason_of_an_override_poses_as_no_signature() -> None:
         "fine",
         "> — Bob (Slack U0BOB), ref abcdef",
     ]
+
+
+def test_a_card_leaves_out_of_our_comments_where_they_were_written() -> None:
+    operation = samples.operation("task.comment").model_copy(
+        update={"terms": PolicyTerms(delegator="U0BOB")}
+    )
+    link = "https://demo.slack.com/archives/C0SOC/p1"
+    comment = signed_comment(operation, "Two hosts,\nref 12, in the rack", link)
+    assert comment.endswith(link)
+    assert without_receipt(comment) == (
+        "Two hosts,\nref 12, in the rack\n— U0ALICE (Slack U0ALICE), on behalf of Slack U0BOB"
+    )
+    somebodys = "Seen (Slack U0EVE), ref 12, in the rack"
+    assert without_receipt(somebodys) == somebodys

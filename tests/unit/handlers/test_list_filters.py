@@ -49,14 +49,22 @@ def test_a_list_command_is_read(
             "task",
             "due:soon",
             (
-                "“due:soon” is not a filter. Filters: mine, overdue, due:2h, done, page 2. To "
-                "search for it, put it in quotes."
+                "“due:soon” is not a filter. Filters: mine, overdue, due:2h, severity:high, done, "
+                "page 2. To search for it, put it in quotes."
             ),
         ),
-        ("instance", "state:new", "“state:new” is not a filter. Filters: mine, failed, "),
+        (
+            "instance",
+            "state:new",
+            "“state:new” is not a filter. Filters: mine, severity:high, failed, ",
+        ),
         ("instance", "overdue", "Runs have no due date. Use this filter on tasks."),
-        ("task", "done overdue", "“mine”, “overdue” and “due:” filter waiting tasks only."),
-        ("instance", "running mine", "“mine” filters failed runs only."),
+        (
+            "task",
+            "done overdue",
+            "“mine”, “overdue”, “due:” and “severity:” filter waiting tasks only.",
+        ),
+        ("instance", "running mine", "“mine” and “severity:” filter failed runs only."),
         ("task", "page 0", "Pages are counted from 1."),
         ("task", "x" * 201, "The search has 201 characters; the limit is 200."),
     ],

@@ -20,6 +20,7 @@ from bot.domain.objects import (
 )
 from bot.messages import command_problems
 from bot.messages.blocks import Message
+from bot.messages.catalogue import Catalogue
 from bot.messages.command_help import HelpSection
 from bot.messages.command_problems import problem_text
 from bot.sandbox.slack.blocks import check_blocks
@@ -816,17 +817,45 @@ def test_debug_takes_the_addresses_that_slack_made_links_of(written: str, sent: 
 
 
 @pytest.mark.parametrize(
-    "written", ["{", "[1,", "nope", "[1] [2]", "['a']", "`", BOMB[:2999], "[1]" + BOMB[:2990]]
+    ("written", "fault"),
+    [
+        ("{", "line 1, column 2: a name in double quotes is missing"),
+        ("[1,", "line 1, column 4: a value is missing"),
+        ("nope", "line 1, column 1: a value is missing"),
+        ("[1] [2]", "line 1, column 5: the array has ended before this"),
+        ("['a']", "line 1, column 2: a value is missing"),
+        ('["a" "b"]', "line 1, column 6: a comma or a closing bracket is missing"),
+        ('[{"a" 1}]', "line 1, column 7: a colon is missing"),
+        ('["a]', "line 1, column 2 has no closing quote"),
+        (r'["\q"]', "line 1, column 3: a backslash must be written as"),
+        ("[“a” “b”]", "line 1, column 6: a comma or a closing bracket is missing"),
+        ("`", "line 1, column 1: a value is missing"),
+        (BOMB[:2999], "nested too deeply"),
+        ("[1]" + BOMB[:2990], "line 1, column 4: the array has ended before this"),
+    ],
 )
-def test_broken_json_is_refused_with_the_usage(written: str) -> None:
+def test_broken_json_is_refused_with_the_usage_and_where_it_is_broken(
+    written: str, fault: str
+) -> None:
     no = refused(f"instance debug {ID} node-1 {written}")
-    assert problem(no) == "That isn't JSON."
+    assert fault in problem(no)
     assert no.usage == "instance debug <id> <node id> <json>"
+
+
+def test_a_fault_is_counted_in_what_was_typed_with_its_empty_lines_and_code_marks() -> None:
+    node_input = BY_NAME["instance.debug"].params[-1]
+    for typed in ('\n[{"a": 1\n  "b": 2}]', '```\n[{"a": 1\n  "b": 2}]\n```'):
+        with pytest.raises(ParseError) as error:
+            check_param(node_input, typed)
+        sentence = Catalogue.english().render(error.value.problem)
+        where = "line 3, column 3: a comma or a closing bracket is missing."
+        assert sentence == f"Not JSON at {where}"
 
 
 @pytest.mark.parametrize("written", ["[NaN]", "[Infinity]", "[-Infinity]"])
 def test_numbers_that_json_does_not_have_are_refused(written: str) -> None:
-    assert problem(refused(f"instance debug {ID} node-1 {written}")) == "That isn't JSON."
+    text = problem(refused(f"instance debug {ID} node-1 {written}"))
+    assert text == f"{written[1:-1]} isn't JSON: a number or null is expected."
 
 
 @pytest.mark.parametrize("written", ['{"a": 1}', "1", '"a"', "null", "true", "{“a”: 1}"])

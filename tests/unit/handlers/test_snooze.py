@@ -65,7 +65,6 @@ def test_other_text_is_no_choice(text: str) -> None:
     ("choice", "until"),
     [
         (SnoozeChoice.ONE_HOUR, datetime(2026, 3, 2, 13, 0, tzinfo=UTC)),
-        (SnoozeChoice.UNTIL_MORNING, datetime(2026, 3, 3, 8, 0, tzinfo=UTC)),
         (SnoozeChoice.OTHER, datetime(2026, 3, 3, 8, 0, tzinfo=UTC)),
         (SnoozeChoice.END, None),
     ],
@@ -89,7 +88,7 @@ async def test_the_morning_after_the_clocks_were_changed_is_at_nine_as_any(
     now: datetime, until: datetime
 ) -> None:
     app = app_with(clock=StoppedClock(now), directory=DirectoryInBerlin())
-    assert await snooze_end(app, SnoozeChoice.UNTIL_MORNING, "U0ALICE") == until
+    assert await snooze_end(app, SnoozeChoice.OTHER, "U0ALICE") == until
 
 
 async def test_a_choice_of_another_version_is_refused_before_the_acknowledgement() -> None:

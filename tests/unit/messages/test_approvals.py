@@ -12,6 +12,7 @@ from bot.domain.approvals import Approval, ApprovalIntent, ApprovalRequest
 from bot.domain.objects import Ref
 from bot.domain.operations import Operation, OperationState, Outcome, StandingOperation
 from bot.domain.slack import Actor, SlackLocation
+from bot.domain.stages import one_stage
 from bot.messages import RenderContext, approvals, card, lapsed, outcome
 from bot.messages.blocks import Tally
 from bot.messages.text import date_token
@@ -53,7 +54,7 @@ def retry_request(**fields: Any) -> ApprovalRequest:
         id="b",
         action="instance.retry",
         approvals=(Approval(operation_id="o" * 32, actor=CAROL, at=NOW),),
-        needed=2,
+        stages=one_stage(2),
         expires_at=NOW + timedelta(hours=1),
         **fields,
     )
@@ -156,7 +157,7 @@ def test_whatever_several_people_decide_can_be_told(
         outdated_approvals=outdated,
         duration=1e6,
     )
-    for reason in ("", "voted", "same_right", "no_ballot", "too_late", "read"):
+    for reason in ("", "voted", "same_right", "not_your_turn", "no_ballot", "too_late", "read"):
         message = outcome(ENGLISH, operation, result.model_copy(update={"reason_code": reason}))
         assert_slack_takes(message)
     if open_request:
@@ -164,7 +165,7 @@ def test_whatever_several_people_decide_can_be_told(
 
 
 def test_whose_right_was_used_is_not_asked_for_another_approval() -> None:
-    tally = Tally(given=1, needed=2, approvers=("U0ALICE", "U0BOB", "U0CAROL"))
+    tally = Tally(count=1, stages=one_stage(2), approvers=("U0ALICE", "U0BOB", "U0CAROL"))
     render_context = RenderContext(REF, NOW, ENGLISH, tallies={"instance.retry": tally})
     request = retry_request()
     [approval] = request.approvals

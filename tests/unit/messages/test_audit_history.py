@@ -16,6 +16,7 @@ from bot.domain.reasons import OutcomeReason, RefusalReason
 from bot.messages import audit_history
 from bot.messages.audit_history import AuditedRecord, story
 from bot.messages.markup import HtmlMarkup, MarkdownMarkup, SlackMarkup, zoned
+from bot.secmaster import Evidence, Finding
 from tests.support.samples import ENGLISH, FAILED, NOW, WAITING
 from tests.support.slack_limits import assert_slack_takes
 from tests.support.strategies import SOME, audit_entries, several, words
@@ -46,7 +47,7 @@ def headline(outcome: str, action: str = "task.approve", **fields: Any) -> str:
 
 REQUEST = {
     "approvals": [{"actor": {"id": "U0ALICE", "name": "Alice"}, "at": NOW.isoformat()}],
-    "needed": 2,
+    "stages": [{"count": 2, "roles": ["lead"]}],
 }
 
 
@@ -190,6 +191,19 @@ def test_what_the_card_showed_is_told_or_that_it_is_gone() -> None:
     assert fields["Name"] == "Isolate host 10.0.0.7"
     assert fields["Due"] == "2026-03-01 15:00:00 UTC"
     assert dict(audit_history.card_fields(ENGLISH, SLACK, FAILED))["Failed at"] == "Block sender"
+    finding = Finding.model_validate(
+        {
+            "title": "Beacon to http://evil.example",
+            "severity": "Fatal",
+            "resources": [{"id": "r-1", "name": "ecs-web-07"}],
+            "connections": [{"dest_ip": "203.0.113.7"}],
+        }
+    )
+    known = WAITING.model_copy(update={"evidence": Evidence(finding=finding)})
+    fields = dict(audit_history.card_fields(ENGLISH, SLACK, known))
+    assert fields["Alert or incident"] == "Beacon to hxxp://evil[.]example"
+    assert (fields["Severity"], fields["Affected resources"]) == ("Fatal", "ecs-web-07")
+    assert fields["Addresses"] == "203[.]0[.]113[.]7"
     seen = record("done", decision_fingerprint="0" * 32)
     assert not story(ENGLISH, SLACK, AuditedRecord(seen, WAITING)).card_note
     gone = story(ENGLISH, SLACK, AuditedRecord(seen))
@@ -232,3 +246,23 @@ def test_no_text_becomes_markup(text: str) -> None:
 def test_a_status_that_nobody_read_afterwards_leaves_no_gap(after: str | None, shown: str) -> None:
     audited = AuditedRecord(record("done", status_before="waiting", status_after=after))
     assert ("Status", shown) in story(ENGLISH, SLACK, audited).facts
+
+
+def test_what_came_of_a_decision_is_told_with_it() -> None:
+    result = {
+        "status": "failed",
+        "run": {"kind": "instance", "id": "i-1"},
+        "name": "Contain web-07",
+        "node": "Isolate host",
+        "error": "quota exceeded",
+        "seconds": 130,
+        "at": NOW.isoformat(),
+    }
+    audited = AuditedRecord(record("done"), result=record("result", run_result=result))
+    facts = dict(story(ENGLISH, SLACK, audited).facts)
+    assert facts["What came of it"].endswith(
+        " · 🔴 The run failed at Isolate host after 2 min: *Contain web-07*. · quota exceeded"
+    )
+    # One of another version, whose content is not known, is left out.
+    audited = AuditedRecord(record("done"), result=record("result", run_result={"status": "odd"}))
+    assert "What came of it" not in dict(story(ENGLISH, SLACK, audited).facts)

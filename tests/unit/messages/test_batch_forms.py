@@ -77,6 +77,25 @@ def test_what_is_due_or_began_stands_below_each_name() -> None:
     assert objects["element"]["max_selected_items"] == 20
 
 
+def test_an_action_says_what_it_leads_to_only_where_that_holds_for_every_object() -> None:
+    def descriptions(*business_types: str) -> list[str]:
+        tasks = [Task(id=f"t-{each}", name="n", business_type=each) for each in business_types]
+        view = batch_forms.selection_form(
+            ENGLISH,
+            BatchQuery(kind="task"),
+            BatchFormState(kind="task", location=LOCATION),
+            BatchOptions(tasks, len(tasks), "/secmaster", NOW),
+        )
+        options = view["blocks"][1]["element"]["options"]
+        return [option["description"]["text"] for option in options if "description" in option]
+
+    assert descriptions("WORKFLOWNODEAPPROVE") == [
+        "The workflow continues.",
+        "The task is terminated.",
+    ]
+    assert descriptions("WORKFLOWNODEAPPROVE", "WORKFLOWPUBLISH") == []
+
+
 def test_twenty_objects_with_the_longest_reason_fit_into_what_a_view_remembers() -> None:
     view = batch_forms.confirmation_form(
         ENGLISH,

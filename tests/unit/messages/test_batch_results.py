@@ -19,6 +19,7 @@ from bot.domain.operations import (
 )
 from bot.domain.reasons import OutcomeReason, SkipReason
 from bot.domain.slack import Actor, SlackLocation
+from bot.domain.stages import one_stage
 from bot.messages import batch_results
 from bot.messages.batch_results import BatchItemResult
 from tests.support.samples import ENGLISH, NOW
@@ -110,7 +111,11 @@ def test_a_row_says_that_nobody_carries_on_what_came_first() -> None:
 def test_a_row_says_for_how_many_people_one_waits(needed: int, expected: str) -> None:
     approval = Approval(operation_id="abc123def", actor=BOB, at=NOW)
     request = ApprovalRequest(
-        id="abc123def", action="task.approve", approvals=(approval,), needed=needed, expires_at=NOW
+        id="abc123def",
+        action="task.approve",
+        approvals=(approval,),
+        stages=one_stage(needed),
+        expires_at=NOW,
     )
     assert (
         batch_results.result(
@@ -158,7 +163,7 @@ def test_however_many_end_slack_takes_the_table(
         batch_results.results(ENGLISH, batch, [BatchItemResult(item, outcome, earlier)] * 20)
     )
     assert_slack_takes(
-        batch_results.item_message(name, operation_, batch_results.progress(ENGLISH, batch, 7))
+        batch_results.item_message(name, operation_.ref, batch_results.progress(ENGLISH, batch, 7))
     )
 
 

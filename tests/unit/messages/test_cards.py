@@ -1,5 +1,6 @@
 """Cards: what they show of a task or an instance, and which buttons they have."""
 
+import json
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -13,8 +14,11 @@ from bot.domain.objects import ObjectKind
 from bot.domain.operations import PolicyTerms, StandingOperation
 from bot.domain.slack import Actor
 from bot.domain.snapshots import Snapshot, decision_fingerprint
+from bot.domain.stages import one_stage
+from bot.domain.tracking import Assignment
 from bot.messages import RenderContext, card, details, vanished_card
-from bot.messages.blocks import Tally, Viewer
+from bot.messages.assignments import RELEASE, TAKE
+from bot.messages.blocks import Tally, Viewer, action_button
 from bot.messages.cards import error_text
 from bot.messages.labels import consequence
 from bot.secmaster import Instance, Task
@@ -57,13 +61,29 @@ def test_a_waiting_task_shows_what_is_to_be_decided() -> None:
 
 def test_a_waiting_task_has_buttons_that_carry_it() -> None:
     message = card(RenderContext(TASK, NOW, ENGLISH), WAITING, None)
-    assert button_ids(message) == buttons_in_table("task", "waiting")
+    assert button_ids(message) == [*buttons_in_table("task", "waiting"), TAKE]
     value = str(ButtonValue(ref=TASK, decision_fingerprint=decision_fingerprint(WAITING)))
     assert value.startswith("2:task:main:t-1:")
-    assert {entry.get("value") for entry in elements(message)} == {value, None}
+    assert {entry.get("value") for entry in elements(message)} == {value, str(TASK), None}
     actions = [action.name for action in TABLE if action.kind == "task" and action.in_menu]
-    audit_entries = (*actions, "details", "refresh", "snooze.1h", "snooze.xh")
-    assert menu_values(message) == [f"{entry}|1:task:main:t-1" for entry in audit_entries]
+    with_reason, *entries = menu_values(message)
+    # It carries what the card showed, as the button does: what changed since is not decided.
+    assert with_reason == f"fill.task.approve|{value}"
+    names = (*actions, "details", "refresh", "snooze.xh")
+    assert entries == [f"{name}|1:task:main:t-1" for name in names]
+
+
+def test_the_longest_ids_leave_the_menu_without_what_it_could_not_carry() -> None:
+    ref = TASK.model_copy(update={"id": "t" * 64, "workspace": "w" * 64})
+    message = card(RenderContext(ref, NOW, ENGLISH), WAITING, None)
+    assert [entry.partition("|")[0] for entry in menu_values(message)] == [
+        "task.attach",
+        "details",
+        "refresh",
+        "snooze.1h",
+        "snooze.xh",
+    ]
+    assert_slack_takes(message)
 
 
 def test_who_snoozed_it_and_until_when_stands_on_the_card_and_can_be_ended() -> None:
@@ -75,13 +95,13 @@ def test_who_snoozed_it_and_until_when_stands_on_the_card_and_can_be_ended() -> 
     assert menu_values(message)[-1] == "snooze.0h|1:task:main:t-1"
 
 
-TWO_NEEDED = {"task.approve": Tally(0, 2, ("approver",), ("S0SOC", "U0BOB"))}
+TWO_NEEDED = {"task.approve": Tally(0, one_stage(2, ("approver",)), approvers=("S0SOC", "U0BOB"))}
 ALICES = Approval(operation_id="x", actor=Actor(id="U0ALICE"), at=NOW)
 REQUEST = ApprovalRequest(
     id="x",
     action="task.approve",
     approvals=(ALICES,),
-    needed=2,
+    stages=one_stage(2),
     expires_at=NOW + timedelta(hours=1),
     break_glass_allowed=True,
 )
@@ -98,7 +118,11 @@ def test_that_several_must_approve_stands_on_the_card_before_anybody_has() -> No
 
 
 def test_who_may_give_the_missing_approval_stands_in_the_request() -> None:
-    tallies = {"task.approve": Tally(1, 2, ("approver",), ("S0SOC", "U0ALICE", "U0BOB"))}
+    tallies = {
+        "task.approve": Tally(
+            1, one_stage(2, ("approver",)), approvers=("S0SOC", "U0ALICE", "U0BOB")
+        )
+    }
     context = RenderContext(TASK, NOW, ENGLISH, tallies=tallies)
     message = card(context, WAITING, None, (REQUEST,))
     assert "🗳️ *Approvals to approve: 1 of 2*\n✅ <@U0ALICE>, <!date" in read(message)
@@ -113,7 +137,7 @@ def test_a_shared_card_offers_no_override_and_a_private_one_what_its_reader_may(
         context = RenderContext(TASK, NOW, ENGLISH, viewer=viewer)
         return button_ids(card(context, WAITING, None, (REQUEST,)))
 
-    decisions = ["task.approve", "task.terminate", "task.comment"]
+    decisions = ["task.approve", "task.terminate", "task.comment", "assign.take"]
     assert buttons(None) == ["withdraw", "refuse", *decisions]
     assert buttons(Viewer()) == ["refuse", *decisions]
     approve = frozenset({"task.approve"})
@@ -139,7 +163,7 @@ def test_a_declined_request_stands_on_the_card_until_something_newer_happens() -
     ended = WAITING.model_copy(update={"status": "finished"})
     later = standing_operation("task.approve")
     assert "declined" not in read(card(context, ended, later, (), NEWS))
-    withdrawn = NEWS.model_copy(update={"intent": ApprovalIntent.WITHDRAW, "given": 1, "needed": 3})
+    withdrawn = NEWS.model_copy(update={"intent": ApprovalIntent.WITHDRAW, "count": 1, "needed": 3})
     text = read(card(context, WAITING, None, (), withdrawn))
     assert "↩️ <@U0BOB> withdrew their approval. 1 of 3." in text
 
@@ -189,12 +213,15 @@ def test_files_and_runs_are_named_where_the_bot_knows_their_names() -> None:
     names = {"a-1": "evidence.txt", "i-7": "Block 203.0.113.77"}
     console = "https://console.example/x"
     context = RenderContext(TASK, NOW, ENGLISH, console_url=console, names=names)
-    for text in (read(card(context, task, None)), read(details.details(context, task))):
+    on_card, in_details = read(card(context, task, None)), read(details.details(context, task))
+    for text in (on_card, in_details):
         assert "📎 evidence.txt (`a-1`)" in text
         assert "📎 `a-2`" in text
-        assert f"*Waiting run*\n<{console}|“Block 203.0.113.77”> (`i-7`)" in text
+        assert f"<{console}|“Block 203.0.113.77”> (`i-7`)" in text
+    assert "Waiting run: <" in on_card
+    assert "*Waiting run*\n<" in in_details
     unknown = read(card(RenderContext(TASK, NOW, ENGLISH), task, None))
-    assert "*Waiting run*\n`i-7`" in unknown
+    assert "Waiting run: `i-7`" in unknown
 
 
 def test_an_overdue_task_that_waits_claims_no_end() -> None:
@@ -237,6 +264,19 @@ def test_whom_a_card_calls_stands_at_its_top() -> None:
     assert blocks_of(message)[1]["text"]["text"] == "<!subteam^S0SOC> <@U0BOB> "
 
 
+def test_a_confirmation_says_that_others_must_follow_before_what_comes_from_secmaster() -> None:
+    tallies = {"instance.retry": Tally(count=0, stages=one_stage(2))}
+    context = RenderContext(RUN, NOW, ENGLISH, "soc-east", tallies=tallies)
+    dialog = action_button(BY_NAME["instance.retry"], context, FAILED).to_dict()["confirm"]
+    lines = dialog["text"]["text"].splitlines()
+    assert lines[1:] == [
+        "You will be 1 of 2. Nothing is sent until 2 people have approved.",
+        "Workspace soc-east, ID …i-1.",
+        "Failed at Block sender: timed out",
+        f"“{FAILED.name}”",
+    ]
+
+
 def test_approval_asks_first_and_repeats_what_and_where() -> None:
     question = confirmation(WAITING)
     assert "Isolate host 10.0.0.7" in question
@@ -265,7 +305,7 @@ def test_a_confirmation_is_our_own_words_first_and_then_the_name_on_one_line(
     first, second, *failure, last = confirmation(snapshot).splitlines()
     action = BY_NAME["task.approve" if kind == "task" else "instance.retry"]
     assert first == consequence(ENGLISH, action, snapshot)
-    assert second == f"Workspace soc-east, ID …{kind[0]}-1:"
+    assert second == f"Workspace soc-east, ID …{kind[0]}-1."
     assert last.startswith("“")
     assert last.endswith("”")
     assert failure == ([] if kind == "task" else ["Failed at Block sender: timed out"])
@@ -329,20 +369,35 @@ def test_the_latest_comments_and_files_are_shown_and_the_others_counted() -> Non
     assert "2 earlier comments are in *Details*." in text
     assert "Bob: word 4" in text
     assert "word 1" not in text
+    # One text, a line each: Slack sets the texts of a block side by side.
+    assert "Bob: word 3\n💬 Bob: word 4\n📎 `a-2`\n" in text
     assert "📎 `a-4`\n📎 2 more files are in *Details*." in text
 
 
 def test_parameters_are_laid_out_for_reading_and_empty_ones_left_out() -> None:
     task = WAITING.model_copy(
-        update={"handle_parameters": '{"ip":"10.0.0.7"}', "view_parameters": "[{}]"}
+        update={"handle_parameters": '{"ip":"10.0.0.7","hours":4}', "view_parameters": "[{}]"}
     )
     text = read(card(RenderContext(TASK, NOW, ENGLISH), task, None))
-    assert '*Parameters*\n```{\n "ip": "10.0.0.7"\n}```' in text
+    assert "*Parameters*\n```ip: 10.0.0.7\nhours: 4```" in text
     assert "*Details*" not in text
     listed = '[{"name": "ip", "value": "10.0.0.7"}, {"key": "hours", "value": 4}]'
     task = WAITING.model_copy(update={"view_parameters": listed})
     text = read(card(RenderContext(TASK, NOW, ENGLISH), task, None))
     assert "*Details*\n```ip: 10.0.0.7\nhours: 4```" in text
+    nested = WAITING.model_copy(update={"view_parameters": '{"hosts": ["a"]}'})
+    assert '*Details*\n```{\n "hosts": [' in read(
+        card(RenderContext(TASK, NOW, ENGLISH), nested, None)
+    )
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\u2028", "\x0b", "\x85"])
+def test_a_parameter_of_several_lines_can_not_pose_as_another_one(end: str) -> None:
+    values = [{"name": f"note{end}ip", "value": f"ok{end}ip: 10.0.0.1"}]
+    for document in (values, {f"note{end}ip": f"ok{end}ip: 10.0.0.1"}):
+        task = WAITING.model_copy(update={"view_parameters": json.dumps(document)})
+        text = read(card(RenderContext(TASK, NOW, ENGLISH), task, None))
+        assert "*Details*\n```note ip: ok\n    ip: 10.0.0.1```" in text
 
 
 def test_an_interrupted_due_date_and_none_are_told_apart() -> None:
@@ -351,7 +406,7 @@ def test_an_interrupted_due_date_and_none_are_told_apart() -> None:
     assert "then cancelled automatically" in text
     assert "auto-approves" not in text
     none = WAITING.model_copy(update={"due_date": None})
-    assert "*Due*\n—" in read(card(RenderContext(TASK, NOW, ENGLISH), none, None))
+    assert "*Due* —" in read(card(RenderContext(TASK, NOW, ENGLISH), none, None))
 
 
 def test_a_failed_run_shows_where_it_failed() -> None:
@@ -362,7 +417,7 @@ def test_a_failed_run_shows_where_it_failed() -> None:
     )
     for part in ("Failed", "Phishing v3", "Block sender", "`n-2`", "timed out", "7 min"):
         assert part in text
-    assert "*Retries*\n2" in text
+    assert "*Retries* 2" in text
     assert "<https://console.example/x|console>" in text
 
 
@@ -374,12 +429,24 @@ def test_a_run_has_the_buttons_that_fit_its_status(status: str, *, expected: boo
     message = card(
         RenderContext(RUN, NOW, ENGLISH), FAILED.model_copy(update={"status": status}), None
     )
-    assert button_ids(message) == buttons_in_table("instance", status)
+    claim = [TAKE] if status == "FAILED" else []
+    assert button_ids(message) == [*buttons_in_table("instance", status), *claim]
     assert bool(button_ids(message)) is expected
-    actions = [action.name for action in TABLE if action.kind == "instance" and action.in_menu]
-    snoozes = ["snooze.1h", "snooze.9h", "snooze.xh"]
-    actions += ["details", "refresh", *(snoozes if status == "FAILED" else [])]
-    assert menu_values(message) == [f"{entry}|1:instance:main:i-1" for entry in actions]
+    entries = ["details", "refresh"]
+    if status == "FAILED":
+        entries = ["fill.instance.retry", *entries, "snooze.1h", "snooze.xh"]
+    assert [entry.partition("|")[0] for entry in menu_values(message)] == entries
+
+
+def test_a_claimed_task_can_be_taken_over_released_and_escalated() -> None:
+    assignment = Assignment(assignee="U0BOB", until=NOW)
+    context = RenderContext(TASK, NOW, ENGLISH, assignment=assignment, escalates_to="duty")
+    message = card(context, WAITING, None)
+    assert "🙋 Claimed by <@U0BOB> until" in read(message)
+    assert "Take over" in read(message)
+    entries = [entry.partition("|")[0] for entry in menu_values(message)]
+    assert entries == ["fill.task.approve", "task.attach", "details", RELEASE, "snooze.xh"]
+    assert "Snooze or escalate…" in read(message)
 
 
 @pytest.mark.parametrize("status", ["FINISHED", "TERMINATED", "NEW", ""])

@@ -12,6 +12,7 @@ from bot.messages import denials
 from bot.messages.errors import CANNOT_POST
 from bot.policy.decide import Refused
 from bot.policy.rules import Role
+from bot.secmaster import Unread
 from tests.support.samples import ENGLISH, TASK
 from tests.support.slack_limits import assert_slack_takes
 from tests.support.strategies import FEW, refusals, roles, words
@@ -185,3 +186,36 @@ def test_the_rest_can_be_told_too(code: str, reference: str) -> None:
     assert_slack_takes(denials.cannot_post(ENGLISH, code))
     assert_slack_takes(denials.own_fault(ENGLISH, reference))
     assert_slack_takes(denials.newer_button(ENGLISH))
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "sentence"),
+    [
+        (
+            503,
+            "",
+            "⏳ The alert can't be read. SecMaster answered HTTP 503. Rule 2 checks ",
+        ),
+        (0, "timeout", "⏳ The alert can't be read. SecMaster did not answer. Rule 2 checks the "),
+        (
+            403,
+            "",
+            "🚫 The alert can't be read. SecMaster answered HTTP 403: the bot's ",
+        ),
+        (
+            404,
+            "",
+            "🚫 The alert can't be read. SecMaster answered HTTP 404: it does not exist ",
+        ),
+    ],
+)
+def test_what_could_not_be_read_is_named_with_what_to_do(
+    status: int, code: str, sentence: str
+) -> None:
+    unread = Unread(subject="alert", status=status, code=code)
+    refused = Refused(RefusalReason.EVIDENCE_UNREAD, "rule 2", unread=unread)
+    text = denials.not_allowed(ENGLISH, BY_NAME["task.approve"], TASK, refused, {}).text
+    assert text.startswith(sentence)
+    advice = "Try again." if sentence.startswith("⏳") else "Decide in the console."
+    assert f"{advice} The approval was not sent." in text
+    assert denials.may_pass(refused) == sentence.startswith("⏳")

@@ -94,6 +94,19 @@ def test_what_ended_without_anybody_here_keeps_a_shift_from_being_quiet(field: s
     assert "in Slack." not in text
 
 
+@pytest.mark.parametrize(
+    ("count", "sentence"),
+    [
+        (1, "🔴 After 1 decision the run failed."),
+        (2, "🔴 After 2 decisions the run failed."),
+    ],
+)
+def test_decisions_whose_run_failed_are_counted(count: int, sentence: str) -> None:
+    text = read(ShiftSummary(since=SINCE, until=UNTIL, failed_afterwards=count))
+    assert "Quiet" not in text
+    assert sentence in text
+
+
 def test_what_is_overdue_keeps_a_shift_from_being_quiet() -> None:
     text = read(ShiftSummary(since=SINCE, until=UNTIL, waiting=1, overdue=1))
     assert "Quiet" not in text

@@ -4,9 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.domain.operations import OperationState, Outcome
 from bot.domain.reasons import OutcomeReason
 from bot.messages import explain, modals, text_message
-from bot.messages.errors import CANNOT_POST, FAILURE_SENTENCES
+from bot.messages.errors import (
+    CANNOT_POST,
+    FAILURE_SENTENCES,
+    failure_sentence,
+    quotable,
+    refusal_details,
+)
 from bot.messages.watch import subscription_undone
 from bot.secmaster import SecMasterError
 from bot.secmaster.errors import (
@@ -46,6 +53,7 @@ GENERAL_TROUBLE = frozenset(
         OutcomeReason.TOO_OLD,
         OutcomeReason.ALREADY_APPROVED,
         OutcomeReason.SAME_AUTHORITY,
+        OutcomeReason.NOT_YOUR_TURN,
         OutcomeReason.REQUEST_OVER,
         OutcomeReason.REQUEST_LAPSED,
         OutcomeReason.NO_REQUEST,
@@ -78,6 +86,32 @@ def test_any_error_of_a_read_can_be_told(
 def test_every_reason_has_a_sentence_or_the_general_one() -> None:
     assert not set(FAILURE_SENTENCES) & GENERAL_TROUBLE
     assert set(OutcomeReason) == set(FAILURE_SENTENCES) | GENERAL_TROUBLE
+
+
+@pytest.mark.parametrize("status", [503, 429])
+@pytest.mark.parametrize("reason", [*FAILURE_SENTENCES, OutcomeReason.NONE])
+def test_what_failed_is_one_sentence_with_its_status_and_code(
+    reason: OutcomeReason, status: int
+) -> None:
+    outcome = Outcome(
+        state=OperationState.FAILED, reason_code=reason, status=status, code="SecMaster.0042"
+    )
+    text = failure_sentence(ENGLISH, outcome)
+    assert f"(`HTTP {status} SecMaster.0042`)" in text
+    assert text.endswith(".")
+    assert text.count(". ") == 0
+    plain = failure_sentence(ENGLISH, outcome.model_copy(update={"status": None, "code": ""}))
+    assert "(" not in plain
+
+
+def test_what_secmaster_said_brings_no_stop_of_its_own() -> None:
+    outcome = Outcome(state=OperationState.FAILED, code="SecMaster.0042", message="It is over.")
+    assert refusal_details(ENGLISH, outcome) == " Error: `SecMaster.0042` “It is over”."
+    error = NotFound("It is over.", code="SecMaster.0042", request_id="r1")
+    assert explain(ENGLISH, error).endswith(
+        "SecMaster answered: `SecMaster.0042` It is over. Request ID: `r1`."
+    )
+    assert quotable("已结束。", 300) == "已结束"
 
 
 @pytest.mark.parametrize("error_code", [*CANNOT_POST, "another"])

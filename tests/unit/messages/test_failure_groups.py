@@ -5,6 +5,7 @@ from datetime import timedelta
 from bot.domain.approvals import Approval, ApprovalRequest
 from bot.domain.objects import Ref
 from bot.domain.slack import Actor
+from bot.domain.stages import one_stage
 from bot.domain.tracking import TrackedObject
 from bot.messages import failure_groups
 from bot.messages.blocks import RenderContext, Tally
@@ -30,7 +31,7 @@ def retry_request() -> ApprovalRequest:
         id="b",
         action="instance.retry",
         approvals=(approval,),
-        needed=2,
+        stages=one_stage(2),
         expires_at=NOW + timedelta(hours=1),
     )
 
@@ -74,7 +75,7 @@ def test_a_row_begins_with_the_line_that_says_what_went_wrong_and_says_who_else_
         "status": "FAILED",
     }
     failed = run("r1").model_copy(update={"nodes": Instance(nodes=[node]).nodes})
-    tallies = {REF: {"instance.retry": Tally(0, 2)}}
+    tallies = {REF: {"instance.retry": Tally(0, one_stage(2))}}
     tracked = [TrackedObject(REF, failed, NOW)]
     message = failure_groups.card(RENDER_CONTEXT, tracked, (1, 1), {}, tallies)
     text = read(message.payload)

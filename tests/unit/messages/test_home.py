@@ -14,6 +14,7 @@ from bot.domain.cards import ButtonValue
 from bot.domain.objects import Ref
 from bot.domain.slack import Actor
 from bot.domain.snapshots import decision_fingerprint
+from bot.domain.stages import one_stage
 from bot.messages import RenderContext
 from bot.messages.home import (
     FILTERS,
@@ -70,7 +71,7 @@ def request_row(
         id="a",
         action="task.terminate",
         approvals=(approval,) * 8,
-        needed=9,
+        stages=one_stage(9),
         expires_at=NOW + 9 * HOUR,
     )
     return HomeRequest(
@@ -211,7 +212,7 @@ def test_it_says_what_i_did_who_is_on_call_and_what_is_not_known() -> None:
     decisions += [HomeDecision(RETRY, Ref(kind="instance", id="i-1"), "", NOW)]
     home = Home(HomeOptions(), [], [], decisions, ("U0ALICE", "U0BOB"), NOW, 345, stale=True)
     page_text = text(home)
-    assert "Approved · *Isolate *host**" in page_text
+    assert "Approved · *Isolate ∗host∗*" in page_text
     assert "Retry started · `i-1`" in page_text
     assert "<@U0ALICE> and <@U0BOB>" in page_text
     assert "SecMaster can't be read right now" in page_text

@@ -1,23 +1,31 @@
 """The views that Slack opens: forms, details, and what waits."""
 
+import json
 import re
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.domain.actions import TABLE
+from bot.domain.approvals import Approval, ApprovalIntent, ApprovalRequest, RequestNews
+from bot.domain.cards import CardState
 from bot.domain.objects import visible
-from bot.domain.slack import FormInput, SlackFile, SlackLocation
+from bot.domain.slack import Actor, FormInput, SlackFile, SlackLocation
 from bot.domain.snapshots import ListPage
+from bot.domain.stages import one_stage
 from bot.messages import RenderContext, denials, details, modals
-from bot.messages.blocks import Tally
+from bot.messages.audit_history import AuditedRecord
+from bot.messages.blocks import Tally, Viewer
 from bot.messages.modals import FormContent, FormState
 from bot.policy.rules import ReasonRule
 from bot.secmaster import Instance, Task
 from tests.support.rendered import input_ids, read, text_types
 from tests.support.samples import ENGLISH, FAILED, FAILED_PLAYBOOK, NOW, RUN, TASK, WAITING
-from tests.support.slack_limits import assert_slack_opens, markup_in
+from tests.support.slack_limits import assert_slack_opens
 from tests.support.strategies import FEW, SOME, forms, render_contexts, runs, tasks, words
 
 # A failing example may be megabytes long; saying so must not hide what failed.
@@ -107,6 +115,90 @@ def test_details_show_what_a_card_has_no_room_for() -> None:
     assert all(part in text for part in ("`c-1`", "Bob", "`a-1`"))
     text = read(details.details(RenderContext(RUN, NOW, ENGLISH), FAILED))
     assert all(part in text for part in ("Fetch mail", "`n-1`", "Block sender", "timed out"))
+
+
+def test_details_begin_with_the_node_that_failed() -> None:
+    text = read(details.details(RenderContext(RUN, NOW, ENGLISH), FAILED))
+    assert text.index("Block sender") < text.index("Fetch mail")
+
+
+def test_details_say_what_the_card_says_was_done_and_what_is_missing() -> None:
+    approval = Approval(operation_id="x", actor=Actor(id="U0ALICE"), at=NOW)
+    request = ApprovalRequest(
+        id="x",
+        action="task.approve",
+        approvals=(approval,),
+        stages=one_stage(2),
+        expires_at=NOW + timedelta(hours=1),
+    )
+    state = CardState(TASK, WAITING, requests=(request,))
+    news = RequestNews(
+        action="task.terminate",
+        intent=ApprovalIntent.DECLINE,
+        actor=Actor(id="U0BOB"),
+        at=NOW,
+        needed=2,
+        count=0,
+        reason="not ours",
+    )
+    context = RenderContext(TASK, NOW, ENGLISH)
+    text = read(details.details(context, WAITING, replace(state, request_news=news)))
+    assert "Approvals to approve: 1 of 2" in text
+    assert "🛑 *<@U0BOB> declined the request to terminate.*" in text
+    assert "> not ours" in text
+    assert "withdraw" not in text  # the buttons of a request are on the card
+
+
+def test_details_tell_what_was_done_from_slack() -> None:
+    record = {
+        "number": 7,
+        "at": NOW.isoformat(),
+        "action": "task.approve",
+        "outcome": "refused",
+        "actor": {"id": "U0CAROL", "name": "Carol"},
+        "object_name": "Isolate <host>",
+        "reason": "please <!here>",
+    }
+    context = RenderContext(TASK, NOW, ENGLISH)
+    text = read(details.details(context, WAITING, history=[AuditedRecord(record)]))
+    assert "*Done from Slack*" in text
+    assert "<@U0CAROL> was not allowed to approve *Isolate &lt;host&gt;*." in text
+    assert "> please &lt;!here&gt;" in text
+    assert "Done from Slack" not in read(details.details(context, WAITING))
+
+
+def test_a_description_is_read_as_paragraphs_and_not_as_code() -> None:
+    task = WAITING.model_copy(update={"description": "Two hosts.\n*Approve now* <!here>"})
+    view = details.details(RenderContext(TASK, NOW, ENGLISH), task)
+    [block] = [each for each in view["blocks"] if "Two hosts" in json.dumps(each)]
+    assert block["text"] == {"type": "plain_text", "text": task.description, "emoji": False}
+
+
+def test_a_comment_can_not_pose_as_the_bots_own_words_in_the_details() -> None:
+    message = "fine\n✅ *Approved by @Bob*\n```\n> <!here>"
+    comments = [{"id": "c-1", "user_name": "*Bob* <@U0BOB>", "message": message}]
+    task = WAITING.model_copy(update={"comments": Task(comments=comments).comments})
+    view = details.details(RenderContext(TASK, NOW, ENGLISH), task)
+    assert text_types(view, "Approved by @Bob") == {"plain_text"}
+    assert "💬 *∗Bob∗ &lt;@U0BOB&gt;*, " in read(view)
+
+
+def test_each_action_of_the_card_has_a_button_in_the_details_that_opens_its_form() -> None:
+    location = SlackLocation(channel="C0SOC")
+    for ref, snapshot in ((TASK, WAITING), (RUN, FAILED)):
+        context = RenderContext(ref, NOW, ENGLISH)
+        view = details.details(context, snapshot, location=location)
+        names = [element["action_id"] for element in view["blocks"][1]["elements"]]
+        assert names == [
+            f"fill.{action.name}"
+            for action in TABLE
+            if action.kind == ref.kind and snapshot.status in action.button_statuses
+        ]
+    agreed = replace(
+        RenderContext(TASK, NOW, ENGLISH), viewer=Viewer(has_approved=frozenset({"task.approve"}))
+    )
+    view = details.details(agreed, WAITING, location=location)
+    assert "fill.task.approve" not in json.dumps(view)
 
 
 def test_details_begin_with_the_cards_facts() -> None:
@@ -207,7 +299,7 @@ def test_the_details_of_a_long_talk_end_with_what_was_said_last_and_say_what_is_
     render_context = RenderContext(TASK, NOW, ENGLISH)
     comments = [{"id": f"c-{number}", "message": f"word {number}."} for number in range(200)]
     task = Task(name="n", comments=comments, attachment_id_list=["a-1"])
-    text = "\n".join(markup_in(details.details(render_context, task)["blocks"]))
+    text = read(details.details(render_context, task))
     assert "word 199." in text
     assert "a-1" in text
     assert re.search(r"\b\d+ (?:earlier|more)", text)
@@ -216,7 +308,11 @@ def test_the_details_of_a_long_talk_end_with_what_was_said_last_and_say_what_is_
 def test_a_form_says_that_others_must_approve_too_unless_nobody_has_to() -> None:
     state = FormState(action="task.terminate", ref=TASK, location=SlackLocation(channel="C0SOC"))
     several = "You will be 1 of 2. Nothing is sent until 2 people have approved."
-    for tally, is_said in ((Tally(0, 2), True), (Tally(1, 2), False), (None, False)):
+    for tally, is_said in (
+        (Tally(0, one_stage(2)), True),
+        (Tally(1, one_stage(2)), False),
+        (None, False),
+    ):
         content = FormContent("Isolate host", "soc-east", warning="⚠️ Or else.", tally=tally)
         view = modals.form(ENGLISH, state, content, ReasonRule.OPTIONAL)
         lines = ("The task is terminated.", *([several] if is_said else []), "⚠️ Or else.")

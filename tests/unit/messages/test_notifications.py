@@ -1,4 +1,4 @@
-"""What the bot posts by itself: results of retries, reminders, summaries, warnings."""
+"""What the bot posts by itself: reminders, summaries, warnings."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -6,46 +6,17 @@ from typing import Any
 import pytest
 
 from bot.domain.approvals import Approval, ApprovalRequest
-from bot.domain.objects import ObjectKind
+from bot.domain.cards import Card
+from bot.domain.objects import ObjectKind, Ref
 from bot.domain.slack import Actor, Destination
-from bot.domain.tracking import RetryResult
+from bot.domain.stages import one_stage
 from bot.messages import notifications
 from bot.messages.text import ago_token, date_token
 from bot.policy.routes import Route
 from bot.secmaster import Task
-from tests.support.samples import ENGLISH, NOW
+from tests.support.samples import ENGLISH, NOW, WAITING
 
-HOSTILE = "<!channel> `x` ```"
-FINISHED = RetryResult(status="FINISHED", name="Enrich 7", actor_id="U0CAROL", seconds=130)
-
-
-def test_how_a_retry_ended_names_the_run_and_who_retried_it() -> None:
-    assert notifications.retry_ended(ENGLISH, FINISHED).text == (
-        "<@U0CAROL> ✅ *Retry finished* after 2 min: Enrich 7."
-    )
-    terminated = FINISHED.model_copy(update={"status": "TERMINATED"})
-    assert notifications.retry_ended(ENGLISH, terminated).text == (
-        "<@U0CAROL> The retry ended after 2 min: Enrich 7 is ⛔ Terminated."
-    )
-    failure = {"status": "FAILED", "node": "Respond", "error": "no route"}
-    failed = FINISHED.model_copy(update=failure)
-    assert notifications.retry_ended(ENGLISH, failed).text == (
-        "<@U0CAROL> 🔴 *Retry failed again* at Respond after 2 min: Enrich 7.\n```no route```"
-    )
-
-
-def test_a_run_without_a_name_is_the_run() -> None:
-    nameless = FINISHED.model_copy(update={"name": ""})
-    assert notifications.retry_ended(ENGLISH, nameless).text.endswith("after 2 min: the run.")
-
-
-@pytest.mark.parametrize("status", ["FINISHED", "FAILED", "<!here>"])
-def test_nothing_of_a_run_is_markup(status: str) -> None:
-    hostile = RetryResult(status=status, name=HOSTILE, node=HOSTILE, error=HOSTILE)
-    text = notifications.retry_ended(ENGLISH, hostile).text
-    assert "<!channel>" not in text
-    assert "<!here>" not in text
-    assert text.count("```") in (0, 2)
+SNOOZE_ENDED = notifications.snooze_ended(ENGLISH, "", WAITING)
 
 
 @pytest.mark.parametrize(
@@ -61,16 +32,14 @@ def test_a_closed_channel_or_chat_is_named_as_people_know_it(
 ) -> None:
     text = notifications.channel_closed(ENGLISH, Destination.parse(channel), "is_archived").text
     assert text.startswith(f"⚠️ Can't {verb} {expected} (`is_archived`).")
-    [origin, *_rest] = notifications.with_origin(
-        ENGLISH, notifications.retry_ended(ENGLISH, FINISHED), channel
-    ).payload["blocks"]
+    [origin, *_rest] = notifications.with_origin(ENGLISH, SNOOZE_ENDED, channel).payload["blocks"]
     assert origin["elements"][0]["text"] == f"↪️ Meant for {expected}, where the bot can't post."
 
 
 def test_what_comes_late_says_when_it_was_due() -> None:
     message = notifications.with_origin(
         ENGLISH,
-        notifications.retry_ended(ENGLISH, FINISHED),
+        SNOOZE_ENDED,
         "",
         escalation="Escalated from soc.",
         late_since=NOW,
@@ -142,7 +111,7 @@ REQUEST = ApprovalRequest(
     id="1",
     action="task.approve",
     approvals=(Approval(operation_id="1", actor=Actor(id="U0ALICE"), at=NOW),),
-    needed=2,
+    stages=one_stage(2),
     expires_at=NOW,
 )
 
@@ -170,6 +139,12 @@ def test_an_escalation_says_from_where_after_how_long_and_what_is_missing(
             "escalate": {"after": "1m", "to": "leads"},
         }
     )
-    assert notifications.escalation_cause(ENGLISH, "soc", [route], kind, requests) == text
-    gone = notifications.escalation_cause(ENGLISH, "soc", [], kind, requests)
+    card = Card(ref=Ref(kind=kind, id="1"), channel="C0LEADS", ts="1.1", escalated_from="soc")
+    assert notifications.escalation_cause(ENGLISH, card, [route], requests) == text
+    gone = notifications.escalation_cause(ENGLISH, card, [], requests)
     assert gone == "Escalated from soc."
+    by_alice = card.model_copy(update={"escalated_by": "U0ALICE", "escalation_reason": "a & b"})
+    assert (
+        notifications.escalation_cause(ENGLISH, by_alice, [route], requests)
+        == "Escalated from <#C0SOC> by <@U0ALICE>. “a &amp; b”"
+    )

@@ -11,6 +11,7 @@ from bot.domain.approvals import Approval, ApprovalIntent, ApprovalRequest
 from bot.domain.operations import Operation, OperationState, Outcome, Runner, StandingOperation
 from bot.domain.reasons import OutcomeReason
 from bot.domain.slack import Actor, SlackFile
+from bot.domain.stages import one_stage
 from bot.messages import (
     break_glass_used,
     lost,
@@ -308,7 +309,11 @@ def test_an_emergency_override_is_announced_by_name_with_what_it_bypassed() -> N
 
 def counted(*approvals: Approval) -> ApprovalRequest:
     return ApprovalRequest(
-        id="abc123ffff", action="task.approve", approvals=approvals, needed=2, expires_at=NOW
+        id="abc123ffff",
+        action="task.approve",
+        approvals=approvals,
+        stages=one_stage(2),
+        expires_at=NOW,
     )
 
 

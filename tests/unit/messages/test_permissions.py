@@ -14,6 +14,7 @@ from bot.domain.delegations import Delegation
 from bot.domain.operations import OperationState, Outcome, PolicyTerms
 from bot.domain.reasons import OutcomeReason, RefusalReason
 from bot.domain.slack import Actor
+from bot.domain.stages import one_stage
 from bot.messages import permissions
 from bot.messages.labels import labels
 from bot.messages.permissions import ActionForecast, Explained
@@ -46,7 +47,7 @@ def explained(*requests: ApprovalRequest, name: str = "Isolate", user: str = ALI
 
 def request(*approvals: Approval) -> ApprovalRequest:
     return ApprovalRequest(
-        id="o", action="task.approve", approvals=approvals, needed=2, expires_at=NOW
+        id="o", action="task.approve", approvals=approvals, stages=one_stage(2), expires_at=NOW
     )
 
 
@@ -136,7 +137,9 @@ def test_why_says_what_stands_in_the_way_of_a_press_that_the_policy_allows(
 
 
 def test_why_counts_the_approvals_that_there_are_and_says_who_may_and_what_is_asked() -> None:
-    allowed = Allowed("rule 1 (accounts)", ReasonRule.REQUIRED, approvals=2, roles=("lead",))
+    allowed = Allowed(
+        "rule 1 (accounts)", ReasonRule.REQUIRED, stages=one_stage(2), roles=("lead",)
+    )
     forecast = forecast_of(BY_NAME["task.approve"], allowed, may_override=True)
     others = Refused(RefusalReason.RULE, "rule 4", ("oncall",))
     terminate = forecast_of(BY_NAME["task.terminate"], others)
@@ -165,7 +168,7 @@ def test_why_counts_the_approvals_that_there_are_and_says_who_may_and_what_is_as
 
 
 def test_why_counts_no_approval_of_an_earlier_version() -> None:
-    allowed = Allowed("rule 1", approvals=2)
+    allowed = Allowed("rule 1", stages=one_stage(2))
     earlier = approval(BOB).model_copy(update={"decision_fingerprint": "of another version"})
     for requests, tally in (
         ((request(earlier, approval(DAVE)),), "Approvals to approve: 1 of 2 (<@U0DAVE>)."),
@@ -243,3 +246,24 @@ def test_the_policy_in_force_is_told_with_who_put_it_in_force_and_whether_this_r
     assert "loaded by the operator on bot-1." in line
     assert "⚠️ This replica still has `0123456789ab`" in line
     assert permissions.policy_in_force(ENGLISH, "0123456789ab", None) == "Policy: `0123456789ab`."
+
+
+def test_why_says_to_a_person_that_they_created_the_task_and_to_an_operator_that_somebody_did() -> (
+    None
+):
+    refused = Refused(RefusalReason.SELF, "rule 2", ("lead",))
+    unmapped = Refused(RefusalReason.UNMAPPED, "rule 2")
+    forecasts = [
+        forecast_of(BY_NAME["task.approve"], refused),
+        forecast_of(BY_NAME["task.terminate"], unmapped),
+    ]
+    roles_by_name = {"lead": Role(users=(BOB,))}
+    text = permissions.why(ENGLISH, explained(), Allowed("rule 1"), forecasts, roles_by_name).text
+    assert (
+        "You created this task, so another approver must decide it: *lead* (<@U0BOB>) (rule 2)."
+        in text
+    )
+    assert "the policy does not say who you are in SecMaster (rule 2)." in text
+    assert "Whoever created the task can't decide it; another approver must: lead (rule 2)." in (
+        permissions.explain_decision(ENGLISH, refused)
+    )

@@ -7,6 +7,7 @@ from bot.domain.cards import ButtonValue
 from bot.domain.objects import Ref
 from bot.domain.slack import Actor
 from bot.domain.snapshots import decision_fingerprint
+from bot.domain.stages import one_stage
 from bot.domain.tracking import TrackedObject
 from bot.messages import task_groups
 from bot.messages.blocks import RenderContext, Tally
@@ -20,10 +21,10 @@ REQUEST = ApprovalRequest(
     id="b",
     action="task.approve",
     approvals=(Approval(operation_id="o", actor=Actor(id="U0BOB"), at=NOW),),
-    needed=2,
+    stages=one_stage(2),
     expires_at=NOW,
 )
-TALLIES = {Ref(kind="task", id="t2"): {"task.approve": Tally(0, 2)}}
+TALLIES = {Ref(kind="task", id="t2"): {"task.approve": Tally(0, one_stage(2))}}
 
 
 def tracked(number: int, *, status: str = "waiting", **fields: str) -> TrackedObject:

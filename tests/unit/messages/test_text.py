@@ -11,6 +11,7 @@ from bot.domain.objects import visible
 from bot.messages.text import (
     ELLIPSIS,
     ago_token,
+    bold,
     clip,
     clip_markup,
     code,
@@ -132,6 +133,21 @@ def test_a_literal_cannot_leave_its_code_marks(text: str, limit: int) -> None:
     literal = code(text, limit)
     assert literal == "—" or re.fullmatch(r"`[^`\n]*`", literal)
     assert_no_markup(literal)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("Block *now* <!here>", "*Block ∗now∗ &lt;!here&gt;*"),
+        ("*", "*∗*"),
+        ("", "—"),
+        ("\u202e \n", "—"),
+    ],
+)
+def test_a_name_in_bold_can_not_end_the_bold_and_an_empty_one_is_a_dash(
+    name: str, expected: str
+) -> None:
+    assert bold(name) == expected
 
 
 def test_a_literal_of_nothing_is_a_dash() -> None:

@@ -60,7 +60,7 @@ def test_whatever_secmaster_said_is_a_sentence_with_what_to_do(reason: OutcomeRe
     assert secmaster_sentence(ENGLISH, answer).startswith(("SecMaster", "Huawei Cloud's gateway"))
     assert troubles.advice(ENGLISH, answer)
     is_lost = reason in {OutcomeReason.UNREACHABLE, OutcomeReason.LOST_ANSWER}
-    expected = "" if is_lost else "SecMaster answered: `HTTP 503` Request ID: `r1`"
+    expected = "" if is_lost else "SecMaster answered: `HTTP 503`. Request ID: `r1`."
     assert troubles.quoted_answer(ENGLISH, answer) == expected
 
 
@@ -76,7 +76,7 @@ def test_whatever_secmaster_said_is_a_sentence_with_what_to_do(reason: OutcomeRe
         (Unavailable("slow down", status=429), ("limits the bot's requests", "every"), "support"),
         (
             Forbidden("IAM: password expired", status=401, unsent=True),
-            ("can't get its credentials", "answered: IAM: password expired (`HTTP 401`)"),
+            ("can't get its credentials", "answered: IAM: password expired (`HTTP 401`)."),
             "SecMaster answered",
         ),
     ],
@@ -105,7 +105,7 @@ def test_the_networks_cause_stands_in_the_place_of_the_advice_about_networks() -
 def test_an_answer_without_a_message_is_told_by_its_status() -> None:
     error = Reply(SECMASTER, 503, "", {}).error(Unavailable, "")
     assert troubles.quoted_answer(ENGLISH, FailedAnswer.of(error)) == (
-        "SecMaster answered: `HTTP 503`"
+        "SecMaster answered: `HTTP 503`."
     )
 
 
@@ -145,6 +145,6 @@ def test_iam_in_trouble_is_waited_for_and_is_not_called_secmaster() -> None:
     assert secmaster_sentence(ENGLISH, answer).startswith("The bot can't get its credentials")
     assert (
         troubles.quoted_answer(ENGLISH, answer)
-        == "The sign-in service answered: `HTTP 503` Request ID: `r1`"
+        == "The sign-in service answered: `HTTP 503`. Request ID: `r1`."
     )
     assert troubles.advice(ENGLISH, answer).startswith("Wait")

@@ -121,3 +121,34 @@ def test_anybody_can_be_told_who_they_are(
 ) -> None:
     config = parse("").model_copy(update={"rules": tuple(policy_rules)})
     assert_slack_takes(whoami(ENGLISH, Person(principal, name), config))
+
+
+def test_what_a_rule_asks_about_an_alert_is_said() -> None:
+    policy = parse("""
+[roles.approver]
+users = ["U0ALICE"]
+[[rules]]
+actions = ["task.approve"]
+roles = ["approver"]
+[rules.when]
+severity = ["High", "Fatal"]
+verification = ["True_Positive"]
+drill = false
+source = "HSS"
+category = "Malware"
+asset = "prod"
+asset_type = "cloud"
+asset_level = ["key"]
+enterprise_project = "pay"
+workflow_kind = ["HEMOSTASIS", "EASE"]
+""")
+    line = next(
+        line
+        for line in whoami(ENGLISH, Person(APPROVER, "Alice"), policy).text.splitlines()
+        if "•" in line
+    )
+    assert line == (
+        "      • severity High or Fatal · verification True positive · not a drill · source "
+        "`HSS` · category `Malware` · asset `prod` · asset type `cloud` · enterprise project "
+        "`pay` · key asset · workflow kind `HEMOSTASIS` or `EASE`: yes"
+    )

@@ -5,10 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.domain.approvals import Approval, ApprovalRequest, CallPreference
+from bot.domain.approvals import Approval, ApprovalIntent, ApprovalRequest, CallPreference
 from bot.domain.slack import Actor, SlackLocation
+from bot.domain.stages import one_stage
 from bot.notifications import approval_calls
-from bot.notifications.approval_calls import Callees, remind_at
+from bot.notifications.approval_calls import ApprovalCallNotification, Callees, remind_at
 from bot.sandbox.secmaster import SecMasterSandbox
 from bot.services import Services
 from tests.support.clock import FakeClock
@@ -69,6 +70,16 @@ async def test_a_small_group_of_which_one_approved_is_called_by_name(stage: Oper
     stage.set_policy(shared("approver"))
     grow(stage, "S0SOC", CROWD[:3])
     assert await callees(stage) == ([BOB, *CROWD[:3]], set())
+
+
+async def test_of_a_large_group_the_few_who_may_are_named_and_nobody_who_approved(
+    stage: OperationStage,
+) -> None:
+    deny = rule("task.approve", roles=("crowd",), more='effect = "deny"')
+    crowd = f"[roles.crowd]\nusers = {list(CROWD)}\n"
+    stage.set_policy(crowd, shared("approver"), deny)
+    grow(stage, "S0SOC", (*CROWD, DAVE))  # seven to call, of whom five may not
+    assert await callees(stage) == ([BOB, DAVE], set())
 
 
 async def test_more_than_five_people_beside_a_group_are_called_alone(stage: OperationStage) -> None:
@@ -188,6 +199,80 @@ def test_a_reminder_comes_ten_minutes_before_the_end_or_in_the_last_quarter(
     ends_at = opened + timedelta(minutes=minutes)
     approval = Approval(operation_id="a", actor=Actor(id=ALICE), at=opened)
     request = ApprovalRequest(
-        id="a", action="task.approve", approvals=(approval,), needed=2, expires_at=ends_at
+        id="a",
+        action="task.approve",
+        approvals=(approval,),
+        stages=one_stage(2),
+        expires_at=ends_at,
     )
     assert ends_at - remind_at(request) == timedelta(minutes=before)
+
+
+@pytest.mark.parametrize(
+    ("roles", "more", "possible"),
+    [
+        (("oncall",), "", 0),
+        (("approver", "oncall"), "", None),
+        (("approver", "oncall"), "approvals = 4", 2),
+    ],
+)
+async def test_a_shortage_is_what_too_few_can_approve_by_rights_of_their_own_or_delegated(
+    stage: OperationStage, roles: tuple[str, ...], more: str, possible: int | None
+) -> None:
+    approvals = more or "approvals = 2"
+    overridden = f'{approvals}\nbreak_glass = ["approver"]\n'
+    announced = f'[break_glass]\nchannel = "{RANDOM}"\n'
+    stage.set_policy(rule("task.approve", roles=roles, more=overridden), announced)
+    stage.delegate(CAROL, DAVE)  # by the same right: it counts once
+    stage.choose_calls(BOB, CallPreference.OFF)  # who can approve all the same
+    await callees(stage, CAROL)
+    shortage = await approval_calls.find_shortage(stage.services, await first_call(stage))
+    assert (shortage and shortage.possible) == possible
+    assert shortage is None or (shortage.roles, shortage.override) == (roles, ("approver",))
+
+
+STAGED = rule(
+    "task.approve",
+    roles=("approver", "oncall"),
+    more='call = "mention"\napprovals = [{ role = "approver", count = 2 }, '
+    '{ role = "oncall", count = 1 }]\n',
+)
+
+
+async def test_each_stage_calls_its_own_people_and_lacks_its_own(stage: OperationStage) -> None:
+    stage.set_policy(STAGED)
+    assert await callees(stage, ALICE) == ([BOB], set())  # and nobody who is on call
+    assert await approval_calls.find_shortage(stage.services, await first_call(stage)) is None
+    assert await callees(stage, BOB) == (["S0ONCALL"], set())
+    assert await approval_calls.find_shortage(stage.services, await first_call(stage)) is None
+    stage.slack.workspace.groups["S0ONCALL"]["users"].clear()
+    stage.clock.forward(minutes=2)  # what Slack says of groups is asked again
+    shortage = await approval_calls.find_shortage(stage.services, await first_call(stage))
+    assert shortage is not None
+    assert (shortage.possible, shortage.roles) == (0, ("oncall",))
+
+
+async def test_a_stage_that_is_open_again_calls_its_people_again_once(
+    stage: OperationStage,
+) -> None:
+    stage.set_policy(STAGED)
+    services, outbox = stage.services, stage.services.store.outbox
+
+    def planned() -> list[int]:
+        """Return the stages that are called now."""
+        entries = approval_calls.new_entries(services)
+        outbox.add(entries, stage.clock.now())
+        notifications = [entry.notification for entry in entries]
+        calls = [each for each in notifications if isinstance(each, ApprovalCallNotification)]
+        return [call.stage for call in calls if not call.reminds]
+
+    await callees(stage, ALICE)
+    assert planned() == [0]
+    await callees(stage, BOB)
+    assert planned() == [1]
+    withdrawal = stage.operation("task.approve", ALICE, intent=ApprovalIntent.WITHDRAW)
+    services.store.claims.withdraw(withdrawal, stage.clock.now())
+    assert planned() == [0]
+    assert planned() == []
+    await callees(stage, ALICE)
+    assert planned() == [1]

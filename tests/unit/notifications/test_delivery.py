@@ -32,6 +32,7 @@ def services(databases: Databases, tmp_path: Path) -> Iterator[Services]:
     yield Services(
         catalogue=ENGLISH,
         workspaces=Workspaces({}, {}),
+        evidence=nothing,
         slack=nothing,
         cards=nothing,
         directory=nothing,

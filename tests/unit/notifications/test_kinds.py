@@ -5,31 +5,41 @@ from datetime import UTC, datetime
 
 import pytest
 
+from bot.domain.approvals import Approval
+from bot.domain.mutes import Mute
 from bot.domain.notifications import NotificationEnvelope
 from bot.domain.objects import Ref
 from bot.domain.operations import Operation, OperationState, Outcome
 from bot.domain.reasons import OutcomeReason
+from bot.domain.run_results import BlockResult, FailedBlock, RunResult, RunStatus
 from bot.domain.shift_digest import DeciderCounts, ShiftSummary
 from bot.domain.slack import Actor, Destination, SlackLocation
-from bot.domain.tracking import RetryResult
+from bot.domain.tracking import RanOutTask
 from bot.domain.troubles import DueTask, DueTasks, Trouble, TroubleKind
 from bot.domain.watch_status import FailedAnswer
 from bot.notifications import kinds
 from bot.notifications.approval_calls import (
     ApprovalCallNotification,
     ApprovalDirectCallNotification,
+    ApprovalShortageNotification,
+    CalledRequest,
 )
+from bot.notifications.assignments import AssignmentEndedNotification, AssignmentNotification
 from bot.notifications.card import CardNotification
 from bot.notifications.failure_details import FailureDetailsNotification
 from bot.notifications.kinds import (
+    ApprovalsRevokedNotification,
     BacklogNotification,
     ChannelClosedNotification,
     DelegationNotification,
     DigestNotification,
+    EscalationNotification,
     GivenUpNotification,
+    MuteNotification,
     PersonalSnoozeEndedNotification,
     PersonalSnoozeNotification,
-    RetryEndedNotification,
+    RanOutNotification,
+    RunResultNotification,
     SnoozeEndedNotification,
     SnoozeNotification,
     SubscriptionNotification,
@@ -42,10 +52,30 @@ from bot.notifications.reminder import ReminderNotification
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 REF = Ref(kind="task", id="t1")
+REQUESTED = CalledRequest(ref=REF, id="a" * 32)
 CLOSED = Destination.parse("C0CLOSED")
 ROUTED = {"ref": REF, "mentions": ("U0DAVE",), "route": "soc", "card_group": "w1"}
-RESULT = RetryResult(
-    status="FAILED", name="Enrich", actor_id="U0CAROL", node="Respond", error="no route", seconds=9
+RESULT = RunResult(
+    status=RunStatus.FAILED,
+    run=Ref(kind="instance", id="i1"),
+    name="Enrich",
+    node="Respond",
+    error="no route",
+    seconds=9,
+    at=NOW,
+    blocks=(
+        BlockResult(target="203.0.113.7", failed=(FailedBlock(defense="VPC", reason="quota"),)),
+    ),
+)
+ESCALATION = ("escalated_from", "escalated_by", "escalation_reason")
+MUTE = Mute(
+    workspace="main",
+    key="enrich",
+    name="Enrich",
+    actor_id="U0ALICE",
+    reason="the API is down",
+    at=NOW,
+    until=NOW,
 )
 SUMMARY = ShiftSummary(since=NOW, until=NOW, deciders=(DeciderCounts(name="Bob", decisions={}),))
 OPERATION = Operation(
@@ -68,11 +98,29 @@ EXAMPLES: tuple[Notification, ...] = (
     ReminderNotification(**ROUTED, before=3600, intended_channel="C0SOC"),
     CardNotification(**ROUTED, escalated_from="first", held_until=NOW),
     SnoozeEndedNotification(**ROUTED, snoozed_by="U0ALICE"),
-    RetryEndedNotification(ref=REF, thread_ts="1.2", result=RESULT),
+    RunResultNotification(
+        ref=REF, thread_ts="1.2", action="task.approve", actor_id="U0CAROL", result=RESULT
+    ),
+    AssignmentEndedNotification(**ROUTED, assignee="U0ALICE"),
     SnoozeNotification(ref=REF, thread_ts="1.2", actor_id="U0ALICE", until=NOW),
+    AssignmentNotification(
+        ref=REF, thread_ts="1.2", actor_id="U0ALICE", until=NOW, previous="U0DAVE"
+    ),
+    EscalationNotification(
+        ref=REF, thread_ts="1.2", actor_id="U0ALICE", targets=("duty",), reason="a bank's"
+    ),
+    MuteNotification(thread_ts="1.2", actor_id="U0ALICE", name="Enrich", mute=MUTE),
     PersonalSnoozeNotification(ref=REF, name="Isolate", until=NOW),
     PersonalSnoozeEndedNotification(ref=REF),
     DelegationNotification(delegator="U0ALICE", until=NOW),
+    ApprovalsRevokedNotification(
+        ref=REF,
+        action="task.approve",
+        name="Isolate",
+        revoked=(Approval(operation_id="o", actor=Actor(id="U0DAVE"), at=NOW, delegator="U0BOB"),),
+        count=0,
+        needed=2,
+    ),
     SubscriptionNotification(actor_id="U0ALICE", subscribed=True),
     SubscriptionUndoneNotification(channel="C0SOC", code="is_archived"),
     GivenUpNotification(ref=REF, thread_ts="1.2", operation=OPERATION, outcome=GIVEN_UP),
@@ -83,7 +131,13 @@ EXAMPLES: tuple[Notification, ...] = (
     TroubleNotification(trouble=TROUBLE, tasks=TASKS, recurs=True),
     TroubleOverNotification(trouble=TROUBLE, until=NOW),
     ApprovalCallNotification(ref=REF, request_id="a" * 32, thread_ts="1.2", reminds=True),
-    ApprovalDirectCallNotification(ref=REF, request_id="a" * 32, reminds=True),
+    ApprovalDirectCallNotification(requests=(REQUESTED,), reminds=True),
+    ApprovalShortageNotification(requests=(REQUESTED, REQUESTED), thread_ts="1.2"),
+    RanOutNotification(
+        ref=REF,
+        thread_ts="1.2",
+        tasks=(RanOutTask(name="Isolate", is_approved=True, at=NOW),),
+    ),
 )
 each_kind = pytest.mark.parametrize("notification", EXAMPLES, ids=lambda example: example.kind)
 
@@ -121,9 +175,7 @@ def test_a_reminder_without_a_card_brings_one_that_keeps_all_but_the_time() -> N
         **ROUTED, before=3600, held_until=NOW, intended_channel="C0CLOSED", scheduled_at=NOW
     )
     shared = reminder.model_dump(exclude={"kind", "before", "at_once"})
-    assert (
-        reminder.as_card().model_dump(exclude={"kind", "escalated_from", "group_window"}) == shared
-    )
+    assert reminder.as_card().model_dump(exclude={"kind", "group_window", *ESCALATION}) == shared
     assert reminder.as_card().escalated_from == ""
 
 

@@ -36,6 +36,7 @@ def services(*routes: str) -> Services:
     return Services(
         catalogue=ENGLISH,
         workspaces=Workspaces({}, {"main": "SOC workspace"}),
+        evidence=nothing,
         slack=nothing,
         cards=nothing,
         directory=nothing,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from bot.cli.audit_formats import Heading, write_html, write_report
 from bot.domain.approvals import ApprovalIntent
@@ -19,8 +20,10 @@ from bot.domain.claims import Claim, Taken
 from bot.domain.objects import Ref
 from bot.domain.operations import Operation, OperationState, Outcome, PolicyRefusal, PolicyTerms
 from bot.domain.reasons import RefusalReason
+from bot.domain.run_results import RunResult, RunStatus
 from bot.domain.slack import Actor, SlackLocation
 from bot.domain.snapshots import stored
+from bot.domain.stages import one_stage
 from bot.domain.tracking import ListedObject
 from bot.operations.audit_stories import CHUNK, audited_records
 from bot.secmaster import Task
@@ -33,7 +36,9 @@ START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ALICE = Actor(id="U0ALICE", name="Alice Chen")
 BOB = Actor(id="U0BOB", name="张伟")
 CAROL = Actor(id="U0CAROL", name="Carol <!channel> *x*")
-TWO = PolicyTerms(approvals=2, expires=1800, identity="alice@example.com")
+TWO = PolicyTerms(
+    stages=one_stage(2), expires=1800, identity="alice@example.com", policy="97d7b2a97015"
+)
 HOSTILE = '=HYPERLINK("http://x") <script>alert(1)</script> [a](http://x) `b`'
 
 
@@ -66,7 +71,7 @@ class Desk:
             action=action,
             ref=Ref(kind="task", id=task.id),
             actor=actor,
-            location=SlackLocation(channel="C0SOC"),
+            location=SlackLocation(channel="C0SOC", channel_name="soc"),
             rule="rule 1 (accounts)",
             terms=fields.pop("terms", TWO),
             decision_fingerprint=stored(task).fingerprint,
@@ -162,7 +167,66 @@ async def test_an_approval_tells_what_came_of_it(store: Store) -> None:
     assert came == {("封禁 203", "done"), ("Disabl", "refuse"), ("Quaran", "lapsed")}
 
 
+async def test_whoever_came_first_and_whoever_delegated_are_named(store: Store) -> None:
+    desk, block = Desk(store), task("t-1", "Block 203.0.113.77")
+    first = desk.operation(block, ALICE, terms=PolicyTerms())
+    desk.claim(block, first)
+    desk.claim(block, desk.operation(block, BOB, "task.terminate", terms=PolicyTerms()))
+    store.audit.record(
+        {
+            "at": desk.now,
+            "operation_id": "delegated",
+            "outcome": "done",
+            "action": "delegate",
+            "target": CAROL.id,
+            "actor": BOB.model_dump(),
+        }
+    )
+    other = task("t-2", "Isolate host")
+    desk.send(other, desk.operation(other, CAROL, terms=PolicyTerms(delegator=BOB.id)))
+    text = report(store, "report")
+    assert "The termination was not sent. Alice Chen (U0ALICE) came first." in text
+    assert "acted on behalf of 张伟 (U0BOB)." in text
+
+
+async def test_a_page_costs_as_many_queries_however_many_records_it_has(store: Store) -> None:
+    counts = []
+    statements: list[str] = []
+    sa.event.listen(
+        store.engine, "before_cursor_execute", lambda *details: statements.append(details[2])
+    )
+    decide(store)
+    records = [*audit_log.entries(store.engine)]
+    for page in (records, records * 6):
+        statements.clear()
+        told = [*audited_records(store, page)]
+        counts.append(len(statements))
+        assert len(told) > len(page) / 2
+    assert counts[0] == counts[1] < 6, counts
+
+
 async def test_of_an_audit_larger_than_a_chunk_nothing_is_left_out(store: Store) -> None:
     write(store.engine, CHUNK * 2 + 1)
     records = audited_records(store, audit_log.entries(store.engine))
     assert [each.record["number"] for each in records] == [*range(1, CHUNK * 2 + 2)]
+
+
+def test_what_came_of_a_decision_is_told_once_with_its_end(store: Store) -> None:
+    desk = Desk(store)
+    task = Task(id="t9", name="Isolate host", status="waiting")
+    operation = desk.operation(task, ALICE, terms=PolicyTerms())
+    desk.claim(task, operation)
+    done = Outcome(state=OperationState.DONE, followed_run="1:instance:main:i-1")
+    store.claims.conclude(operation, done, desk.now)
+    [followed] = store.followed_operations.under_way(9)
+    result = RunResult(status=RunStatus.FINISHED, run=followed.run, name="Contain", at=desk.now)
+    store.followed_operations.end(followed, result, [], desk.now)
+    records = store.audit.entries(operation.ref)
+    assert [record["outcome"] for record in records] == ["allowed", "done", "result"]
+    [audited] = audited_records(store, records)
+    assert audited.record["outcome"] == "done"
+    assert (audited.result or {})["run_result"] == records[-1]["run_result"]
+    # Also where the report is of a time before it was known, and not of one after.
+    [audited] = audited_records(store, records[:2])
+    assert (audited.result or {})["run_result"] == records[-1]["run_result"]
+    assert [*audited_records(store, records[2:])] == []

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from bot.operations.search import Search, UnknownFilter, is_search
-from bot.secmaster import Instance, Task
+from bot.secmaster import Evidence, Finding, Instance, Task
 from tests.support.samples import FAILED, NOW, WAITING
 
 TASK = WAITING.model_copy(
@@ -85,6 +85,41 @@ def test_filters_go_by_the_due_date(text: str, found: list[int | None]) -> None:
     assert [at for at in (-1, 1, 3, None) if search.matches(due(at), NOW)] == found
 
 
+ALERT = Finding.model_validate(
+    {
+        "title": "Beacon to evil.example",
+        "severity": "High",
+        "resources": [{"id": "r-1", "name": "ecs-web-07"}],
+        "connections": [{"src_ip": "192.0.2.1", "dest_domain": "Evil.example"}],
+        "users": [{"user_name": "www-data"}],
+    }
+)
+ALERTED = WAITING.model_copy(update={"evidence": Evidence(finding=ALERT)})
+
+
+@pytest.mark.parametrize(
+    "text", ["beacon", "ECS-WEB-07", "192.0.2.1", "evil.example isolate", "r-1", "www-data"]
+)
+def test_a_task_is_found_by_the_alert_behind_it(text: str) -> None:
+    assert Search.parse(text).matches(ALERTED, NOW)
+    assert not Search.parse(text).matches(WAITING, NOW)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("severity:fatal", False), ("Severity:HIGH", True), ("severity:low beacon", True)],
+)
+def test_a_severity_filters_what_is_known_to_be_at_least_so_severe(
+    text: str, *, found: bool
+) -> None:
+    assert Search.parse(text).matches(ALERTED, NOW) is found
+    assert Search.parse(text).has_filters
+    assert not Search.parse(text).matches(WAITING, NOW)
+    odd = ALERT.model_copy(update={"severity": "worse"})
+    task = WAITING.model_copy(update={"evidence": Evidence(finding=odd)})
+    assert not Search.parse(text).matches(task, NOW)
+
+
 def test_filters_are_read_wherever_they_stand_unless_quoted() -> None:
     assert Search.parse("Block MINE due:30m") == Search(
         ("block",), mine=True, due_within=timedelta(minutes=30)
@@ -92,7 +127,9 @@ def test_filters_are_read_wherever_they_stand_unless_quoted() -> None:
     assert Search.parse('"mine" "due:soon" it\'s') == Search(("mine", "due:soon", "it's"))
 
 
-@pytest.mark.parametrize("word", ["due:soon", "due:", "due:0h", "status:open", "Is：open"])
+@pytest.mark.parametrize(
+    "word", ["due:soon", "due:", "due:0h", "severity:", "severity:9", "status:open", "Is：open"]
+)
 def test_what_looks_like_a_filter_is_not_searched_for(word: str) -> None:
     with pytest.raises(UnknownFilter) as caught:
         Search.parse(f"block {word}")

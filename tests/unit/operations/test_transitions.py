@@ -14,6 +14,7 @@ from bot.domain.objects import Ref
 from bot.domain.operations import Operation, OperationState, Outcome, PolicyTerms
 from bot.domain.reasons import OutcomeReason
 from bot.domain.slack import Actor, SlackFile, SlackLocation
+from bot.domain.stages import one_stage
 from bot.operations import transitions
 from bot.operations.step_results import (
     Preflight,
@@ -116,7 +117,7 @@ def test_a_file_is_brought_first_and_its_id_is_then_a_parameter() -> None:
 
 
 def test_what_the_preflight_found_out_goes_on_with_the_operation() -> None:
-    terms, preflight = PolicyTerms(approvals=2), Preflight(status="waiting", attempt=3)
+    terms, preflight = PolicyTerms(stages=one_stage(2)), Preflight(status="waiting", attempt=3)
     result = PreflightResult(
         kind=ResultKind.DONE,
         outcome=DONE,
@@ -139,11 +140,11 @@ def test_a_request_that_was_opened_lapses_once_it_has_expired() -> None:
         id=operation().id,
         action="task.approve",
         approvals=(),
-        needed=2,
+        stages=one_stage(2),
         expires_at=START + timedelta(minutes=7),
     )
     counted = Outcome(state=OperationState.COUNTED, approval_request=request)
-    state = transitions.start(operation(terms=PolicyTerms(approvals=2, expires=900)))
+    state = transitions.start(operation(terms=PolicyTerms(stages=one_stage(2), expires=900)))
     state = next_state(state, result_of(state, ResultKind.FINAL, outcome=counted))
     state = follow(state, ResultKind.DONE, ResultKind.DONE)
     assert (state.effect, state.pause) == (Effect.LAPSE, 420)  # the task may be due before

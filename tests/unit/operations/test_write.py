@@ -16,6 +16,7 @@ from bot.domain.objects import Ref
 from bot.domain.operations import Operation, OperationState, Outcome, PolicyRefusal
 from bot.domain.reasons import OutcomeReason, RefusalReason
 from bot.domain.slack import Actor, SlackLocation
+from bot.domain.stages import one_stage
 from bot.operations import transitions, write
 from bot.operations.step_results import (
     Preflight,
@@ -557,7 +558,7 @@ def request(operation: Operation) -> ApprovalRequest:
         id=operation.id,
         action=operation.action,
         approvals=(approval,),
-        needed=2,
+        stages=one_stage(2),
         expires_at=now + timedelta(hours=1),
     )
 
@@ -669,10 +670,41 @@ async def test_conclude_follows_a_retry_that_was_sent(stage: OperationStage) -> 
     stage.secmaster.world.update_instance(
         RUN.id, {"command_type": "ActionInstanceRetryCommand"}, LIN
     )
-    await conclude(stage, operation, preflight=Preflight(attempt=0))
-    followed_retries = stage.services.store.followed_retries
-    [followed] = followed_retries.all(limit=10)
-    assert (followed.operation.id, followed.attempt_before) == (operation.id, 0)
-    followed_retries.finish(followed, [], stage.clock.now())
-    await conclude(stage, operation, preflight=Preflight(attempt=0))
-    assert followed_retries.all(limit=10) == []
+    await conclude(stage, operation, preflight=Preflight(attempt=1))
+    followed_operations = stage.services.store.followed_operations
+    [followed] = followed_operations.under_way(limit=10)
+    assert (followed.operation.id, followed.attempt_before) == (operation.id, 1)
+    assert str(followed.run) == str(RUN)
+    followed_operations.forget(followed)
+    await conclude(stage, operation, preflight=Preflight(attempt=1))
+    assert followed_operations.under_way(limit=10) == []
+
+
+@pytest.mark.parametrize(
+    ("action", "state", "is_followed"),
+    [
+        ("task.approve", OperationState.DONE, True),
+        ("task.terminate", OperationState.DONE, True),
+        ("task.approve", OperationState.FAILED, False),
+        ("task.approve", OperationState.UNKNOWN, False),
+        ("task.comment", OperationState.DONE, False),
+    ],
+)
+async def test_conclude_follows_the_run_that_a_decision_let_continue(
+    stage: OperationStage, action: str, state: OperationState, *, is_followed: bool
+) -> None:
+    operation = await stage.claimed(action)
+    stage.set_policy("[watch]\nresults = true\n")
+    preflight = Preflight(run="1:instance:main:i-1")
+    await conclude(stage, operation, Outcome(state=state), preflight=preflight)
+    followed = stage.services.store.followed_operations.under_way(limit=10)
+    assert [str(each.run) for each in followed] == ["1:instance:main:i-1"] * is_followed
+
+
+async def test_conclude_follows_no_decision_where_the_policy_says_so(
+    stage: OperationStage,
+) -> None:
+    operation = await stage.claimed("task.approve")
+    stage.set_policy("[watch]\nresults = false\n")
+    await conclude(stage, operation, preflight=Preflight(run="1:instance:main:i-1"))
+    assert stage.services.store.followed_operations.under_way(limit=10) == []

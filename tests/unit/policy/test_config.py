@@ -9,6 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bot.domain.actions import BY_NAME
+from bot.domain.stages import Stage, one_stage
 from bot.policy.config import Config, ConfigError, PolicyHolder, Rights, WatchConfig, load, parse
 from bot.policy.routes import Brake, DigestSchedule, Escalation, Quiet, Route, RouteConditions
 from bot.policy.rules import READS, Rule, RuleConditions
@@ -1116,3 +1117,42 @@ def test_cards_follow_every_15_seconds_or_as_said(text: str, every: float) -> No
 def test_an_odd_pause_between_rounds_is_refused(every: str) -> None:
     with pytest.raises(ConfigError, match=r"\[watch\] every"):
         parse(f"[watch]\nevery = {every}")
+
+
+# Stages of approvals.
+
+STAGED = (
+    "[roles.approver]\nusers = ['U0ALICE']\n[roles.manager]\nusers = ['U0BOB']\n"
+    "[[rules]]\nname = 'grave'\nactions = ['task.approve']\nroles = ['approver', 'manager']\n"
+    "approvals = "
+)
+FIRST, SECOND = "{ role = 'approver', count = 1 }", "{ role = 'manager', count = 1 }"
+
+
+def test_approvals_are_a_number_or_stages_in_their_order() -> None:
+    staged = parse(f"{STAGED}[{SECOND}, {FIRST}]").rules[0]
+    assert staged.stages == (Stage(roles=("manager",)), Stage(roles=("approver",)))
+    assert staged.needed == 2
+    number = parse(f"{STAGED}3").rules[0]
+    assert number.stages == one_stage(3, ("approver", "manager"))
+
+
+@pytest.mark.parametrize(
+    ("approvals", "problem"),
+    [
+        ("[]", "approvals: an empty list asks for nobody; leave it out, or name a stage"),
+        (f"[{FIRST}, {FIRST}]", "approvals: 'approver' has two stages; a role has one, with"),
+        (f"[{FIRST}, {{ role = 'manager', count = 9 }}]", "approvals: the stages ask for 10 peo"),
+        ("[{ role = 'approver', count = 0 }]", "approvals, entry 1.count: "),
+        ("[{ role = 'approver', count = true }]", "approvals, entry 1.count: "),
+        ("[{ role = 'approver' }]", "approvals, entry 1.count: "),
+        (
+            "[{ rule = 'approver', count = 1 }]",
+            "approvals, entry 1.rule: there is no such key; did",
+        ),
+        ("[{ role = 'manger', count = 1 }]", "approvals: 'manger' is none of the rule's roles; di"),
+        ("[1]", "approvals, entry 1: "),
+    ],
+)
+def test_stages_that_nobody_could_mean_are_refused(approvals: str, problem: str) -> None:
+    assert f"[[rules]] 1 (grave): {problem}" in "\n".join(problems(STAGED + approvals))

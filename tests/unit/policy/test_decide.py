@@ -10,8 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.actions import BY_NAME, TABLE, Action
+from bot.domain.approvals import Approval, ApprovalRequest
 from bot.domain.reasons import RefusalReason
+from bot.domain.slack import Actor
 from bot.domain.snapshots import Snapshot, decision_fingerprint
+from bot.domain.stages import one_stage
 from bot.policy.config import Identities, parse
 from bot.policy.decide import (
     Allowed,
@@ -24,6 +27,7 @@ from bot.policy.decide import (
     decide,
     decide_read,
     identify,
+    may_add_approval,
     may_ever,
     needs_snapshot,
     read_scope,
@@ -83,6 +87,7 @@ def answer(
 
 def by(number: int, *roles: str, reason: str = "optional", **more: Any) -> Allowed:
     """Allowed by this rule, which leaves it to these roles."""
+    more = {"stages": one_stage(1, roles)} | more
     return Allowed(f"rule {number}", ReasonRule(reason), roles=roles, **more)
 
 
@@ -580,7 +585,7 @@ def test_the_answer_says_what_the_rule_asks_for() -> None:
         "rule 1 (two of us)",
         ReasonRule.REQUIRED,
         ConfirmRule.TYPE_NAME,
-        approvals=2,
+        stages=one_stage(2, ("approver",)),
         expires=1800,
         break_glass_allowed=True,
         roles=("approver",),
@@ -1071,3 +1076,56 @@ def test_what_a_rule_may_ask_for_is_bound_into_the_decision_fingerprint(
 ) -> None:
     other = snapshot.model_copy(update=change)
     assert decision_fingerprint(snapshot) != decision_fingerprint(other)
+
+
+# Stages of approvals.
+
+STAGED = rules(
+    "actions = ['task.approve']\nroles = ['approver', 'chief']\n"
+    "approvals = [{ role = 'approver', count = 1 }, { role = 'chief', count = 1 }]"
+)
+
+
+@pytest.mark.parametrize(
+    ("roles", "may"),
+    [
+        (["approver"], (True, False)),
+        (["chief"], (False, True)),
+        (["approver", "chief"], (True, True)),
+    ],
+)
+def test_an_approval_is_asked_for_of_the_roles_whose_turn_it_is(
+    roles: list[str], may: tuple[bool, bool]
+) -> None:
+    person = Principal("U0X", frozenset(roles))
+    for turn, expected in enumerate(may):
+        assert may_fill(person, turn) is expected
+
+
+def test_a_delegated_right_fills_the_stage_that_ones_own_does_not() -> None:
+    chief = Principal("U0CHIEF", frozenset({"chief"}))
+    person = Principal("U0X", frozenset({"approver"}), delegators=(chief,))
+    for turn, delegator in enumerate(["", "U0CHIEF"]):
+        decision = decide(STAGED, person, APPROVE, on(), turn=turn)
+        assert isinstance(decision, Allowed)
+        assert (decision.delegator, decision.may_fill(turn)) == (delegator, True)
+
+
+def may_fill(person: Principal, turn: int) -> bool:
+    """Whether somebody may give the approval of a stage, those before it being full."""
+    request = ApprovalRequest(
+        id="o",
+        action="task.approve",
+        approvals=tuple(
+            Approval(
+                operation_id=f"o{number}",
+                actor=Actor(id=f"U{number}"),
+                at=NOW,
+                stage=number,
+            )
+            for number in range(turn)
+        ),
+        stages=STAGED[0].stages,
+        expires_at=NOW,
+    )
+    return may_add_approval(STAGED, person, APPROVE, on(), request)

@@ -36,7 +36,7 @@ def needed(name: str | None, *rules: str) -> int | None:
     config = parse(ROLES + "".join(f"\n[[rules]]\n{rule}\n" for rule in rules))
     task = None if name is None else Task(id="t-1", name=name, status="waiting")
     found = deciding_rule(config.rules, APPROVE, PolicyContext(frozenset({"main"}), NOW, task))
-    return found.approvals if found else None
+    return found.needed if found else None
 
 
 @pytest.mark.parametrize(

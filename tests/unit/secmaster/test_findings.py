@@ -2,7 +2,6 @@
 
 import json
 from copy import deepcopy
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -33,7 +32,6 @@ ALERT = {
     "create_time": "2026-01-02T03:04:05.000Z+0800",
     "dataclass_ref": {"id": "dc1", "name": "Alert"},
     "data_object": {
-        "id": "o1",
         "title": "Web shell",
         "description": '{"path": "/var/www"}',
         "severity": "High",
@@ -151,7 +149,7 @@ def leaves(value: Any) -> list[object]:
 
 @pytest.mark.parametrize("shape", DOCUMENTS, ids=lambda shape: shape.__name__)
 @given(data=st.data())
-@settings(max_examples=40, deadline=timedelta(seconds=2))
+@settings(max_examples=25, deadline=None)
 def test_one_odd_field_loses_nothing_that_is_beside_it(
     shape: type[Shape], data: st.DataObject
 ) -> None:
@@ -166,7 +164,7 @@ def test_one_odd_field_loses_nothing_that_is_beside_it(
 
 @pytest.mark.parametrize("shape", DOCUMENTS, ids=lambda shape: shape.__name__)
 @given(document=st.dictionaries(TEXT, JSON, max_size=3) | JSON, data=st.data())
-@settings(max_examples=15, deadline=timedelta(seconds=2))
+@settings(max_examples=10, deadline=None)
 def test_json_of_any_form_is_read_and_stored(
     shape: type[Shape], document: Any, data: st.DataObject
 ) -> None:
@@ -180,7 +178,8 @@ def test_json_of_any_form_is_read_and_stored(
 
 
 def test_what_lies_around_an_object_counts_where_it_says_something() -> None:
-    finding = Finding.of(ALERT | {"id": None, "type": 7, "create_time": ""})
+    inner = {"id": "o1", "title": "Web shell"}
+    finding = Finding.of(ALERT | {"id": None, "type": 7, "data_object": inner})
     assert (finding.id, finding.title, finding.dataclass_.name) == ("o1", "Web shell", "Alert")
     assert Finding.of({"id": "o2", "data_object": {"id": "o1"}}).id == "o2"
     assert Finding.of({"id": "o3", "title": "Without a data_object"}).title

@@ -39,14 +39,18 @@ def test_a_message_waits_since_it_was_due_and_not_since_its_last_attempt(store: 
     )
     store.outbox.add([entry], NOW)
     assert store.outbox.oldest(NOW) is None
+    assert (store.outbox.count_due(NOW), store.outbox.count()) == (0, 1)
     assert store.outbox.oldest(NOW + 2 * HOUR) == NOW + HOUR
+    assert store.outbox.count_due(NOW + 2 * HOUR) == 1
     waiting = store.outbox.next_entry(SOC, NOW + 2 * HOUR)
     assert waiting
     store.outbox.mark_sending([waiting], "process", NOW + 2 * HOUR)
     store.outbox.postpone([waiting.number], NOW + 4 * HOUR)
     assert store.outbox.oldest(NOW + 3 * HOUR) == NOW + 2 * HOUR
+    assert store.outbox.count_due(NOW + 3 * HOUR) == 1
     store.outbox.mark_done([waiting.number], NOW + 4 * HOUR)
     assert store.outbox.oldest(NOW + 5 * HOUR) is None
+    assert store.outbox.count_due(NOW + 5 * HOUR) == 0
 
 
 def test_an_operation_goes_on_since_it_was_recorded_and_not_while_it_waits_for_others(

@@ -21,6 +21,7 @@ from bot.domain.objects import Ref
 from bot.domain.operations import Operation, OperationState, Outcome, PolicyTerms
 from bot.domain.slack import Actor, SlackLocation
 from bot.domain.snapshots import StoredSnapshot
+from bot.domain.stages import one_stage
 from bot.store import Store, connect, migrate
 from tests.support.examples import examples
 
@@ -50,7 +51,7 @@ def operation_of(number: object, user: str, **fields: Any) -> Operation:
 
 
 def terms(approvals: int = 2, **fields: Any) -> PolicyTerms:
-    return PolicyTerms(approvals=approvals, expires=EXPIRES, **fields)
+    return PolicyTerms(stages=one_stage(approvals), expires=EXPIRES, **fields)
 
 
 def snapshot(version: int = 0) -> StoredSnapshot:
@@ -186,7 +187,7 @@ def check_co_approvers(entry: Entry, counted: dict[str, Entry]) -> None:
         assert age < timedelta(seconds=EXPIRES)
     approvals = [*co_approvers, entry]
     if not entry["terms"]["break_glass_channel"]:
-        needed = max(approval["terms"]["approvals"] for approval in approvals)
+        needed = max(sum(s["count"] for s in approval["terms"]["stages"]) for approval in approvals)
         authorities = {
             approval["terms"]["delegator"] or approval["actor"]["id"] for approval in approvals
         }

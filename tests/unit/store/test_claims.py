@@ -11,6 +11,7 @@ from bot.domain.claims import Claim, HeldBy, Taken, WaitingFor
 from bot.domain.objects import Ref
 from bot.domain.operations import Operation, OperationState, Outcome, PolicyTerms
 from bot.domain.reasons import OutcomeReason
+from bot.domain.run_results import RunResult, RunStatus
 from bot.domain.slack import Actor, SlackLocation
 from bot.domain.snapshots import StoredSnapshot
 from bot.store import Store, close, connect, migrate
@@ -124,8 +125,9 @@ def test_while_a_playbooks_run_is_retried_the_runs_within_it_are_not(store: Stor
     store.claims.conclude(whole, Outcome(state=OperationState.DONE, attempt_before=0), NOW)
     later = NOW + timedelta(minutes=30)  # and it is followed for as long as it goes on
     assert isinstance(retried(store, part.model_copy(update={"id": "later"}), at=later), HeldBy)
-    [followed] = store.followed_retries.all(9)
-    store.followed_retries.finish(followed, (), later)
+    [followed] = store.followed_operations.under_way(9)
+    result = RunResult(status=RunStatus.FINISHED, run=whole.ref, at=later)
+    store.followed_operations.end(followed, result, (), later)
     assert isinstance(retried(store, part.model_copy(update={"id": "last"}), at=later), Taken)
 
 

@@ -64,6 +64,7 @@ def services(store: Store, clients: dict[str, Any]) -> Services:
     return Services(
         catalogue=ENGLISH,
         workspaces=Workspaces(clients, {}),
+        evidence=nothing,
         slack=nothing,
         cards=nothing,
         directory=nothing,

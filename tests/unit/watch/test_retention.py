@@ -26,6 +26,7 @@ from bot.domain.operations import (
 from bot.domain.reasons import RefusalReason
 from bot.domain.slack import Actor, Destination, SlackLocation
 from bot.domain.snapshots import StoredSnapshot
+from bot.domain.stages import one_stage
 from bot.domain.tracking import ListedObject
 from bot.domain.workspaces import Workspaces
 from bot.notifications.kinds import BacklogNotification
@@ -68,6 +69,7 @@ def retention(store: Store, clock: FakeClock, *, days: int = DAYS, rules: str = 
     services = Services(
         catalogue=ENGLISH,
         workspaces=Workspaces({}, {}),
+        evidence=nothing,
         slack=nothing,
         cards=nothing,
         directory=nothing,
@@ -174,6 +176,7 @@ async def test_with_0_days_all_stays_but_what_was_heard_posted_and_settled(
         "deliveries": 1,
         "outbox": 0,
         "tracked": 0,
+        "followed": 0,
     }
     assert row_counts(store) == before
 
@@ -257,7 +260,7 @@ async def test_a_snapshot_stays_that_the_audit_names_in_whatever_place(
         store.snapshots.save(task(1), snapshot(number), now)
     shown = operation(1, now, decision_fingerprint=snapshot(1).fingerprint)
     store.audit.record_refusal(shown, NO_RULE, now, StoredSnapshot())
-    two = operation(1, now, terms=PolicyTerms(approvals=2))
+    two = operation(1, now, terms=PolicyTerms(stages=one_stage(2)))
     store.claims.claim(two.model_copy(update={"id": "second"}), "key", now, snapshot(2))
     withdrawal = two.model_copy(update={"id": "third", "intent": ApprovalIntent.WITHDRAW})
     store.claims.withdraw(withdrawal, now)
@@ -282,7 +285,7 @@ async def test_a_snapshot_stays_while_its_object_waits_or_is_being_approved(
     waiting = Task(id="t1", name="Isolate", status="waiting")
     store.tracked.add([ListedObject(task(1), waiting, "f")], [], now)
     store.snapshots.save(task(1), snapshot(1), now)
-    two = operation(2, now, terms=PolicyTerms(approvals=2))
+    two = operation(2, now, terms=PolicyTerms(stages=one_stage(2)))
     store.claims.claim(two, "key", now, snapshot(2))
     store.snapshots.save(task(2), snapshot(3), now)
     clock.forward(days=DAYS + 1)
@@ -309,8 +312,8 @@ async def test_a_failure_is_told_in_a_line_and_tried_again_while_the_rest_goes(
     counts = await purging.purge()
     assert (counts["cards"], counts["homes"]) == (0, 1)
     lines = [record for record in caplog.records if record.getMessage() == "not deleted yet"]
-    # Snapshots are not deleted either: whether a card names one can't be told.
-    assert [vars(line)["rows"] for line in lines] == ["cards", "snapshots"]
+    # Neither evidence nor snapshots are deleted: whether a card names one can't be told.
+    assert [vars(line)["rows"] for line in lines] == ["cards", "evidence", "snapshots"]
     assert not any(line.exc_info for line in lines)
     with store.engine.begin() as connection:
         connection.execute(sa.text("ALTER TABLE hidden RENAME TO cards"))

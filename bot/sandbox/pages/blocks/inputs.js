@@ -55,7 +55,7 @@ function counter(node, { min_length: least = 0, max_length: most = Infinity }) {
     count.classList.toggle("over", remaining < 0);
     if (remaining < 0) count.textContent = `${-remaining} too many`;
     else if (length && length < least) count.textContent = `${least - length} more needed`;
-    else count.textContent = remaining <= NEAR_LIMIT ? `${remaining} left` : "";
+    else count.textContent = remaining <= Math.min(NEAR_LIMIT, most / 4) ? `${remaining} left` : "";
   };
   node.addEventListener("input", show);
   show();

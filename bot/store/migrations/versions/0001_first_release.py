@@ -45,6 +45,8 @@ def upgrade() -> None:
         sa.Column("mentions", sa.Text, nullable=False),
         sa.Column("intended_channel", sa.String(32), nullable=False),
         sa.Column("escalated_from", sa.Text, nullable=False),
+        sa.Column("escalated_by", sa.String(32), nullable=False),
+        sa.Column("escalation_reason", sa.Text, nullable=False),
         sa.Column("late_since", sa.DateTime(timezone=True)),
     )
     op.create_table(
@@ -52,6 +54,7 @@ def upgrade() -> None:
         sa.Column("key", sa.String(255), primary_key=True),
         sa.Column("actor_id", sa.String(32), primary_key=True),
         sa.Column("authority", sa.String(32), nullable=False),
+        sa.Column("stage", sa.Integer, nullable=False),
         sa.Column("request_id", sa.String(64), nullable=False, index=True),
         sa.Column("ref", sa.String(255), nullable=False, index=True),
         sa.Column("action", sa.String(32), nullable=False),
@@ -61,6 +64,7 @@ def upgrade() -> None:
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("due_handle", sa.String(16), nullable=False),
+        sa.Column("reopenings", sa.Integer, nullable=False),
         sa.UniqueConstraint("key", "authority", name="one_approval_per_authority"),
     )
     op.create_table(
@@ -68,6 +72,13 @@ def upgrade() -> None:
         sa.Column("fingerprint", sa.String(64), primary_key=True),
         sa.Column("ref", sa.String(255), nullable=False, index=True),
         sa.Column("snapshot", sa.Text, nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+    )
+    op.create_table(
+        "evidence",
+        sa.Column("ref", sa.String(255), primary_key=True),
+        sa.Column("evidence", sa.Text, nullable=False),
+        sa.Column("complete", sa.Boolean, nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
     )
     op.create_table(
@@ -93,13 +104,31 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True)),
         sa.Column("due_at", sa.DateTime(timezone=True)),
         sa.Column("auto_approves", sa.Boolean, nullable=False),
+        sa.Column("run", sa.String(255), nullable=False, index=True),
         sa.Column("settled_at", sa.DateTime(timezone=True), index=True),
+        sa.Column("ending_unrecorded", sa.Boolean, nullable=False, index=True),
         sa.Column("next_check_at", sa.DateTime(timezone=True), index=True),
-        sa.Column("planned_until", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("planned_until", sa.DateTime(timezone=True)),
         sa.Column("snoozed_until", sa.DateTime(timezone=True)),
         sa.Column("snoozed_by", sa.String(32), nullable=False),
+        sa.Column("assigned_until", sa.DateTime(timezone=True)),
+        sa.Column("assignee", sa.String(32), nullable=False),
+        sa.Column("assignee_name", sa.Text, nullable=False),
+        sa.Column("muted_until", sa.DateTime(timezone=True)),
+        sa.Column("mute_key", sa.String(255), nullable=False),
     )
     op.create_index("ix_tracked_objects_open", "tracked_objects", ["workspace", "kind", "open"])
+    op.create_table(
+        "mutes",
+        sa.Column("workspace", sa.String(64), primary_key=True),
+        sa.Column("key", sa.String(255), primary_key=True),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("actor_id", sa.String(32), nullable=False),
+        sa.Column("actor_name", sa.Text, nullable=False),
+        sa.Column("reason", sa.Text, nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("until", sa.DateTime(timezone=True), nullable=False),
+    )
     op.create_table(
         "personal_snoozes",
         sa.Column("ref", sa.String(255), primary_key=True),
@@ -146,12 +175,17 @@ def upgrade() -> None:
         sa.Column("answered_at", sa.DateTime(timezone=True)),
     )
     op.create_table(
-        "followed_retries",
+        "followed_operations",
         sa.Column("operation_id", sa.String(64), primary_key=True),
         sa.Column("ref", sa.String(255), nullable=False, index=True),
+        sa.Column("run", sa.String(255), nullable=False, index=True),
         sa.Column("operation", sa.JSON, nullable=False),
         sa.Column("attempt_before", sa.BigInteger, nullable=False),
+        sa.Column("is_reported", sa.Boolean, nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("checked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), index=True),
+        sa.Column("result", sa.JSON),
     )
     op.create_table(
         "poll_status",

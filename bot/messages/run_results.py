@@ -1,0 +1,240 @@
+"""Say what came of an operation: how the run went on that it retried or let continue.
+
+Names, errors and the targets of blocks may be an attacker's: errors and targets stand in code.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+
+from bot.domain.actions import BY_NAME, Action
+from bot.domain.cards import DecidedTask
+from bot.domain.objects import ObjectKind
+from bot.domain.run_results import BlockResult, RunResult, RunStatus
+from bot.messages import approvals
+from bot.messages.blocks import Message, link, text_message
+from bot.messages.catalogue import N_, Catalogue
+from bot.messages.labels import labels
+from bot.messages.markup import Markup
+from bot.messages.text import clip, code, code_block, error_line, inline, mention_user
+
+ERROR = 400
+ERROR_LINE = 200
+REASON = 60  # characters of why a block failed
+TARGET = 120
+SHOWN_BLOCKS = 3
+SHOWN_DEFENSES = 4  # lines of defense that are named for one block
+
+SIGNS = {
+    RunStatus.FINISHED: "✅",
+    RunStatus.FAILED: "🔴",
+    RunStatus.TERMINATED: "⛔",
+    RunStatus.NEXT_TASK: "➡️",
+    RunStatus.STILL_RUNNING: "⏳",
+}
+# {name} is the run's, with a link to its card where it has one.
+SENTENCES: dict[tuple[ObjectKind, RunStatus], str] = {
+    ("instance", RunStatus.FINISHED): N_("The run finished after {duration}: {name}."),
+    ("instance", RunStatus.FAILED): N_("The run failed after {duration}: {name}."),
+    ("instance", RunStatus.TERMINATED): N_("The run was terminated after {duration}: {name}."),
+    ("instance", RunStatus.STILL_RUNNING): N_(
+        "The run is still running after {duration}: {name}. Its end will be posted here."
+    ),
+    ("playbook", RunStatus.FINISHED): N_("The playbook run finished after {duration}: {name}."),
+    ("playbook", RunStatus.FAILED): N_("The playbook run failed after {duration}: {name}."),
+    ("playbook", RunStatus.TERMINATED): N_(
+        "The playbook run was terminated after {duration}: {name}."
+    ),
+    ("playbook", RunStatus.STILL_RUNNING): N_(
+        "The playbook run is still running after {duration}: {name}. Its end will be posted here."
+    ),
+}
+FAILED_AT: dict[ObjectKind, str] = {
+    "instance": N_("The run failed at {node} after {duration}: {name}."),
+    "playbook": N_("The playbook run failed at {node} after {duration}: {name}."),
+}
+UNNAMED: dict[ObjectKind, str] = {
+    "instance": N_("the run"),
+    "playbook": N_("the playbook run"),
+}
+
+# How a retry ended, where it did; {name} is the run's.
+RETRIES: dict[tuple[ObjectKind, RunStatus], str] = {
+    ("instance", RunStatus.FINISHED): N_("*Retry finished* after {duration}: {name}."),
+    ("instance", RunStatus.FAILED): N_("*Retry failed again* after {duration}: {name}."),
+    ("instance", RunStatus.TERMINATED): N_(
+        "The run was terminated {duration} after the retry: {name}."
+    ),
+    ("playbook", RunStatus.FINISHED): N_("*Retry finished* after {duration}: {name}."),
+    ("playbook", RunStatus.FAILED): N_("*Retry failed again* after {duration}: {name}."),
+    ("playbook", RunStatus.TERMINATED): N_(
+        "The playbook run was terminated {duration} after the retry: {name}."
+    ),
+}
+
+
+def thread_message(
+    catalogue: Catalogue, action: Action, actor_id: str, result: RunResult, url: str = ""
+) -> Message:
+    """Tell the thread of an operation what came of it; ``url`` is that of the card to go to.
+
+    Whoever asked for it is mentioned where there may be something to do.
+    """
+    if action.is_retry and (sentence := RETRIES.get((result.run.kind, result.status))):
+        return _retry_ended(catalogue, actor_id, result, sentence)
+    sentence = _sentence(catalogue, result, url)
+    is_good = result.status is RunStatus.FINISHED and not any(
+        block.failed for block in result.blocks
+    )
+    mention = f"{mention_user(actor_id)} " if actor_id and not is_good else ""
+    lines = [f"{mention}{SIGNS[result.status]} *{sentence}*"]
+    lines += [code_block(result.error, ERROR)] if result.error.strip() else []
+    return text_message("\n".join([*lines, *block_lines(catalogue, result.blocks)]))
+
+
+def _retry_ended(catalogue: Catalogue, actor_id: str, result: RunResult, sentence: str) -> Message:
+    """Say how a run ended that was retried from Slack."""
+    params = {
+        "duration": _duration(catalogue, result),
+        "name": inline(_name(catalogue, result)),
+    }
+    if result.status is RunStatus.FAILED and result.node:
+        text = catalogue.gettext(
+            "*Retry failed again* at {node} after {duration}: {name}.",
+            node=inline(result.node),
+            **params,
+        )
+    else:
+        text = catalogue.gettext(sentence, **params)
+    mention = f"{mention_user(actor_id)} " if actor_id else ""
+    lines = [f"{mention}{SIGNS[result.status]} {text}"]
+    lines += [code_block(result.error, ERROR)] if result.error.strip() else []
+    return text_message("\n".join([*lines, *block_lines(catalogue, result.blocks)]))
+
+
+def card_lines(catalogue: Catalogue, result: RunResult, links: Mapping[str, str]) -> list[str]:
+    """Return what a task's card says of what came of the decision, with a link to it."""
+    sentence = _sentence(catalogue, result, links.get(str(result.next_task or result.run), ""))
+    is_bad = result.status is RunStatus.FAILED
+    lines = [f"{SIGNS[result.status]} {f'*{sentence}*' if is_bad else sentence}"]
+    if error := error_line(result.error):
+        lines.append(code(error, ERROR_LINE))
+    return [*lines, *block_lines(catalogue, result.blocks)]
+
+
+def decision_line(catalogue: Catalogue, decided: DecidedTask, links: Mapping[str, str]) -> str:
+    """Return what a run's card says of the decision that let it continue, with a link to it."""
+    operation, title = decided.operation, decided.cards[0].title
+    task = link(links.get(str(operation.ref), ""), title) or inline(title)
+    words = labels(BY_NAME[operation.action])
+    return catalogue.gettext(
+        words.past, actor=approvals.actor_names(catalogue, operation), object=task
+    )
+
+
+def audit_text(catalogue: Catalogue, markup: Markup, result: RunResult) -> str:
+    """Return what the audit says of what came of an operation."""
+    name = markup.bold(result.next_name if result.next_task else result.name)
+    duration = _duration(catalogue, result)
+    if result.status is RunStatus.NEXT_TASK:
+        sentence = catalogue.gettext("Next: {name} is waiting.", name=name)
+    elif result.node:
+        sentence = catalogue.gettext(
+            FAILED_AT[result.run.kind], node=markup.text(result.node), duration=duration, name=name
+        )
+    else:
+        sentence = catalogue.gettext(
+            SENTENCES[result.run.kind, result.status], duration=duration, name=name
+        )
+    parts = [f"{SIGNS[result.status]} {sentence}"]
+    if error := error_line(result.error):
+        parts.append(markup.text(error))
+    parts += [" ".join(_block_sentences(catalogue, block, markup.code)) for block in result.blocks]
+    return " · ".join(parts)
+
+
+def block_lines(catalogue: Catalogue, blocks: Sequence[BlockResult]) -> list[str]:
+    """Return what came of a run's blocks, a line each; of many, how many succeeded and failed."""
+    failed_first = sorted(blocks, key=lambda block: not block.failed)
+    lines = []
+    for block in failed_first[:SHOWN_BLOCKS]:
+        sentences = " ".join(_block_sentences(catalogue, block, code))
+        lines.append(f"{_block_sign(block)} {sentences}")
+    if len(blocks) <= SHOWN_BLOCKS:
+        return lines
+    failed = sum(bool(block.failed) for block in blocks)
+    total = len(blocks)
+    if failed:
+        summary = catalogue.ngettext(
+            "{failed} of {count} block failed.",
+            "{failed} of {count} blocks failed.",
+            total,
+            failed=catalogue.number(failed),
+        )
+    else:
+        summary = catalogue.ngettext(
+            "{count} block, none failed.", "{count} blocks, none failed.", total
+        )
+    return [*lines, summary]
+
+
+def _block_sign(block: BlockResult) -> str:
+    if block.failed:
+        return "⚠️" if block.done else "❌"
+    return "⏳" if block.pending else "✅"
+
+
+def _block_sentences(
+    catalogue: Catalogue, block: BlockResult, literal: Callable[[str], str]
+) -> list[str]:
+    """Return the sentences about one target: where it is blocked, and where not and why."""
+    target, sentences = literal(clip(block.target, TARGET)), []
+    if block.done:
+        lines = _defenses(catalogue, block.done)
+        sentences.append(
+            catalogue.gettext("{target} is blocked on {lines}.", target=target, lines=lines)
+        )
+    for failed in block.failed[:SHOWN_DEFENSES]:
+        names = {"target": target, "line": inline(failed.defense, REASON) or "—"}
+        if failed.reason:
+            reason = literal(clip(failed.reason, REASON))
+            sentences.append(
+                catalogue.gettext(
+                    "{target} is not blocked on {line}: {reason}.", **names, reason=reason
+                )
+            )
+        else:
+            sentences.append(catalogue.gettext("{target} is not blocked on {line}.", **names))
+    if block.pending:
+        lines = _defenses(catalogue, block.pending)
+        sentences.append(
+            catalogue.gettext("No result yet for {target} on {lines}.", target=target, lines=lines)
+        )
+    return sentences
+
+
+def _defenses(catalogue: Catalogue, names: Sequence[str]) -> str:
+    return catalogue.all_of([inline(name, REASON) or "—" for name in names], SHOWN_DEFENSES)
+
+
+def _sentence(catalogue: Catalogue, result: RunResult, url: str) -> str:
+    """Return the sentence that says how a run went on, with a link if there is an address."""
+    name = _name(catalogue, result)
+    name = link(url, name) or inline(name)
+    if result.status is RunStatus.NEXT_TASK:
+        return catalogue.gettext("Next: {name} is waiting.", name=name)
+    params = {"duration": _duration(catalogue, result), "name": name}
+    kind = result.run.kind
+    if result.status is RunStatus.FAILED and result.node:
+        return catalogue.gettext(FAILED_AT[kind], node=inline(result.node), **params)
+    return catalogue.gettext(SENTENCES[kind, result.status], **params)
+
+
+def _duration(catalogue: Catalogue, result: RunResult) -> str:
+    return catalogue.duration(timedelta(seconds=result.seconds))
+
+
+def _name(catalogue: Catalogue, result: RunResult) -> str:
+    """Return the name of the run, or of the task that it waits for, as plain text."""
+    if result.status is RunStatus.NEXT_TASK:
+        return result.next_name or "—"
+    return result.name or catalogue.gettext(UNNAMED[result.run.kind])

@@ -1,0 +1,86 @@
+"""Attach to an object what SecMaster knows around it: as it is stored, or read anew.
+
+Everything that shows an object, asks the policy about it or compares it gets it with its evidence
+from here, so that all of them speak of one reading.
+"""
+
+import asyncio
+
+from bot.domain.actions import Action
+from bot.domain.evidence import OBJECT_TTL, may_pass
+from bot.domain.objects import Ref
+from bot.domain.snapshots import Snapshot, without_evidence
+from bot.policy.rules import asks_evidence
+from bot.services import Services
+from bot.slack.cards import IncompleteCards
+
+
+async def read_object(services: Services, ref: Ref) -> Snapshot:
+    """Read an object, with what is stored around it; raises SecMasterError."""
+    return await attach_stored(services, ref, await services.workspaces.read(ref))
+
+
+async def attach_stored(services: Services, ref: Ref, snapshot: Snapshot) -> Snapshot:
+    """Return a snapshot with what is stored around its object, unless it has evidence."""
+    if snapshot.evidence:
+        return snapshot
+    attached = await asyncio.to_thread(services.store.evidence.attach, {ref: snapshot})
+    return attached[ref]
+
+
+async def attach_recent(services: Services, ref: Ref, snapshot: Snapshot) -> Snapshot:
+    """Return a snapshot with what is known around its object, read up to a minute ago.
+
+    Where it can't be read in time for somebody who waits, it is what is stored.
+    """
+    snapshot = await attach_stored(services, ref, snapshot)
+    if is_recent(services, snapshot):
+        return snapshot
+    try:
+        async with asyncio.timeout(services.timeouts.read):
+            evidence = await services.evidence.read(ref.workspace, snapshot)
+    except TimeoutError:
+        return snapshot
+    saved = await asyncio.to_thread(
+        services.store.evidence.save, ref, evidence, services.clock.now()
+    )
+    if saved.changed:
+        services.cards.incomplete.put_nowait(IncompleteCards(ref))
+    return snapshot.model_copy(update={"evidence": saved.evidence})
+
+
+async def attach_fresh(services: Services, ref: Ref, snapshot: Snapshot) -> Snapshot:
+    """Return a snapshot with what SecMaster says now around its object, for a decision.
+
+    What can't be read is missing from it, whatever is stored.
+    """
+    evidence = await services.evidence.read(ref.workspace, snapshot, fresh=True)
+    saved = await asyncio.to_thread(
+        services.store.evidence.save, ref, evidence, services.clock.now()
+    )
+    if saved.changed:
+        services.cards.incomplete.put_nowait(IncompleteCards(ref))
+    return without_evidence(snapshot).model_copy(update={"evidence": evidence})
+
+
+async def attach_for_decision(
+    services: Services, action: Action, ref: Ref, snapshot: Snapshot
+) -> Snapshot:
+    """Return a snapshot with what a decision is made on: read only where a rule asks for it."""
+    if asks_evidence(services.policy.current.rules, action):
+        return await attach_fresh(services, ref, snapshot)
+    return await attach_stored(services, ref, snapshot)
+
+
+def is_all_read(snapshot: Snapshot) -> bool:
+    """Return whether nothing around an object may be read yet that could not be read before."""
+    evidence = snapshot.evidence
+    return evidence is not None and not any(map(may_pass, evidence.unread))
+
+
+def is_recent(services: Services, snapshot: Snapshot) -> bool:
+    """Return whether what is known around an object was read in the last minute."""
+    evidence = snapshot.evidence
+    if evidence is None or evidence.read_at is None or evidence.unread:
+        return False
+    return (services.clock.now() - evidence.read_at).total_seconds() <= OBJECT_TTL

@@ -1,0 +1,140 @@
+"""Workflows that are muted, until when, by whom and why; and what they hold back."""
+
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from bot.domain import snapshots
+from bot.domain.mutes import Mute, mute_of
+from bot.domain.notifications import OutboxEntry
+from bot.domain.tracking import ListedObject
+from bot.store.repository import Repository
+from bot.store.tables import mutes, outbox, tracked_objects
+from bot.store.times import from_db, to_utc
+
+KEPT_FOR = timedelta(days=2)  # so that digests tell of a mute that is over
+
+
+def begin(connection: sa.Connection, insert: Callable[..., Any], mute: Mute) -> None:
+    """Mute a workflow, or change until when it is muted, in the caller's transaction.
+
+    ``insert`` is the INSERT of the connection's dialect.
+    """
+    connection.execute(sa.delete(mutes).where(mutes.c.until <= to_utc(mute.at - KEPT_FOR)))
+    row = mute.model_dump(exclude={"held"}) | {"at": to_utc(mute.at), "until": to_utc(mute.until)}
+    changed = {name: value for name, value in row.items() if name not in ("workspace", "key")}
+    statement = insert(mutes).values(row)
+    connection.execute(
+        statement.on_conflict_do_update(index_elements=["workspace", "key"], set_=changed)
+    )
+    table = tracked_objects.c
+    query = sa.select(table.ref, table.kind, table.snapshot).where(
+        table.workspace == mute.workspace, table.open
+    )
+    names = {
+        each.ref
+        for each in connection.execute(query)
+        if (snapshot := snapshots.parse(each.kind, each.snapshot))
+        and mute_of([mute], mute.workspace, snapshot)
+    }
+    _hold(connection, names, mute.key, mute.until, mute.at)
+
+
+def end(connection: sa.Connection, workspace: str, key: str, at: datetime) -> bool:
+    """End a mute in the caller's transaction; what it held back is due now. False for none."""
+    row = (mutes.c.workspace == workspace) & (mutes.c.key == key) & (mutes.c.until > to_utc(at))
+    if not connection.execute(sa.update(mutes).where(row).values(until=to_utc(at))).rowcount:
+        return False
+    table = tracked_objects.c
+    query = sa.select(table.ref).where(
+        table.workspace == workspace, table.mute_key == key, table.open
+    )
+    _hold(connection, {each.ref for each in connection.execute(query)}, key, at, at)
+    return True
+
+
+def hold_new(
+    connection: sa.Connection,
+    objects: Sequence[ListedObject],
+    notifications: Sequence[OutboxEntry],
+    at: datetime,
+) -> tuple[dict[str, Mute], list[OutboxEntry]]:
+    """Return the mutes that new objects fall under, by reference, and when their cards come.
+
+    In the caller's transaction, for which the mutes can't be ended meanwhile.
+    """
+    query = sa.select(mutes).where(mutes.c.until > to_utc(at)).with_for_update(read=True)
+    current = [_mute(row) for row in connection.execute(query)]
+    held = {
+        str(listed.ref): mute
+        for listed in objects
+        if (mute := mute_of(current, listed.ref.workspace, listed.snapshot))
+    }
+    return held, [
+        entry.model_copy(update={"not_before": max(entry.not_before, mute.until)})
+        if (mute := held.get(str(entry.notification.ref)))
+        else entry
+        for entry in notifications
+    ]
+
+
+def _hold(
+    connection: sa.Connection, names: Collection[str], key: str, until: datetime, at: datetime
+) -> None:
+    """Hold back until a time what is due of these objects, and their cards that wait.
+
+    What quiet hours hold back for longer comes when they end.
+    """
+    values = {"muted_until": to_utc(until), "mute_key": key, "next_check_at": to_utc(at)}
+    for name in names:
+        row = tracked_objects.c.ref == name
+        connection.execute(sa.update(tracked_objects).where(row).values(**values))
+    waiting = sa.select(outbox.c.number, outbox.c.dedupe_key, outbox.c.notification).where(
+        outbox.c.done_at.is_(None),
+        outbox.c.sending_at.is_(None),
+        outbox.c.dedupe_key.like("card:%"),
+    )
+    for entry in connection.execute(waiting).all():
+        _card, _, name_and_place = entry.dedupe_key.partition(":")
+        if name_and_place.rpartition(":")[0] in names:
+            quiet_end = entry.notification.get("held_until")
+            not_before = max(until, datetime.fromisoformat(quiet_end)) if quiet_end else until
+            row = outbox.c.number == entry.number
+            connection.execute(sa.update(outbox).where(row).values(not_before=to_utc(not_before)))
+
+
+class Mutes(Repository):
+    """Reads the table of mutes."""
+
+    def ending_after(self, at: datetime) -> list[Mute]:
+        """Return the mutes that hold after a time, with how much arrived under each."""
+        held = (
+            sa.select(sa.func.count())
+            .select_from(tracked_objects)
+            .where(
+                tracked_objects.c.workspace == mutes.c.workspace,
+                tracked_objects.c.mute_key == mutes.c.key,
+                tracked_objects.c.open_since >= mutes.c.at,
+            )
+            .scalar_subquery()
+        )
+        query = sa.select(mutes, held.label("held")).where(mutes.c.until > to_utc(at))
+        with self.engine.begin() as connection:
+            rows = connection.execute(query.order_by(mutes.c.until, mutes.c.key)).all()
+        return [_mute(row, row.held) for row in rows]
+
+
+def _mute(row: sa.Row[Any], held: int = 0) -> Mute:
+    return Mute(
+        workspace=row.workspace,
+        key=row.key,
+        name=row.name,
+        actor_id=row.actor_id,
+        actor_name=row.actor_name,
+        reason=row.reason,
+        at=from_db(row.at),
+        until=from_db(row.until),
+        held=held,
+    )

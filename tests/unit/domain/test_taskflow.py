@@ -1,0 +1,171 @@
+"""What is read of a workflow's flow: what is certain, and nothing else."""
+
+import base64
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.domain.taskflow import Flow, next_node, parse, playbook_changes, workflow_changes
+from bot.secmaster import Instance, Named, PlaybookVersion, Task, VersionChanges, WorkflowVersion
+from tests.support.examples import examples
+
+NODES = [
+    {"id": "a", "name": "Get alert"},
+    {"id": "b", "name": "Approval"},
+    {"id": "c", "name": "Isolate"},
+]
+EDGES = [{"source": "a", "target": "b"}, {"source": "b", "target": "c"}]
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(["nodes", "edges", "id", "name", "source", "target", "condition"]),
+            inner,
+            max_size=5,
+        )
+    ),
+    max_leaves=20,
+)
+ids = st.sampled_from(["a", "b", "c", "d"])
+flows = st.fixed_dictionaries(
+    {
+        "nodes": st.lists(
+            st.fixed_dictionaries({"id": ids, "name": st.sampled_from(["", "A", "B", "C"])}),
+            max_size=4,
+            unique_by=lambda node: node["id"],
+        ),
+        "edges": st.lists(st.fixed_dictionaries({"source": ids, "target": ids}), max_size=5),
+    }
+)
+
+
+def encoded(document: Any) -> str:
+    return base64.b64encode(json.dumps(document).encode()).decode()
+
+
+def waiting(name: str = "Approval", *, running: int = 1, key: str = "") -> tuple[Task, Instance]:
+    """Return a task, and the run that waits at a node of a name."""
+    node = {"action_id": "t1", "action_name": name, "status": "RUNNING"}
+    run = Instance.model_validate({"id": "i1", "topology": {"audit_logs": [node] * running}})
+    return Task(id="t", definition_key=key), run
+
+
+def version(document: Any, **fields: Any) -> WorkflowVersion:
+    return WorkflowVersion(taskflow=encoded(document), **fields)
+
+
+@given(
+    st.text(max_size=60) | st.binary(max_size=60).map(lambda raw: base64.b64encode(raw).decode())
+)
+@examples(100)
+def test_whatever_stands_in_a_taskflow_raises_nothing(taskflow: str) -> None:
+    assert next_node(parse(taskflow), *waiting()) == ""
+    other = version({"nodes": NODES, "edges": EDGES})
+    if parse(taskflow) is None:
+        assert workflow_changes(WorkflowVersion(taskflow=taskflow), other) is None
+
+
+@given(json_values)
+@examples(200)
+def test_what_is_named_as_next_stands_in_the_flow_after_the_node_that_waits(document: Any) -> None:
+    flow = parse(encoded(document))
+    name = next_node(flow, *waiting())
+    assert not name or (flow and name in flow.names.values())
+    changes = workflow_changes(version(document), version(document))
+    assert changes in (None, VersionChanges())  # nothing differs from itself
+
+
+@given(flows, st.sampled_from(["A", "B", "C"]))
+@examples(200)
+def test_only_the_one_follower_of_the_one_node_of_that_name_is_next(
+    document: dict[str, Any], name: str
+) -> None:
+    nodes, edges = document["nodes"], document["edges"]
+    node_ids = {node["id"] for node in nodes}
+    alike = [node["id"] for node in nodes if node["name"] == name]
+    certain = len(alike) == 1 and all({*edge.values()} <= node_ids for edge in edges)
+    targets = [edge["target"] for edge in edges if [edge["source"]] == alike]
+    expected = (
+        next(node["name"] for node in nodes if node["id"] == targets[0])
+        if certain and len(targets) == 1
+        else ""
+    )
+    assert next_node(parse(encoded(document)), *waiting(name)) == expected
+
+
+@given(flows, flows)
+@examples(100)
+def test_what_is_added_one_way_is_removed_the_other(
+    active: dict[str, Any], submitted: dict[str, Any]
+) -> None:
+    forwards = workflow_changes(version(active), version(submitted))
+    backwards = workflow_changes(version(submitted), version(active))
+    assert (forwards is None) is (backwards is None)
+    if forwards and backwards:
+        assert sorted(forwards.added) == sorted(backwards.removed)
+        assert sorted(forwards.changed) == sorted(backwards.changed)
+        assert forwards.reordered is backwards.reordered
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"nodes": NODES},
+        {"nodes": NODES, "edges": [*EDGES, {"source": "b", "target": "a"}]},
+        {"nodes": NODES, "edges": [EDGES[0], EDGES[1] | {"condition": "${approved}"}]},
+        {"nodes": NODES, "edges": [*EDGES, {"source": "c", "target": "gone"}]},
+        {"nodes": [*NODES, {"id": "d", "name": "Approval"}], "edges": EDGES},
+        {"nodes": [*NODES, {"id": "a", "name": "again"}], "edges": EDGES},
+        {"nodes": [*NODES, {"name": "without id"}], "edges": EDGES},
+        {"cells": NODES, "edges": EDGES},
+        [NODES, EDGES],
+    ],
+    ids=[
+        "no edges",
+        "two ways",
+        "a condition",
+        "a gap",
+        "two alike",
+        "one id",
+        "no id",
+        "other",
+        "list",
+    ],
+)
+def test_nothing_is_guessed(document: Any) -> None:
+    assert next_node(parse(encoded(document)), *waiting()) == ""
+
+
+def test_the_node_is_known_by_the_tasks_key_and_by_the_only_node_that_runs() -> None:
+    flow = parse(encoded({"nodes": NODES, "edges": EDGES}))
+    assert isinstance(flow, Flow)
+    assert next_node(flow, *waiting()) == "Isolate"
+    assert next_node(flow, *waiting("other", key="b")) == "Isolate"
+    assert next_node(flow, *waiting("other")) == ""
+    assert next_node(flow, *waiting(running=2)) == ""
+    assert next_node(flow, *waiting("Isolate")) == ""  # it is the last
+
+
+def test_where_a_node_is_drawn_and_what_its_id_is_changes_nothing_and_its_settings_do() -> None:
+    before = version({"nodes": NODES, "edges": EDGES}, taskconfig="{}")
+    moved = [node | {"id": f"x{node['id']}", "x": 7} for node in NODES]
+    edges = [{end: f"x{id_}" for end, id_ in edge.items()} for edge in EDGES]
+    same = version({"nodes": moved, "edges": edges}, taskconfig="{}")
+    assert workflow_changes(before, same) == VersionChanges()
+    set_otherwise = [NODES[0], NODES[1] | {"approvers": 1}, NODES[2]]
+    after = version({"nodes": set_otherwise, "edges": EDGES[:1]}, taskconfig='{"a": 1}')
+    assert workflow_changes(before, after) == VersionChanges(
+        changed=("Approval",), reordered=True, reconfigured=True
+    )
+
+
+def test_the_actions_of_a_playbook_are_compared_by_name() -> None:
+    enrich, block = Named(id="1", name="Enrich"), Named(id="2", name="Block")
+    before, after = PlaybookVersion(actions=(enrich, block)), PlaybookVersion(actions=(block,))
+    assert playbook_changes(before, after) == VersionChanges(removed=("Enrich",))
+    turned = PlaybookVersion(actions=(block, enrich))
+    assert playbook_changes(before, turned) == VersionChanges(reordered=True)
