@@ -261,7 +261,9 @@ class EvidenceReader:
             return {}
         facts = await self._facts_of_run(reading, run)
         if run.workflow.version_id:
-            version = await reading.ask(self.workflow_versions, run.workflow.version_id)
+            version = await reading.ask(
+                self.workflow_versions, run.workflow.version_id, may_change=False
+            )
             name = next_node(parse(version.taskflow), task, run) if version else ""
             facts["upcoming"] = (name,) if name else ()
         return facts
@@ -342,11 +344,21 @@ class _Reading:
     unread: list[Unread] = field(default_factory=list)
 
     async def ask(
-        self, reads: Reads[V], id_: str, *, class_name: str = "", version: str = ""
+        self,
+        reads: Reads[V],
+        id_: str,
+        *,
+        class_name: str = "",
+        version: str = "",
+        may_change: bool = True,
     ) -> V | None:
-        """Return an object; None where it can't be read, which is noted."""
+        """Return an object; None where it can't be read, which is noted.
+
+        No reading asks anew for what may not change.
+        """
+        fresh = self.fresh and may_change
         answer = await reads.read(
-            self.workspace, id_, class_name=class_name, version=version, fresh=self.fresh
+            self.workspace, id_, class_name=class_name, version=version, fresh=fresh
         )
         if isinstance(answer, Unread):
             self.unread.append(answer)

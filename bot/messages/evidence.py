@@ -33,6 +33,8 @@ WORD = 40  # of what is mostly one word
 NAMED = 2  # users and processes that a card names
 ASSET = 30  # characters of an asset's name where there is little room
 LONGEST_URL = 500
+# What Huawei Cloud's own pages end in, and nobody else's.
+HUAWEI_CLOUD = (".huaweicloud.com", ".myhuaweicloud.com", ".huaweicloud.eu", ".myhuaweicloud.eu")
 DEFAULT_PROJECT = "default"  # the enterprise project of what was put in none
 SEVERITIES: dict[str, str] = {
     Severity.TIPS: N_("Tips"),
@@ -213,9 +215,9 @@ def connection_text(catalogue: Catalogue, connection: Connection, *, domains: bo
 
 
 def source_link(catalogue: Catalogue, url: str) -> str:
-    """Return a link of SecMaster's, which shows whither it leads; "" for what is no web address.
+    """Return a link into Huawei Cloud, and any other web address as it is, without a link.
 
-    It may be an attacker's, so that its label is the host itself.
+    An alert's addresses may be an attacker's, and a label does not say where a link leads.
     """
     if not url.isascii() or not url.isprintable() or any(letter in url for letter in ' <>|"`\\'):
         return ""
@@ -227,8 +229,9 @@ def source_link(catalogue: Catalogue, url: str) -> str:
     is_plain = "@" not in parts.netloc and 0 < len(url) <= LONGEST_URL
     if parts.scheme not in ("http", "https") or not host or not is_plain:
         return ""
-    label = catalogue.gettext("Open at {host}", host=prose(host, VALUE))
-    return f"<{escape(url, 2 * LONGEST_URL)}|{label}>"
+    if parts.scheme != "https" or not f".{host}".endswith(HUAWEI_CLOUD):
+        return code(url, VALUE)
+    return f"<{escape(url, 2 * LONGEST_URL)}|{catalogue.gettext('Open in Huawei Cloud')}>"
 
 
 def labelled_line(catalogue: Catalogue, label: str, values: Iterable[str], most: int) -> str:

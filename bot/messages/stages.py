@@ -1,7 +1,7 @@
 """Say which stages of approvals there are, and whose turn it is."""
 
 from bot.domain.approvals import ApprovalRequest
-from bot.domain.stages import Stage, Stages
+from bot.domain.stages import Stage, Stages, stage_at
 from bot.messages.catalogue import Catalogue
 from bot.messages.text import inline
 
@@ -75,7 +75,7 @@ def not_yet(catalogue: Catalogue, roles: str, missing: int) -> str:
 
 def stage_title(catalogue: Catalogue, request: ApprovalRequest, number: int) -> str:
     """Say of one stage of a request, by its number from 0, how many approvals it has."""
-    stage = request.stages[number]
+    stage = stage_at(request.stages, number)
     title = catalogue.gettext(
         "Stage {number}, {roles}: {count} of {needed}",
         number=catalogue.number(number + 1),

@@ -17,7 +17,7 @@ OWN_MARKUP = re.compile(
     r"|<!subteam\^S0SOC>"
     r"|<#C0SOC>"
     rf"|<{re.escape(CONSOLE)}\|[^<>|]*>"
-    r"|<https?://(?P<host>[A-Za-z0-9.-]+)[/:?#]?[^<>|\s]*\|Open at [^<>|]*>"  # a finding's, named
+    r"|<https://(?:[A-Za-z0-9-]+\.)*(?:my)?huaweicloud\.(?:com|eu)[/:?#]?[^<>|\s]*\|[^<>|]*>"
 )
 ENTITY = re.compile(r"&(?:amp|lt|gt);")
 

@@ -30,6 +30,7 @@ from bot.domain.run_results import RunStatus
 from bot.domain.shift_digest import DeciderCounts
 from bot.domain.slack import Actor, Destination
 from bot.domain.snapshots import Change, ListPage
+from bot.domain.stages import Stage
 from bot.domain.troubles import Expiring, Trouble, TroubleKind
 from bot.domain.watch_status import PollStatus, WatchStatus
 from bot.messages import Message, permissions, text_message
@@ -71,6 +72,9 @@ RECORDS = ("record", "filled", "later", "result", "states")  # mappings whose ke
 NEVER_EMPTY = ("snapshots", "tasks")
 TITLE = {"type": "plain_text", "text": "9"}
 ROLES = st.sampled_from(["审核人", "值班"])
+STAGES = st.builds(
+    Stage, count=st.integers(1, 9), roles=st.lists(ROLES, max_size=2, unique=True).map(tuple)
+)
 
 
 def audit_entries() -> Values:
@@ -309,6 +313,8 @@ BY_TYPE: dict[Any, Callable[[], Values]] = {
         st.sampled_from(TABLE), unique_by=lambda action: action.name, max_size=3
     ).map(tuple),
     tuple[str, str]: lambda: st.just(("9", "9")),
+    Stage: lambda: STAGES,
+    tuple[Stage, ...]: lambda: st.lists(STAGES, min_size=1, max_size=3).map(tuple),
     Sentence: lambda: st.just(Sentence(IN_TROUBLE)),
     Config: lambda: st.just(CONFIG),
     Destination: lambda: PLACES.map(Destination.parse),

@@ -65,7 +65,7 @@ def add_alerts(world: World) -> None:
         count=3,
         alert_type={"category": "Malware", "alert_type": "Web shell"},
         data_source=HSS,
-        source_url="https://hss.example/alerts/1",
+        source_url="https://console.huaweicloud.com/hss/alerts/1",
         resource_list=[resource_ref(RESOURCE_KEY, "ecs-web-07")],
         network_list=[connection("203.0.113.7", "192.0.2.10", src_port=51514)],
         user_info=[{"user_id": "33", "user_name": "www-data"}, {"user_id": None}],

@@ -44,7 +44,7 @@ def app_with(**services: object) -> AppContext:
     """Return a context that has these services, and None for every other."""
     names = (
         *("workspaces", "slack", "cards", "directory", "store", "policy", "clock", "timeouts"),
-        *("background", "process_id"),
+        *("background", "evidence", "process_id"),
     )
     others = dict.fromkeys(names) | services
     bundle: Any = Services(**cast("Any", {"catalogue": ENGLISH} | others))

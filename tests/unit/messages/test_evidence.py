@@ -55,7 +55,7 @@ ALERT = Finding.of(
             "verification_state": "Unknown",
             "description": "see http://evil.example/x",
             "labels": "prod, web",
-            "source_url": "https://hss.example/alerts/1?a=1&b=2",
+            "source_url": "https://console.huaweicloud.com/alerts/1?a=1&b=2",
             "alert_type": {"category": "Malware", "alert_type": "Web shell"},
             "data_source": {"product_name": "HSS"},
             "resource_list": [
@@ -83,7 +83,7 @@ ALERT = Finding.of(
         },
     }
 )
-SOURCE = "https://hss.example/alerts/1?a=1&amp;b=2"
+SOURCE = "https://console.huaweicloud.com/alerts/1?a=1&amp;b=2"
 MANAGED = Resource(id="r-1", level="2", department="Web shop", governance_user="Ana")
 KNOWN = Evidence(
     read_at=NOW, finding=ALERT, resource=MANAGED, run=Named(id="i-7", name="A secret run")
@@ -111,7 +111,7 @@ def test_the_card_says_first_how_severe_it_is_and_what_matters_in_seven_lines() 
         "*Outbound* TCP `[2001:db8::1]:51514` → `203.0.113.7:443`",
         "*User* `www-data` · *Process* `/bin/sh`",
         f"Seen 3 times since {date} · Not verified · *Handling* Open",
-        f"Malware / Web shell · HSS · <{SOURCE}|Open at hss[.]example>",
+        f"Malware / Web shell · HSS · <{SOURCE}|Open in Huawei Cloud>",
         "*Advice* Isolate the host.",
     ]
     assert "A secret run" not in read(message)  # whoever may read the task may not read runs

@@ -92,7 +92,7 @@ def test_the_run_is_not_named_where_not_all_who_see_the_card_may_read_it() -> No
     shared = RenderContext(TASK, NOW, ENGLISH, names_runs=False)
     text = read(card(shared, NODE, None))
     assert "Contain ecs-web-07" not in text
-    assert "*Waiting run*\n`i-7`" in text
+    assert "Waiting run: `i-7`" in text
 
 
 @pytest.mark.parametrize("aop_type", ["NORMAL", "", "CLEANUP"])

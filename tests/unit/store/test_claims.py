@@ -14,6 +14,7 @@ from bot.domain.reasons import OutcomeReason
 from bot.domain.run_results import RunResult, RunStatus
 from bot.domain.slack import Actor, SlackLocation
 from bot.domain.snapshots import StoredSnapshot
+from bot.domain.stages import one_stage
 from bot.store import Store, close, connect, migrate
 from tests.support.databases import both_databases
 
@@ -86,7 +87,7 @@ def test_an_operation_has_an_outcome_once_it_has_ended(store: Store) -> None:
         decided_by="Lin Yue",
     )
     store.claims.conclude(failed, failure, NOW)
-    two_people = TERMS.model_copy(update={"approvals": 2})
+    two_people = TERMS.model_copy(update={"stages": one_stage(2)})
     counted = counted.model_copy(update={"terms": two_people})
     claim = store.claims.claim(counted, "counted", NOW, SEEN)
     assert isinstance(claim, WaitingFor)
