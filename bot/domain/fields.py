@@ -148,16 +148,20 @@ def decisive_texts(snapshot: Task | Instance | PlaybookInstance) -> dict[str, st
     """Return what matters to a decision on a snapshot, apart from comments, by field name."""
     evidence = snapshot.evidence
     around = finding_texts(evidence) if evidence and evidence.decisive else {}
+    return own_decisive_texts(snapshot) | around
+
+
+def own_decisive_texts(snapshot: Task | Instance | PlaybookInstance) -> dict[str, str]:
+    """Return what matters of the object itself, and not of what stands around it."""
     match snapshot:
         case Task():
-            texts = {row.name: row.read(snapshot) for row in TASK_FIELDS if row.decisive}
+            return {row.name: row.read(snapshot) for row in TASK_FIELDS if row.decisive}
         case Instance():
-            texts = {row.name: row.read(snapshot) for row in INSTANCE_FIELDS if row.decisive}
+            return {row.name: row.read(snapshot) for row in INSTANCE_FIELDS if row.decisive}
         case PlaybookInstance():
-            texts = {row.name: row.read(snapshot) for row in PLAYBOOK_FIELDS if row.decisive}
+            return {row.name: row.read(snapshot) for row in PLAYBOOK_FIELDS if row.decisive}
         case _:
             assert_never(snapshot)
-    return texts | around
 
 
 def finding_texts(evidence: Evidence | None) -> dict[str, str]:

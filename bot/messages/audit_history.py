@@ -15,7 +15,7 @@ from slack_sdk.models.blocks import ButtonElement
 from bot.domain.actions import BY_NAME, Action
 from bot.domain.approvals import ApprovalIntent
 from bot.domain.audit import OPERATOR, SECMASTER, AuditOutcome, AuditQuery
-from bot.domain.fields import decisive_texts, finding_texts
+from bot.domain.fields import finding_texts, own_decisive_texts
 from bot.domain.objects import Ref
 from bot.domain.reasons import OutcomeReason, RefusalReason
 from bot.domain.run_results import RunResult
@@ -534,7 +534,7 @@ def card_fields(
 ) -> Sequence[tuple[str, str]]:
     """Return the fields that matter to a decision as a card showed them, each with its label."""
     words, rows = WORDS[kind_of(snapshot)], []
-    for name, text in decisive_texts(snapshot).items():
+    for name, text in own_decisive_texts(snapshot).items():
         if not text:
             continue
         row = words[name]

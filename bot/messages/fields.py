@@ -18,7 +18,15 @@ from bot.domain.objects import ByKind
 from bot.domain.snapshots import Run, Snapshot, kind_of
 from bot.messages.blocks import RenderContext, link, plain_text, section
 from bot.messages.catalogue import N_, Catalogue
-from bot.messages.text import ago_token, code, code_block, date_token, inline, time_token
+from bot.messages.text import (
+    ago_token,
+    code,
+    code_block,
+    date_token,
+    inline,
+    prose,
+    time_token,
+)
 from bot.secmaster import (
     BusinessType,
     DueHandle,
@@ -197,6 +205,13 @@ def _playbook(_render_context: RenderContext, run: PlaybookInstance) -> str:
     return (inline(run.playbook.name) or "—") + version
 
 
+def _data_object(_render_context: RenderContext, run: PlaybookInstance) -> str:
+    """Name what a playbook's run is about; "" where the card says more of it, or for nothing."""
+    if run.evidence and run.evidence.finding:
+        return ""
+    return prose(run.dataobject.name) or (code(run.dataobject.id) if run.dataobject.id else "")
+
+
 def _start(render_context: RenderContext, run: Run) -> str:
     start = date_token(run.start_time)
     if run.end_time or run.start_time is None:
@@ -299,10 +314,7 @@ PLAYBOOK_WORDS: Mapping[str, FieldWords[PlaybookInstance]] = {
         fact=lambda context, run: run_state(context.catalogue, run),
     ),
     "playbook": FieldWords(N_("Playbook"), fact=_playbook),
-    "dataobject": FieldWords(
-        N_("Data object"),
-        fact=lambda _context, run: inline(run.dataobject.name) or code(run.dataobject.id),
-    ),
+    "dataobject": FieldWords(N_("Data object"), fact=_data_object),
     "trigger_type": FieldWords(
         N_("Trigger"),
         fact=lambda context, run: _value(TRIGGERS, context, run.trigger_type),

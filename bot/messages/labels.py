@@ -454,6 +454,7 @@ LABELS = {
         denied=N_("{actor} was not allowed to retry {object}."),
         decline_denied=N_("{actor} was not allowed to decline the request to retry {object}."),
         counted=N_("{actor} agreed to retry {object}; more approvals are needed."),
+        with_reason=N_("Retry with a reason…"),
     ),
     "playbook.terminate": ActionLabels(
         button=N_("Terminate"),

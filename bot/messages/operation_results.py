@@ -37,7 +37,7 @@ from bot.messages.fields import INSTANCE_STATES, TASK_STATES, state_name
 from bot.messages.labels import labels, param_title
 from bot.messages.private_cards import AskedCommand, try_again_button
 from bot.messages.stages import not_your_turn, stage_roles
-from bot.messages.text import code, date_token, inline, mention_user, quote, rule_number
+from bot.messages.text import bold, code, date_token, inline, mention_user, quote, rule_number
 
 # {actor} is who asked; the sentence that the action was not sent follows, unless it is among the
 # COMPLETE ones.
@@ -456,7 +456,7 @@ def _overlapping_text(
         OVERLAPS.get((operation.ref.kind, ref.kind), OVERLAP),
         actor=mention_user(earlier.operation.actor.id),
         when=date_token(earlier.at),
-        object=f"*{inline(name, 100)}* ({id_})" if name else id_,
+        object=f"{bold(name, 100)} ({id_})" if name else id_,
     )
 
 

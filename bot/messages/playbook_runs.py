@@ -9,7 +9,7 @@ from bot.messages.blocks import RenderContext, context, named_label, section
 from bot.messages.catalogue import Catalogue
 from bot.messages.fields import INSTANCE_STATES, state_name
 from bot.messages.lists import SHOW
-from bot.messages.text import clip, code, code_block, inline
+from bot.messages.text import bold, clip, code, code_block
 from bot.secmaster import PlaybookAction, PlaybookInstance, PlaybookInstanceStatus
 
 SHOWN = 6  # rows of a card
@@ -48,9 +48,10 @@ def failed_first(actions: Sequence[PlaybookAction]) -> list[PlaybookAction]:
 def _row_text(catalogue: Catalogue, action: PlaybookAction) -> str:
     """Say what one action is and how it ended, with the error of one that failed."""
     log = action.log
-    name = inline(action.name, 100) or inline(log.action_name, 100) or code(action.workflow_id)
+    known = action.name.strip() or log.action_name.strip()
+    name = bold(known, 100) if known else code(action.workflow_id)
     status = state_name(catalogue, INSTANCE_STATES, log.status) if log.status else ""
-    text = " · ".join(filter(None, (f"*{name}*", status, code(action.instance_id))))
+    text = " · ".join(filter(None, (name, status, code(action.instance_id))))
     if log.status == PlaybookInstanceStatus.FAILED and log.error_msg.strip():
         text += f"\n{code_block(clip(log.error_msg.strip(), ERROR))}"
     return text
