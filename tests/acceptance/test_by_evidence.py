@@ -30,6 +30,12 @@ roles = ["approver"]
 when.asset_level = ["key"]
 approvals = 2
 
+[[rules]]
+name = "grave playbooks"
+actions = ["playbook.retry"]
+roles = ["oncall"]
+when.severity = ["High", "Fatal"]
+
 """
 ASKING = POLICY.replace("[[rules]]", f"{RULES}[[rules]]", 1)
 ROUTES = """
@@ -107,6 +113,25 @@ async def test_what_a_rule_asks_for_is_read_anew_for_each_asset_and_refuses_wher
     # Why says what holds now.
     answer = await environment.answer(ALICE, f"/secmaster why {task}")
     assert "Allowed by rule 1 “test assets”" in answer
+
+
+@pytest.mark.parametrize("rules", [ASKING], ids=["asking"])
+async def test_a_playbook_run_is_retried_by_what_its_alert_is_now(
+    environment: BotEnvironment,
+) -> None:
+    ts = await environment.card("playbook", seed.PLAYBOOK_INSTANCE_FAILED, user=CAROL)
+    await environment.slack.until(lambda: "*Alert*" in shown(environment, ts))
+    await environment.secmaster.faults.set(Fault(on="ShowAlert", status=503))
+    await environment.slack.press(CAROL, SOC, ts, "playbook.retry")
+    text = await environment.ephemeral(CAROL, "The alert can't be read.")
+    assert "“grave playbooks” checks the alert or incident behind this. Try again." in text
+    await environment.secmaster.faults.clear()
+    environment.secmaster.world.findings.change(seed.ALERT_WEB_SHELL, severity="Low")
+    await environment.slack.press(CAROL, SOC, ts, "playbook.retry")
+    await environment.ephemeral(CAROL, "Changed since you looked")
+    changed = json.dumps(environment.slack.ephemerals(CAROL)[-1], ensure_ascii=False)
+    assert "*Severity*: " in changed
+    assert environment.secmaster.writes("ChangePlaybookInstance") == []
 
 
 @postgres_in_full

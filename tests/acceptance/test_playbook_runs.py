@@ -15,7 +15,7 @@ from bot.cli.demo_story import POLICY
 from bot.domain.objects import Ref
 from bot.domain.snapshots import decision_fingerprint
 from bot.sandbox.faults import Fault
-from bot.sandbox.secmaster import SecMasterSandbox
+from bot.sandbox.secmaster import SecMasterSandbox, seed
 from bot.sandbox.secmaster.arrivals import THROTTLED
 from bot.sandbox.secmaster.runs import Script
 from bot.sandbox.secmaster.wire import node_record, stamp
@@ -146,8 +146,13 @@ async def test_it_is_listed_shown_searched_explained_and_terminated_by_its_id_al
     ]
     advance(environment.secmaster, playbook, 1)
     ended = (await environment.replies(ts, 3, channel=ONCALL))[-1]
-    assert ended.startswith(f"<@{CAROL}> The retry ended after ")
-    assert ended.endswith(f": {NAME} is ⛔ Terminated.")
+    assert ended.startswith(f"<@{CAROL}> ⛔ The playbook run was terminated ")
+    assert ended.endswith(f" after the retry: {NAME}.")
+    other = seed.PLAYBOOK_INSTANCE_FAILED
+    claimed = await environment.answer(CAROL, f"/secmaster claim {other}")
+    assert "You claimed *Alert response 1* until" in claimed
+    escalated = await environment.answer(CAROL, f"/secmaster escalate {other}")
+    assert "*Alert response 1* can't be escalated: no route" in escalated
     refused = await environment.answer(ALICE, f"/secmaster playbook retry {playbook['id']}")
     assert "🚫 Only" in refused
 

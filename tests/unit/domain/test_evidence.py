@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.evidence import class_path, is_complete, merged
+from bot.domain.objects import Ref
 from bot.domain.snapshots import changes, decision_fingerprint, rendered_fingerprint
+from bot.policy.config import parse
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import SecMasterSandbox, seed
 from bot.secmaster import (
@@ -252,6 +254,25 @@ async def test_each_type_of_task_and_each_run_has_its_own_way(
     before = reads(secmaster)["ShowAopWorkflowInstance"]
     assert (await services.evidence.read("main", failed)).finding
     assert reads(secmaster)["ShowAopWorkflowInstance"] == before  # it is the run itself
+
+
+async def test_a_run_of_a_playbook_is_read_around_and_a_rule_about_such_runs_decides_by_it(
+    services: Services, secmaster: SecMasterSandbox
+) -> None:
+    run = await services.workspaces.read(Ref(kind="playbook", id=seed.PLAYBOOK_INSTANCE_FAILED))
+    before = reads(secmaster)
+    evidence = await services.evidence.read("main", run)
+    assert evidence.finding is not None
+    assert evidence.finding.id == seed.ALERT_WEB_SHELL
+    assert (evidence.workflow, evidence.unread, evidence.decisive) == (None, (), False)
+    assert reads(secmaster) - before == {"ShowAlert": 1, "ShowResource": 1}
+    rule = "[[rules]]\nactions = ['playbook.retry']\nroles = ['x']\nwhen.severity = ['Low']\n"
+    services.policy.current = parse(f"[roles.x]\nusers = ['U0ALICE']\n{rule}")
+    decided_on = [
+        (await services.evidence.read("main", snapshot)).decisive
+        for snapshot in (run, Instance(id="i1"), task(None))
+    ]
+    assert decided_on == [True, False, False]
 
 
 async def test_what_a_publication_changes_is_known_by_both_versions_which_are_read_once(

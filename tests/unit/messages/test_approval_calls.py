@@ -15,7 +15,16 @@ from bot.messages import Message, RenderContext, approval_calls
 from bot.messages.approval_calls import CalledObject, Shortage
 from bot.messages.text import ago_token, date_token
 from bot.secmaster import Task
-from tests.support.samples import ENGLISH, FAILED, NOW, RUN, TASK, WAITING
+from tests.support.samples import (
+    ENGLISH,
+    FAILED,
+    FAILED_PLAYBOOK,
+    NOW,
+    PLAYBOOK_RUN,
+    RUN,
+    TASK,
+    WAITING,
+)
 from tests.support.slack_limits import assert_slack_takes
 from tests.support.strategies import FEW, render_contexts, tasks, words
 
@@ -140,6 +149,9 @@ def test_one_call_for_a_batch_lists_its_objects_with_a_button_each() -> None:
     assert [row["elements"][0]["action_id"] for row in buttons] == ["instance.retry"] * 2
     tasks_head = approval_calls.batch_in_thread(CONTEXT, [(WAITING, request())] * 3, reminds=True)
     assert "⏰ 3 tasks need another approval." in text_of(tasks_head)
+    playbooks = [(FAILED_PLAYBOOK, request("playbook.retry"))]
+    playbooks_head = approval_calls.batch_in_thread(replace(CONTEXT, ref=PLAYBOOK_RUN), playbooks)
+    assert "🗳️ 1 playbook run needs another approval." in text_of(playbooks_head)
 
 
 def test_where_nobody_else_can_approve_it_says_what_to_do_and_mentions_nobody() -> None:

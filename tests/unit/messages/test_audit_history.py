@@ -199,8 +199,10 @@ def test_what_the_card_showed_is_told_or_that_it_is_gone() -> None:
             "connections": [{"dest_ip": "203.0.113.7"}],
         }
     )
-    known = WAITING.model_copy(update={"evidence": Evidence(finding=finding)})
-    fields = dict(audit_history.card_fields(ENGLISH, SLACK, known))
+    known = WAITING.model_copy(update={"evidence": Evidence(finding=finding, decisive=True)})
+    rows = audit_history.card_fields(ENGLISH, SLACK, known)
+    fields = dict(rows)
+    assert len(rows) == len(fields)  # whether or not a rule asks about the alert, it is told once
     assert fields["Alert or incident"] == "Beacon to hxxp://evil[.]example"
     assert (fields["Severity"], fields["Affected resources"]) == ("Fatal", "ecs-web-07")
     assert fields["Addresses"] == "203[.]0[.]113[.]7"

@@ -86,6 +86,10 @@ def test_how_a_retry_ended_names_the_run_and_who_retried_it() -> None:
     assert thread(terminated, "instance.retry") == (
         "<@U0CAROL> ⛔ The run was terminated 2 min after the retry: the run."
     )
+    playbook = terminated.model_copy(update={"run": Ref(kind="playbook", id="p-1")})
+    assert thread(playbook, "playbook.retry") == (
+        "<@U0CAROL> ⛔ The playbook run was terminated 2 min after the retry: the playbook run."
+    )
 
 
 def test_blocks_are_said_by_target_and_line_of_defense() -> None:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.actions import BY_NAME
+from bot.domain.objects import OBJECT_KINDS
 from bot.domain.reasons import RefusalReason
 from bot.policy.config import ConfigError, parse
 from bot.policy.decide import (
@@ -23,7 +24,7 @@ from bot.policy.evidence import ASSET_KEYS, EVIDENCE_KEYS, MAX_ASSETS
 from bot.policy.requirements import deciding_rule
 from bot.policy.routes import awaits_evidence, explain_routes, matching_routes
 from bot.policy.rules import Rule, asks_evidence
-from bot.secmaster import Evidence, Instance, Task, Unread
+from bot.secmaster import Evidence, Instance, PlaybookInstance, Task, Unread
 
 APPROVE, TERMINATE = BY_NAME["task.approve"], BY_NAME["task.terminate"]
 ALICE = Principal("U0ALICE", frozenset({"approver"}), identities=(Identity(frozenset({"alice"})),))
@@ -130,6 +131,25 @@ def test_what_was_not_read_refuses_whatever_is_asked(key: str, around: Evidence 
         context = PolicyContext(MAIN, NOW, run)
         refused = decide(retry, ALICE, BY_NAME["instance.retry"], context)
         assert refused == Refused(RefusalReason.EVIDENCE_UNREAD, "rule 1", unread=unread)
+
+
+@every_key
+def test_a_run_of_a_playbook_is_decided_by_its_alert_and_is_of_no_workflow(key: str) -> None:
+    retry, value = BY_NAME["playbook.retry"], CONDITIONS[key][0]
+    rule_set = rules(f"actions = ['playbook.retry']\nroles = ['approver']\nwhen.{key} = {value}")
+    around = evidence(KEY).model_copy(update={"workflow": None})
+    run = PlaybookInstance(id="p1", status="FAILED", evidence=around)
+    decision = decide(rule_set, ALICE, retry, PolicyContext(MAIN, NOW, run))
+    if key == "workflow_kind":
+        assert decision == Refused(RefusalReason.UNSTATED, "rule 1")
+    else:
+        assert isinstance(decision, Allowed)
+    unread = PolicyContext(MAIN, NOW, PlaybookInstance(id="p1", status="FAILED"))
+    refused = decide(rule_set, ALICE, retry, unread)
+    if key != "workflow_kind":
+        assert refused == Refused(RefusalReason.EVIDENCE_UNREAD, "rule 1", unread=Unread())
+    assert asks_evidence(rule_set, "playbook")
+    assert not asks_evidence(rule_set, "instance")
 
 
 @pytest.mark.parametrize(
@@ -385,3 +405,10 @@ def test_only_a_route_that_could_take_an_object_has_anything_read() -> None:
         assert not awaits_evidence(parse(text).routes, task(None), MAIN)
     assert not awaits_evidence(parse(asking).routes, ABOUT_KEY, MAIN)
     assert not awaits_evidence(parse(asking).routes, Instance(status="FAILED"), MAIN)
+    playbooks = asking.replace("tasks = true", "playbooks = ['FAILED']")
+    run = PlaybookInstance(status="FAILED")
+    assert awaits_evidence(parse(playbooks).routes, run, MAIN)
+    assert not awaits_evidence(parse(asking).routes, run, MAIN)
+    levels = parse(playbooks.replace("severity = ['Fatal']", "asset_level = ['key']"))
+    asking_kinds = [kind for kind in OBJECT_KINDS if levels.asks_each_resource(kind)]
+    assert asking_kinds == ["playbook"]
