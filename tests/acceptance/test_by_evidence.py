@@ -179,7 +179,7 @@ def cards(environment: BotEnvironment, channel: str, name: str) -> list[str]:
     return [
         message["ts"]
         for message in environment.slack.messages(channel)
-        if message["text"].startswith(name)
+        if message["text"].partition(": ")[0].endswith(name)
     ]
 
 

@@ -275,7 +275,7 @@ LISTENERS: dict[str, set[str]] = {
 }
 # What gets tasks and runs from SecMaster or from what is tracked of it.
 READS = re.compile(
-    r"workspaces\.(read|client)|read_object\(app\.services|read_and_track|tracked\.(open_\w+|get)|open_tasks"
+    r"workspaces\.(read|client)|read_object\((app\.)?services|read_and_track|tracked\.(open_\w+|get)|open_tasks"
     r"|digests\.collect|watch_status\(app"
 )
 READ_FOR_A_FORM = {

@@ -74,10 +74,10 @@ async def test_the_workspace_can_be_used_by_everybody(
     environment: BotEnvironment, open_page: Open
 ) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
-    await environment.slack.say(ALICE, SOC, "on it", thread_ts=ts)
+    await environment.slack.say(ALICE, SOC, "looking", thread_ts=ts)
     page = await open_page(f"{environment.slack.url}/#{ALICE}/{SOC}/{ts}")
     card = page.get_by_role("main").locator(f"li[data-ts='{ts}']")
-    await expect(page.get_by_role("complementary").get_by_text("on it")).to_be_visible()
+    await expect(page.get_by_role("complementary").get_by_text("looking")).to_be_visible()
     assert await troubles(page) == []
     await card.get_by_role("button", name="Approve").click()
     await expect(page.get_by_role("alertdialog")).to_be_visible()

@@ -1,5 +1,6 @@
 """What stories of the watch share: its routes, what comes in SecMaster, and the cards of it."""
 
+import re
 from typing import Any
 
 from bot.sandbox.secmaster import Person
@@ -48,9 +49,13 @@ def ignore_seeded_tasks(environment: BotEnvironment) -> None:
 
 
 def card_of(environment: BotEnvironment, channel: str, name: str) -> str:
-    """Return the ts of the newest message that begins with an object's name, or nothing."""
+    """Return the ts of the newest message that begins with an object's name, or nothing.
+
+    How severe its alert is may come before the name.
+    """
     messages = environment.slack.messages(channel)
-    cards = [m["ts"] for m in messages if dict.__getitem__(m, "text").startswith(name)]
+    beginning = re.compile(rf"(?:\S+ \w+ · )?{re.escape(name)}")
+    cards = [m["ts"] for m in messages if beginning.match(dict.__getitem__(m, "text"))]
     if not cards:
         return ""
     environment.slack.mark_read(cards[-1])
