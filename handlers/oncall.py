@@ -37,7 +37,8 @@ def require_watch(app: AppContext) -> None:
 async def hand_over(app: AppContext, _request: ShowDigest, delivery: Delivery) -> Message:
     """Return the digest that a hand-over now would post, for the length of a shift.
 
-    It sums up everything, so it is for whoever may read everything.
+    It sums up everything, so it is for whoever may read all tasks and runs; those of playbooks are
+    left out for whoever may not read all of them.
     """
     require_watch(app)
     reader = await open_reader(app.services, delivery.requester.actor)
@@ -48,9 +49,8 @@ async def hand_over(app: AppContext, _request: ShowDigest, delivery: Delivery) -
         raise UserError(digest.for_whoever_reads_all(app.catalogue))
     now = app.services.clock.now()
     since = now - app.config.watch.shift
-    summary = await asyncio.to_thread(digests.collect, app.services, since, now)
-    if not reader.reads_all("playbook"):
-        summary = summary.model_copy(update={"failed_playbooks": 0})
+    kinds = tuple(filter(reader.reads_all, OBJECT_KINDS))
+    summary = await asyncio.to_thread(digests.collect, app.services, since, now, kinds)
     return digest.digest(app.catalogue, summary)
 
 

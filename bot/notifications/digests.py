@@ -6,13 +6,14 @@ Its numbers are collected once, when it is written into the outbox.
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from statistics import median
 
 from bot.domain.actions import OPEN_STATUSES, TABLE
 from bot.domain.endings import TaskEnding, how_ended
 from bot.domain.notifications import OutboxEntry
+from bot.domain.objects import OBJECT_KINDS, ObjectKind
 from bot.domain.shift_digest import (
     ClaimedObject,
     DeciderCounts,
@@ -104,8 +105,16 @@ def known_since(services: Services) -> datetime:
     )
 
 
-def collect(services: Services, since: datetime, until: datetime) -> ShiftSummary:
-    """Return what happened in that time, and what is open now; blocks."""
+def collect(
+    services: Services,
+    since: datetime,
+    until: datetime,
+    kinds: Collection[ObjectKind] = OBJECT_KINDS,
+) -> ShiftSummary:
+    """Return what happened in that time, and what is open now, of tasks and runs of these kinds.
+
+    Blocks.
+    """
     tracked_objects, now = services.store.tracked, services.clock.now()
     recent = list(audited_actions(services.store.engine, since - OVERLAP))
     certain = [action for action in recent if action.certain and since <= action.at < until]
@@ -128,7 +137,7 @@ def collect(services: Services, since: datetime, until: datetime) -> ShiftSummar
         if tracked.ref in decided_here or how_ended(tracked.snapshot) is TaskEnding.DECIDED
     ]
     soonest = [tracked.snapshot for tracked in tracked_objects.open_tasks(NAMED_OVERDUE)]
-    retries = [action for action in certain if action.action.is_retry]
+    retries = [action for action in certain if action.action.is_retry and action.ref.kind in kinds]
     retried = {action.ref for action in retries}
     counts = tracked_objects.open_counts(now, SOON)
     return ShiftSummary(
@@ -148,7 +157,7 @@ def collect(services: Services, since: datetime, until: datetime) -> ShiftSummar
             if isinstance(task, Task) and task.due_date and task.due_date < now
         ),
         failed=counts.failed,
-        failed_playbooks=counts.failed_playbooks,
+        failed_playbooks=counts.failed_playbooks if "playbook" in kinds else 0,
         retriers=count_retriers(retries),
         retried=len(retried),
         recovered=sum(
@@ -160,7 +169,7 @@ def collect(services: Services, since: datetime, until: datetime) -> ShiftSummar
         claimed=tuple(
             ClaimedObject(name=each.snapshot.name, assignee=claim.name or claim.assignee)
             for each in tracked_objects.assigned(now)
-            if (claim := each.assignment)
+            if (claim := each.assignment) and each.ref.kind in kinds
         ),
         muted=tuple(services.store.mutes.ending_after(since)),
         stale_since=stale_since(services),

@@ -581,7 +581,13 @@ async def test_what_somebody_may_not_read_is_left_out_and_counted_nowhere(
     lead = Visit(environment, ALICE, card)
     assert "Waiting tasks · 1–8 of 12" in await lead.through("task list")
     assert "12 tasks are waiting" in await lead.through("status")
-    assert "Shift summary" in await lead.through("digest")
+    # Whoever reads no runs of playbooks is told of none, nor of who takes care of one.
+    claim = f"/secmaster claim {seed.PLAYBOOK_INSTANCE_FAILED}"
+    assert "You claimed *Alert response 1*" in await environment.answer(BOB, claim)
+    summary = await lead.through("digest")
+    assert "Shift summary" in summary
+    assert "Alert response" not in summary
+    assert "playbook" not in summary
 
 
 @pytest.mark.parametrize(
