@@ -8,11 +8,13 @@ from bot.domain import snapshots
 from bot.domain.actions import BY_NAME, CHANGEABLE_STATUSES
 from bot.domain.approvals import ApprovalRequest
 from bot.domain.cards import ButtonValue
+from bot.domain.objects import Ref
 from bot.domain.operations import Operation, OperationState, Outcome, StandingOperation
 from bot.domain.reasons import OutcomeReason
 from bot.messages import Message
 from bot.messages.private_cards import AskedCommand, with_try_again
 from bot.operations.authorization import may_override
+from bot.operations.reading import may_read
 from bot.operations.step_results import StepResult, WriteKind
 from bot.operations.steps import is_last_attempt, posted_since
 from bot.operations.transitions import Notice
@@ -209,12 +211,21 @@ async def _draw_doubt(services: Services, operation: Operation) -> None:
         await services.cards.redraw_from_stored(operation.ref)
 
 
+async def _readable_name(services: Services, operation: Operation, ref: Ref) -> str:
+    """Return the name of another object than the operation's; "" for whoever may not read it."""
+    if ref == operation.ref:
+        return ""
+    for tracked in await asyncio.to_thread(services.store.tracked.get, [ref]):
+        if await may_read(services, operation.actor, ref, tracked.snapshot):
+            return tracked.snapshot.name
+    return ""
+
+
 async def lost(services: Services, operation: Operation, holder: StandingOperation) -> None:
     """Tell the person that another operation came first; in a batch its row tells it."""
     if not operation.batch_ts:
         holder = await asyncio.to_thread(services.store.workflows.with_runner, holder)
-        tracked = await asyncio.to_thread(services.store.tracked.get, [holder.operation.ref])
-        name = tracked[0].snapshot.name if tracked else ""
+        name = await _readable_name(services, operation, holder.operation.ref)
         message = messages.lost(services.catalogue, operation, holder, name)
         await _in_private(services, operation, message)
 

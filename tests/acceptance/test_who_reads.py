@@ -582,7 +582,7 @@ async def test_what_somebody_may_not_read_is_left_out_and_counted_nowhere(
     assert "Waiting tasks · 1–8 of 12" in await lead.through("task list")
     assert "12 tasks are waiting" in await lead.through("status")
     # Whoever reads no runs of playbooks is told of none, nor of who takes care of one.
-    claim = f"/secmaster claim {seed.PLAYBOOK_INSTANCE_FAILED}"
+    claim = f"/secmaster claim {PLAYBOOK_RUN}"
     assert "You claimed *Alert response 1*" in await environment.answer(BOB, claim)
     summary = await lead.through("digest")
     assert "Shift summary" in summary
