@@ -4,12 +4,13 @@ from typing import Any
 
 import pytest
 
+from bot.domain.tracking import ListedObject
 from bot.operations import replies
 from bot.operations.step_results import ResultKind, StepResult
 from bot.sandbox.faults import Fault
 from bot.watch import reconcile
-from tests.support.operations import TASK, OperationStage, rule
-from tests.support.people import SOC
+from tests.support.operations import ALLOW_ALL, RUN, TASK, OperationStage, rule
+from tests.support.people import ALICE, CAROL, SOC
 from tests.support.rendered import button_ids, read
 
 TWO_APPROVERS = rule("task.approve", more="approvals = 2")
@@ -54,3 +55,22 @@ async def test_a_card_that_was_deleted_is_no_reason_to_break_off(stage: Operatio
     await stage.secmaster.faults.set(Fault(on="ShowTask", status=403))
     await replies.redraw(stage.services, operation, result)
     assert stage.services.store.cards.cards_of(TASK) == []
+
+
+async def test_what_a_retry_overlaps_with_is_named_only_to_whoever_may_read_it(
+    stage: OperationStage,
+) -> None:
+    stage.set_policy(ALLOW_ALL)
+    run = await stage.services.workspaces.read(RUN)
+    stage.services.store.tracked.add([ListedObject(RUN, run, "1")], [], stage.clock.now())
+    await stage.claimed("instance.retry", CAROL)
+    held = await stage.preflight(stage.operation("playbook.retry"))
+    assert held.operation is not None
+    assert held.holder is not None
+    texts = []
+    for policy in ([ALLOW_ALL], [ALLOW_ALL, rule("instance.read")]):
+        stage.set_policy(*policy)
+        await replies.lost(stage.services, held.operation, held.holder)
+        texts.append(read(stage.slack.ephemerals(ALICE)[-1]))
+    assert all(f"`{RUN.id}`" in text for text in texts)
+    assert [run.name in text for text in texts] == [False, True]
