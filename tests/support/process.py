@@ -127,6 +127,7 @@ async def bot_process(
     if "call = " not in rules:
         rules = re.sub(r"^approvals = [2-9]$", r'\g<0>\ncall = "none"', rules, flags=re.MULTILINE)
     if "results = " not in rules:
+        rules = rules if "[watch]\n" in rules else f"{rules}\n[watch]\n"
         rules = rules.replace("[watch]\n", "[watch]\nresults = false\n")
     quiet = "" if "[attribution]" in rules else QUIETLY
     channels = "" if "[channels]" in rules else f"\n[channels]\nallow = {list(CHANNELS)}\n"
