@@ -79,8 +79,8 @@ def thread_message(
 
     Whoever asked for it is mentioned where there may be something to do.
     """
-    if action.is_retry and (sentence := RETRIES.get((result.run.kind, result.status))):
-        return _retry_ended(catalogue, actor_id, result, sentence)
+    if action.is_retry and (result.run.kind, result.status) in RETRIES:
+        return _retry_ended(catalogue, actor_id, result)
     sentence = _sentence(catalogue, result, url)
     is_good = result.status is RunStatus.FINISHED and not any(
         block.failed for block in result.blocks
@@ -91,7 +91,7 @@ def thread_message(
     return text_message("\n".join([*lines, *block_lines(catalogue, result.blocks)]))
 
 
-def _retry_ended(catalogue: Catalogue, actor_id: str, result: RunResult, sentence: str) -> Message:
+def _retry_ended(catalogue: Catalogue, actor_id: str, result: RunResult) -> Message:
     """Say how a run ended that was retried from Slack."""
     params = {
         "duration": _duration(catalogue, result),
@@ -104,7 +104,7 @@ def _retry_ended(catalogue: Catalogue, actor_id: str, result: RunResult, sentenc
             **params,
         )
     else:
-        text = catalogue.gettext(sentence, **params)
+        text = catalogue.gettext(RETRIES[result.run.kind, result.status], **params)
     mention = f"{mention_user(actor_id)} " if actor_id else ""
     lines = [f"{mention}{SIGNS[result.status]} {text}"]
     lines += [code_block(result.error, ERROR)] if result.error.strip() else []
