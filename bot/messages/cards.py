@@ -121,7 +121,6 @@ def card(
         *(mention_block(render_context) if snapshot.status in OPEN_STATUSES else []),
         *([section("\n".join(around))] if around else []),
         section("\n".join(_fact_lines(render_context, snapshot))),
-        *next_step_block(catalogue, snapshot),
         *state_block(render_context, snapshot, standing_operation, request_news),
         *card_passages(catalogue, snapshot),
         *more,
@@ -135,15 +134,26 @@ def card(
     blocks += _button_row(render_context, snapshot)
     # Below the buttons, so that these are on a phone's screen with what is decided.
     less = " · ".join(f"{label}: {value}" for label, value in small_facts(render_context, snapshot))
-    blocks.append(context("\n".join(filter(None, (less, footer(render_context))))))
+    small_lines = (
+        *evidence.small_lines(catalogue, snapshot.evidence),
+        less,
+        next_step.playbook_sentence(catalogue, snapshot),
+        footer(render_context),
+    )
+    blocks.append(context("\n".join(filter(None, small_lines))))
     first_words = evidence.first_words(catalogue, snapshot)
     return Message(f"{first_words}{inline(name)}: {state}", tuple(blocks))
 
 
 def _fact_lines(render_context: RenderContext, snapshot: Snapshot) -> list[str]:
-    """Return the facts that a decision needs, a line each; the status needs no label."""
+    """Return the facts that a decision needs, a line each, and what it leads to.
+
+    The status needs no label.
+    """
     [(_label, state), *pairs] = card_facts(render_context, snapshot)
-    return [state, *(f"*{label}* {value}" for label, value in pairs)]
+    facts = [state, *(f"*{label}* {value}" for label, value in pairs)]
+    following = " ".join(next_step.lines(render_context.catalogue, snapshot))
+    return [*facts, following] if following else facts
 
 
 def vanished_card(render_context: RenderContext, title: str) -> Message:
@@ -219,8 +229,11 @@ def _node_blocks(catalogue: Catalogue, run: Instance) -> tuple[list[Block], list
 
 def next_step_block(catalogue: Catalogue, snapshot: Snapshot) -> list[Block]:
     """Say what happens next once a task is decided; [] where nothing is known of it."""
-    lines = next_step.lines(catalogue, snapshot)
-    return [section("\n".join(lines))] if lines else []
+    lines = [
+        *next_step.lines(catalogue, snapshot),
+        next_step.playbook_sentence(catalogue, snapshot),
+    ]
+    return [section("\n".join(filter(None, lines)))] if any(lines) else []
 
 
 def state_block(

@@ -108,9 +108,16 @@ def card_lines(catalogue: Catalogue, evidence: Evidence | None) -> list[str]:
         _connection_line(catalogue, finding),
         _actor_line(catalogue, finding),
         _state_line(catalogue, finding),
-        _origin_line(catalogue, finding),
-        _advice_line(catalogue, finding),
     )
+    return [line for line in lines if line]
+
+
+def small_lines(catalogue: Catalogue, evidence: Evidence | None) -> list[str]:
+    """Return what a card says of the finding in small print: where it comes from, and advice."""
+    finding = evidence.finding if evidence else None
+    if finding is None:
+        return []
+    lines = (_origin_line(catalogue, finding), _advice_line(catalogue, finding))
     return [line for line in lines if line]
 
 

@@ -72,12 +72,19 @@ def lines(catalogue: Catalogue, snapshot: Snapshot) -> list[str]:
         next_node = catalogue.gettext("If approved, the workflow continues with {node}.", node=node)
         sentences.append(f"➡️ {next_node}")
     sentences.append(kind_sentence(catalogue, evidence))
-    if evidence.playbook.name and snapshot.business_type == BusinessType.WORKFLOWNODEAPPROVE:
-        playbook = bold(evidence.playbook.name)
-        sentences.append(
-            catalogue.gettext("The run belongs to the playbook {playbook}.", playbook=playbook)
-        )
     return [sentence for sentence in sentences if sentence]
+
+
+def playbook_sentence(catalogue: Catalogue, snapshot: Snapshot) -> str:
+    """Name the playbook of the run that waits for a task; "" where there is none."""
+    evidence = snapshot.evidence
+    if evidence is None or not evidence.playbook.name or not isinstance(snapshot, Task):
+        return ""
+    is_waiting = snapshot.status == TaskStatus.WAITING
+    if not is_waiting or snapshot.business_type != BusinessType.WORKFLOWNODEAPPROVE:
+        return ""
+    playbook = bold(evidence.playbook.name)
+    return catalogue.gettext("The run belongs to the playbook {playbook}.", playbook=playbook)
 
 
 def outcome(

@@ -10,6 +10,7 @@ from bot.domain.actions import Action
 from bot.domain.evidence import OBJECT_TTL, may_pass
 from bot.domain.objects import Ref
 from bot.domain.snapshots import Snapshot, without_evidence
+from bot.policy.config import Config
 from bot.policy.rules import asks_evidence
 from bot.services import Services
 from bot.slack.cards import IncompleteCards
@@ -65,11 +66,18 @@ async def attach_fresh(services: Services, ref: Ref, snapshot: Snapshot) -> Snap
 
 async def attach_for_decision(
     services: Services, action: Action, ref: Ref, snapshot: Snapshot
-) -> Snapshot:
-    """Return a snapshot with what a decision is made on: read only where a rule asks for it."""
-    if asks_evidence(services.policy.current.rules, action):
-        return await attach_fresh(services, ref, snapshot)
-    return await attach_stored(services, ref, snapshot)
+) -> tuple[Snapshot, Config]:
+    """Return a snapshot with what a decision is made on, and the policy that it was read for.
+
+    Read anew only where a rule asks for it; and once more where the policy was reloaded meanwhile,
+    since that one's rules may ask for it.
+    """
+    while True:
+        config = services.policy.current
+        attach = attach_fresh if asks_evidence(config.rules, action) else attach_stored
+        snapshot = await attach(services, ref, snapshot)
+        if services.policy.current is config:
+            return snapshot, config
 
 
 def is_all_read(snapshot: Snapshot) -> bool:

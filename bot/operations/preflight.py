@@ -67,8 +67,9 @@ async def run(services: Services, operation: Operation) -> PreflightResult:
             snapshot = await services.workspaces.read(operation.ref)
         except SecMasterError as error:
             return PreflightResult(**dict(not_sent(error)))
-        snapshot = await attach_for_decision(services, action, operation.ref, snapshot)
     config = services.policy.current  # what was reloaded while the object was read counts
+    if snapshot:
+        snapshot, config = await attach_for_decision(services, action, operation.ref, snapshot)
     authorized = await _compare_and_authorize(
         services, config, operation, snapshot, authorize_again
     )
@@ -246,7 +247,7 @@ async def recheck(
         snapshot = await services.workspaces.read(operation.ref)
     except SecMasterError as error:
         return not_sent(error)
-    snapshot = await attach_for_decision(services, action, operation.ref, snapshot)
+    snapshot, _config = await attach_for_decision(services, action, operation.ref, snapshot)
     if _attempt(action, snapshot) != preflight.attempt:  # it failed anew
         return StepResult(kind=ResultKind.FINAL, outcome=_not_now(snapshot))
     fingerprint = preflight.decision_fingerprint

@@ -126,9 +126,15 @@ async def test_what_runs_out_is_told_once_in_the_thread_of_a_shared_card_and_in_
     world.update_task(by_hand["id"], {"action": "CONTINUE"}, EVERA)
     environment.clock.forward(hours=3, seconds=1)
     audit = environment.app.services.store.audit
-    [text] = await environment.replies(group["ts"])
+
+    def told() -> str:
+        """What the thread was told: those that are read in one poll share a message."""
+        return "\n".join(each["text"] for each in environment.slack.thread(SOC, group["ts"])[1:])
+
+    await environment.slack.until(lambda: told().count("⌛") == 2)
     await environment.polls(3)
-    assert len(environment.slack.thread(SOC, group["ts"])) == 2
+    text = told()
+    assert text.count("⌛") == 2
     assert "⌛ *Goes on* was auto-approved by SecMaster, <!date^" in text
     assert "nobody decided" in text
     assert "⌛ *Stops* expired: cancelled automatically by SecMaster, <!date^" in text
@@ -145,9 +151,9 @@ async def test_what_runs_out_is_told_once_in_the_thread_of_a_shared_card_and_in_
     ]
     await environment.slack.command(ALICE, SOC, "/secmaster audit auto-approve")
     await environment.ephemeral(ALICE, "Audit records")
-    told = json.dumps(environment.slack.ephemerals(ALICE)[-1], ensure_ascii=False)
-    assert "SecMaster auto-approved *Goes on* at its due date: nobody decided." in told
-    assert "Waiting" in told  # as the card showed it last
+    records_text = json.dumps(environment.slack.ephemerals(ALICE)[-1], ensure_ascii=False)
+    assert "SecMaster auto-approved *Goes on* at its due date: nobody decided." in records_text
+    assert "Waiting" in records_text  # as the card showed it last
 
 
 @pytest.mark.parametrize("rules", [ALONE], ids=["none"])

@@ -303,10 +303,10 @@ async def prepare(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one return for eac
             story.expected[name, target, "done"] += 1
             return lambda: story.type(door, BOB, f"revoke {HANDLES[target]}")
         case "mute" | "unmute":
-            workflow = f"Workflow {door}"
+            workflow = f"Workflow {name} {door}"  # runs of one workflow share a card
             world = story.secmaster.world
             run = world.add_instance(
-                name=door, status="FAILED", workflow={"id": f"wf-{door}", "name": workflow}
+                name=door, status="FAILED", workflow={"id": f"wf-{name}-{door}", "name": workflow}
             )
             await story.card("instance", str(run["id"]))
             if name == "unmute":

@@ -88,7 +88,7 @@ async def test_what_is_terminated_on_home_asks_with_a_form_and_is_told_in_our_ch
     await environment.slack.submit(ALICE, form["id"], {"reason": "a false positive"})
     [card] = await environment.slack.until(lambda: environment.slack.messages(CHAT))
     assert "*Terminated by <@U0ALICE>" in (await environment.replies(card["ts"], channel=CHAT))[0]
-    assert card["text"].startswith(name)
+    assert f"{name}: " in card["text"]
 
 
 @pytest.mark.parametrize("rules", [CAREFUL + WATCHING], ids=["by-name"])
@@ -103,7 +103,7 @@ async def test_whoever_has_to_type_a_name_is_shown_the_one_they_saw(
     await environment.slack.submit(ALICE, form["id"], {"name": name, "reason": ""})
     [card] = await environment.slack.until(lambda: environment.slack.messages(CHAT))
     assert "*Approved by <@U0ALICE>" in (await environment.replies(card["ts"], channel=CHAT))[0]
-    assert card["text"].startswith(name)
+    assert f"{name}: " in card["text"]
 
 
 async def test_a_home_that_slack_could_not_be_asked_about_is_drawn_once_it_can(

@@ -23,7 +23,8 @@ from tests.support.timeouts import QUICK_TIMEOUTS
 
 WITHIN = 10  # seconds until a replica has the policy of the other
 RULES = POLICY.replace('usergroups = ["S0SOC"]', f'users = ["{ALICE}", "{BOB}"]') + (
-    f'[rights]\nreload = ["approver"]\n[watch]\nevery = 0\n[channels]\nallow = ["{SOC}"]\n'
+    '[rights]\nreload = ["approver"]\n[watch]\nevery = 0\nresults = false\n'
+    f'[channels]\nallow = ["{SOC}"]\n'
     '[attribution]\ncomment = "reason"\n'
 )
 WITHOUT_BOB = RULES.replace(f'"{ALICE}", "{BOB}"', f'"{ALICE}"')

@@ -168,7 +168,7 @@ async def test_show_posts_a_card_from_a_list_and_from_a_command(
     )
     ts = await environment.slack.until(lambda: environment.new_card(SOC, set()))
     card = markup(environment.message(ts))
-    assert environment.message(ts)["text"].startswith("Block IP 203.0.113.77 at the edge firewall")
+    assert "Block IP 203.0.113.77 at the edge firewall: " in environment.message(ts)["text"]
     assert "🟡 Waiting for a decision" in card
     assert "workflow approval" in card
     assert "Block malicious address" in card

@@ -78,10 +78,10 @@ def published(business_type: str = "WORKFLOWPUBLISH", **facts: Any) -> Task:
 def test_a_card_says_what_runs_next_of_which_type_it_is_and_whose_playbook_asks() -> None:
     text = read(card(CONTEXT, NODE, None))
     assert (
-        "➡️ If approved, the workflow continues with *Isolate &lt;host&gt;*.\n"
+        "➡️ If approved, the workflow continues with *Isolate &lt;host&gt;*. "
         "Workflow type: containment (isolates or blocks).\n"
-        "The run belongs to the playbook *Alert &lt;response&gt;*."
     ) in text
+    assert "The run belongs to the playbook *Alert &lt;response&gt;*." in text
     assert "“Contain ecs-web-07” (`i-7`)" in text
     assert "If approved" in read(details.details(CONTEXT, NODE))
     decided = NODE.model_copy(update={"status": "finished"})

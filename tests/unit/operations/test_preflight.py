@@ -552,6 +552,21 @@ async def test_run_returns_the_terms_of_the_rule_that_covers_what_is_read(
     assert result.outcome.state is OperationState.COUNTED
 
 
+async def test_run_reads_what_is_around_the_object_for_the_policy_that_is_asked(
+    stage: OperationStage,
+) -> None:
+    asking = rule("task.approve", more="when = { severity = ['High'] }")
+    stage.set_policy(asking)
+    operation = stage.operation("task.approve")
+    await stage.secmaster.faults.set(Fault(on="ShowAlert", hold=True))
+    running = asyncio.create_task(stage.preflight(operation))
+    await stage.secmaster.faults.until_held("ShowAlert")
+    stage.set_policy(asking.replace("High", "Fatal"))
+    await stage.secmaster.faults.clear()
+    assert refusal(await running).reason is RefusalReason.NO_RULE
+    assert sum("/soc/alerts/" in request.path for request in stage.secmaster.requests) == 2
+
+
 # One read, for the comparison and for the policy: of two, a rule could allow one and the other be
 # written to.
 
