@@ -158,6 +158,7 @@ class App:
         operations = Operations(self.services)
         batches = Batches(self.services, operations)
         self._launch_workflows(stack)
+        stack.push_async_callback(self.services.cards.drain)
         stack.push_async_callback(self.services.background.drain)
         context = AppContext(self.services, workspace=WORKSPACE)
         bolt = open_bolt(client, identity.data, payload_door(context), within=self.timeouts.answer)

@@ -128,7 +128,7 @@ class Catalogue:
         """
         seconds = int(abs(length.total_seconds()))
         minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
-        if 0 < seconds < 60:  # noqa: PLR2004
+        if seconds < 60:  # noqa: PLR2004
             units = [(seconds, "second")]
         elif days:
             units = [(days, "day"), (hours % 24 if days < SMALLEST_SECOND_UNIT else 0, "hour")]

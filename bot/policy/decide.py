@@ -8,13 +8,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from itertools import chain
 
 from bot.domain.actions import Action
 from bot.domain.approvals import ApprovalRequest
 from bot.domain.objects import ObjectKind
 from bot.domain.reasons import RefusalReason
 from bot.domain.snapshots import Snapshot
-from bot.domain.stages import ONE, Stages, one_stage, stage_at, total
+from bot.domain.stages import ONE, Stages, one_stage, stage_at, total, with_at_least
 from bot.policy.config import Identities
 from bot.policy.evidence import EVIDENCE_KEYS, unread_fact
 from bot.policy.patterns import lookalikes, normalize
@@ -334,8 +335,13 @@ def _strictest(decisions: Sequence[Allowed]) -> Allowed:
     if not others:
         return first
     shared = [each for each in decisions if each.approvals > 1]
+    # Each order of stages is kept whole, one after the other: none gives way to a number.
+    plans = dict.fromkeys(each.stages for each in decisions if len(each.stages) > 1)
+    stages = tuple(chain.from_iterable(plans)) or first.stages
     return replace(
         first,
+        stages=with_at_least(stages, first.approvals),
+        own_roles=tuple(dict.fromkeys(role for each in decisions for role in each.own_roles)),
         reason=min((each.reason for each in decisions), key=list(ReasonRule).index),
         confirm=max(each.confirm for each in decisions),
         expires=min((each.expires for each in shared), default=first.expires),

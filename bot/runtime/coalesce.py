@@ -16,6 +16,7 @@ class Coalescer:
     def __init__(self, interval: float) -> None:
         self._interval = interval
         self._next: dict[str, asyncio.Task[None]] = {}
+        self._running: set[asyncio.Task[None]] = set()
         self._pauses: dict[str, asyncio.Task[None]] = {}
 
     async def run(self, key: str, call: Call) -> None:
@@ -26,6 +27,8 @@ class Coalescer:
         task = self._next.get(key)
         if task is None:
             task = self._next[key] = asyncio.create_task(self._run_after_pause(key, call))
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
         # Shielded: the first caller may be cancelled while others wait for the same run.
         await asyncio.shield(task)
 
@@ -42,6 +45,17 @@ class Coalescer:
         self._pauses[key] = next_pause
         next_pause.add_done_callback(forget)
         await call()
+
+    async def drain(self, seconds: float = 2) -> None:
+        """Wait up to so many seconds for what runs, though nobody may wait for it any more.
+
+        What takes longer is cancelled.
+        """
+        if self._running:
+            _done, late = await asyncio.wait(self._running, timeout=seconds)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
 
     async def close(self) -> None:
         """Cancel what has not begun: whoever waits for it does it again after the next start."""

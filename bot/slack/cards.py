@@ -113,6 +113,10 @@ class Cards:
         # Whose cards may lack what SecMaster knows around them: see ``bot.watch.completion``.
         self.incomplete: asyncio.Queue[IncompleteCards] = asyncio.Queue()
 
+    async def drain(self) -> None:
+        """Wait for the drawings under way: they need the threads that the next part closes."""
+        await self._renders.drain()
+
     async def close(self) -> None:
         """Break off the drawings under way; the next start draws them."""
         await self._renders.close()

@@ -30,13 +30,13 @@ async def test_files_chosen_in_the_form_are_uploaded_and_listed_with_the_task(
     assert all("*File attached by <@U0CAROL>" in one for one in replies)
     assert any("📎 事件 &lt;report&gt;.pdf" in one for one in replies)
     assert attached(environment) == {"事件 <report>.pdf": CONTENT, "notes.txt": b"x"}
-    card = await environment.slack.until(
-        lambda: (
-            (text := json.dumps(environment.message(ts), ensure_ascii=False)).count("📎") == 2
-            and text
-        )
-    )
-    assert all(f"📎 {name} (`" in card for name in ("事件 &lt;report&gt;.pdf", "notes.txt"))
+    names = ("事件 &lt;report&gt;.pdf", "notes.txt")
+
+    def card_names_both() -> bool:
+        text = json.dumps(environment.message(ts), ensure_ascii=False)
+        return all(f"📎 {name} (`" in text for name in names) and text.count("📎") == 2
+
+    await environment.slack.until(card_names_both)
 
 
 async def test_a_form_without_a_file_is_refused_at_the_input(environment: BotEnvironment) -> None:

@@ -80,7 +80,7 @@ def test_a_list_ends_as_its_language_ends_lists(chinese: Catalogue) -> None:
 @pytest.mark.parametrize(
     ("length", "expected"),
     [
-        (timedelta(0), "0 min"),
+        (timedelta(0), "0 sec"),
         (timedelta(seconds=59), "59 sec"),
         (timedelta(minutes=1), "1 min"),
         (timedelta(minutes=59, seconds=59), "59 min"),

@@ -259,6 +259,23 @@ def test_the_strictest_of_each_term_holds() -> None:
     assert (allowed.approvals, allowed.reason) == (2, "required")
 
 
+def test_an_order_of_stages_gives_way_to_no_number() -> None:
+    ordered = "[{ role = 'approver', count = 1 }, { role = 'chief', count = 1 }]"
+    rule_set = rules(
+        "actions = ['task.approve']\nroles = ['approver', 'chief']\n"
+        f"approvals = {ordered}\nwhen.asset_level = ['key']",
+        "actions = ['task.approve']\nroles = ['approver', 'chief']\napprovals = 3",
+    )
+    allowed = answer(rule_set, ALICE, task(evidence(TEST, KEY)))
+    assert isinstance(allowed, Allowed)
+    assert [(each.count, each.roles) for each in allowed.stages] == [
+        (1, ("approver",)),
+        (2, ("chief",)),
+    ]
+    assert allowed.may_fill(0)
+    assert not allowed.may_fill(1)
+
+
 def test_the_emergency_override_is_for_those_that_ask_for_several_people() -> None:
     chief = Principal("U0FRANK", frozenset({"chief", "approver"}))
     about = task(evidence(TEST, KEY))

@@ -92,3 +92,26 @@ async def test_closing_cancels_whoever_waits_for_a_run() -> None:
     with pytest.raises(asyncio.CancelledError):
         await waiting
     assert work.started == 1
+
+
+async def test_what_nobody_waits_for_any_more_is_waited_for_before_the_end() -> None:
+    coalescer, work = Coalescer(0), Work()
+    caller = asyncio.create_task(coalescer.run("card", work))
+    await work.starts.get()
+    caller.cancel()
+    draining = asyncio.create_task(coalescer.drain())
+    await asyncio.wait([caller])
+    assert not draining.done()
+    work.release.set()
+    await draining
+    await coalescer.close()
+
+
+async def test_what_takes_too_long_at_the_end_is_broken_off() -> None:
+    coalescer, work = Coalescer(0), Work()
+    caller = asyncio.create_task(coalescer.run("card", work))
+    await work.starts.get()
+    await coalescer.drain(seconds=0)
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    await coalescer.close()
