@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from bot.domain.actions import BY_NAME, Action
 from bot.domain.cards import DecidedTask
-from bot.domain.objects import ObjectKind
+from bot.domain.objects import ByKind
 from bot.domain.run_results import BlockResult, RunResult, RunStatus
 from bot.messages import approvals
 from bot.messages.blocks import Message, link, text_message
@@ -31,43 +31,54 @@ SIGNS = {
     RunStatus.NEXT_TASK: "➡️",
     RunStatus.STILL_RUNNING: "⏳",
 }
+
+
+def _by_kind(run: str, playbook_run: str) -> ByKind[str]:
+    """Return two marked sentences by the kind of a run; no task is one."""
+    return ByKind(task=run, instance=run, playbook=playbook_run)
+
+
 # {name} is the run's, with a link to its card where it has one.
-SENTENCES: dict[tuple[ObjectKind, RunStatus], str] = {
-    ("instance", RunStatus.FINISHED): N_("The run finished after {duration}: {name}."),
-    ("instance", RunStatus.FAILED): N_("The run failed after {duration}: {name}."),
-    ("instance", RunStatus.TERMINATED): N_("The run was terminated after {duration}: {name}."),
-    ("instance", RunStatus.STILL_RUNNING): N_(
-        "The run is still running after {duration}: {name}. Its end will be posted here."
+SENTENCES = {
+    RunStatus.FINISHED: _by_kind(
+        N_("The run finished after {duration}: {name}."),
+        N_("The playbook run finished after {duration}: {name}."),
     ),
-    ("playbook", RunStatus.FINISHED): N_("The playbook run finished after {duration}: {name}."),
-    ("playbook", RunStatus.FAILED): N_("The playbook run failed after {duration}: {name}."),
-    ("playbook", RunStatus.TERMINATED): N_(
-        "The playbook run was terminated after {duration}: {name}."
+    RunStatus.FAILED: _by_kind(
+        N_("The run failed after {duration}: {name}."),
+        N_("The playbook run failed after {duration}: {name}."),
     ),
-    ("playbook", RunStatus.STILL_RUNNING): N_(
-        "The playbook run is still running after {duration}: {name}. Its end will be posted here."
+    RunStatus.TERMINATED: _by_kind(
+        N_("The run was terminated after {duration}: {name}."),
+        N_("The playbook run was terminated after {duration}: {name}."),
+    ),
+    RunStatus.STILL_RUNNING: _by_kind(
+        N_("The run is still running after {duration}: {name}. Its end will be posted here."),
+        N_(
+            "The playbook run is still running after {duration}: {name}. Its end will be posted "
+            "here."
+        ),
     ),
 }
-FAILED_AT: dict[ObjectKind, str] = {
-    "instance": N_("The run failed at {node} after {duration}: {name}."),
-    "playbook": N_("The playbook run failed at {node} after {duration}: {name}."),
-}
-UNNAMED: dict[ObjectKind, str] = {
-    "instance": N_("the run"),
-    "playbook": N_("the playbook run"),
-}
+FAILED_AT = _by_kind(
+    N_("The run failed at {node} after {duration}: {name}."),
+    N_("The playbook run failed at {node} after {duration}: {name}."),
+)
+UNNAMED = _by_kind(N_("the run"), N_("the playbook run"))
 
 # How a retry ended, where it did; {name} is the run's.
-RETRIES: dict[tuple[ObjectKind, RunStatus], str] = {
-    ("instance", RunStatus.FINISHED): N_("*Retry finished* after {duration}: {name}."),
-    ("instance", RunStatus.FAILED): N_("*Retry failed again* after {duration}: {name}."),
-    ("instance", RunStatus.TERMINATED): N_(
-        "The run was terminated {duration} after the retry: {name}."
+RETRIES = {
+    RunStatus.FINISHED: _by_kind(
+        N_("*Retry finished* after {duration}: {name}."),
+        N_("*Retry finished* after {duration}: {name}."),
     ),
-    ("playbook", RunStatus.FINISHED): N_("*Retry finished* after {duration}: {name}."),
-    ("playbook", RunStatus.FAILED): N_("*Retry failed again* after {duration}: {name}."),
-    ("playbook", RunStatus.TERMINATED): N_(
-        "The playbook run was terminated {duration} after the retry: {name}."
+    RunStatus.FAILED: _by_kind(
+        N_("*Retry failed again* after {duration}: {name}."),
+        N_("*Retry failed again* after {duration}: {name}."),
+    ),
+    RunStatus.TERMINATED: _by_kind(
+        N_("The run was terminated {duration} after the retry: {name}."),
+        N_("The playbook run was terminated {duration} after the retry: {name}."),
     ),
 }
 
@@ -79,7 +90,7 @@ def thread_message(
 
     Whoever asked for it is mentioned where there may be something to do.
     """
-    if action.is_retry and (result.run.kind, result.status) in RETRIES:
+    if action.is_retry and result.status in RETRIES:
         return _retry_ended(catalogue, actor_id, result)
     sentence = _sentence(catalogue, result, url)
     is_good = result.status is RunStatus.FINISHED and not any(
@@ -104,7 +115,7 @@ def _retry_ended(catalogue: Catalogue, actor_id: str, result: RunResult) -> Mess
             **params,
         )
     else:
-        text = catalogue.gettext(RETRIES[result.run.kind, result.status], **params)
+        text = catalogue.gettext(RETRIES[result.status][result.run.kind], **params)
     mention = f"{mention_user(actor_id)} " if actor_id else ""
     lines = [f"{mention}{SIGNS[result.status]} {text}"]
     lines += [code_block(result.error, ERROR)] if result.error.strip() else []
@@ -143,7 +154,7 @@ def audit_text(catalogue: Catalogue, markup: Markup, result: RunResult) -> str:
         )
     else:
         sentence = catalogue.gettext(
-            SENTENCES[result.run.kind, result.status], duration=duration, name=name
+            SENTENCES[result.status][result.run.kind], duration=duration, name=name
         )
     parts = [f"{SIGNS[result.status]} {sentence}"]
     if error := error_line(result.error):
@@ -226,7 +237,7 @@ def _sentence(catalogue: Catalogue, result: RunResult, url: str) -> str:
     kind = result.run.kind
     if result.status is RunStatus.FAILED and result.node:
         return catalogue.gettext(FAILED_AT[kind], node=inline(result.node), **params)
-    return catalogue.gettext(SENTENCES[kind, result.status], **params)
+    return catalogue.gettext(SENTENCES[result.status][kind], **params)
 
 
 def _duration(catalogue: Catalogue, result: RunResult) -> str:
