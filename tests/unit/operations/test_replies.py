@@ -68,8 +68,8 @@ async def test_what_a_retry_overlaps_with_is_named_only_to_whoever_may_read_it(
     assert held.operation is not None
     assert held.holder is not None
     texts = []
-    for policy in ([ALLOW_ALL], [ALLOW_ALL, rule("instance.read")]):
-        stage.set_policy(*policy)
+    for role in ("oncall", "approver"):  # Alice is an approver
+        stage.set_policy(ALLOW_ALL, rule("instance.read", roles=(role,)))
         await replies.lost(stage.services, held.operation, held.holder)
         texts.append(read(stage.slack.ephemerals(ALICE)[-1]))
     assert all(f"`{RUN.id}`" in text for text in texts)
