@@ -61,7 +61,8 @@ async def test_a_hand_over_says_who_did_what_and_what_still_waits(
     assert "Median time to a decision: " in report
     assert "(2 tasks)" in report
     assert "10 tasks are waiting." in report
-    assert "2 failed runs. 1 failed playbook run. Carol retried 1, which recovered." in report
+    assert "🔴 2 failed runs." in report  # those of playbooks follow it
+    assert "Carol retried 1, which recovered." in report
     assert "<@" not in report
     started, ended = await environment.replies(run, 2)
     assert "*Retry started by" in started
