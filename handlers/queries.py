@@ -78,6 +78,7 @@ async def list_page(app: AppContext, reader: Reader, query: ListQuery) -> ListPa
     rows = {snapshot.id: snapshot for snapshot in (*objects.rows, *active)}
     assignments = await asyncio.to_thread(app.services.store.tracked.assignments, now)
     matching = search_open(app, reader, query, workspace, rows.values(), assignments)
+    unrated = search_open(app, reader, query, workspace, rows.values(), assignments, unrated=True)
     page = objects.page(matching, query.offset, PAGE)
     snoozes = await asyncio.to_thread(
         app.services.store.personal_snoozes.of, reader.principal.id, now
@@ -90,6 +91,7 @@ async def list_page(app: AppContext, reader: Reader, query: ListQuery) -> ListPa
             for ref, assignment in assignments.items()
             if ref.kind == query.kind and ref.workspace == workspace
         },
+        unrated=len(unrated),
     )
 
 
@@ -100,12 +102,16 @@ def search_open(  # noqa: PLR0913, PLR0917 - whose, which, and who has claimed t
     workspace: str,
     snapshots: Iterable[Snapshot],
     assignments: Mapping[Ref, Assignment],
+    *,
+    unrated: bool = False,
 ) -> list[Snapshot]:
     """Return those objects of a workspace that a query finds, most urgent first.
 
-    What somebody else has claimed, by the ``assignments``, does not wait for the person.
+    With ``unrated`` those that it would find if it were known how severe they are. What somebody
+    else has claimed, by the ``assignments``, does not wait for the person.
     """
     search, now = Search.parse(query.text), app.services.clock.now()
+    finds = search.leaves_out_unrated if unrated else search.matches
 
     def waits_for_person(snapshot: Snapshot) -> bool:
         try:
@@ -120,7 +126,7 @@ def search_open(  # noqa: PLR0913, PLR0917 - whose, which, and who has claimed t
     return most_urgent_first(
         snapshot
         for snapshot in snapshots
-        if search.matches(snapshot, now) and (not search.mine or waits_for_person(snapshot))
+        if finds(snapshot, now) and (not search.mine or waits_for_person(snapshot))
     )
 
 

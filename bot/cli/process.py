@@ -59,10 +59,15 @@ def run_to_end(work: Coroutine[Any, Any, None]) -> None:
         refuse(f"{file}{error.strerror or error}.")
 
 
-async def until_stopped(stopped: asyncio.Event | None = None) -> None:
-    """Wait for SIGINT or SIGTERM, or for this event, which they set."""
-    stopped = stopped or asyncio.Event()
+def stop_at_signal(stopped: asyncio.Event) -> None:
+    """Have SIGINT and SIGTERM set an event, and no longer end the process."""
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
+
+
+async def until_stopped() -> None:
+    """Wait for SIGINT or SIGTERM."""
+    stopped = asyncio.Event()
+    stop_at_signal(stopped)
     await stopped.wait()

@@ -5,7 +5,7 @@ import logging
 import signal
 from typing import TYPE_CHECKING
 
-from bot.cli.process import refuse, run_to_end, until_stopped
+from bot.cli.process import refuse, run_to_end, stop_at_signal
 
 if TYPE_CHECKING:
     from bot.policy.config import Config
@@ -56,8 +56,9 @@ async def serve(settings: "Settings", config: "Config", timeouts: "Timeouts | No
             app.reload()
         # It listens already; only this line waits for what the first read tells.
         state = {"socket_mode": settings.socket_mode, "secmaster": await app.read_secmaster()}
+        stop_at_signal(app.stopped)  # whoever reads that it is ready may end it at once
         log.info("ready", extra={"url": app.url} | state)
-        await until_stopped(app.stopped)
+        await app.stopped.wait()
         log.info("stopping")
     if app.lost_name:
         raise NameInUse(settings.bot_replica)

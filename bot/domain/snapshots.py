@@ -73,7 +73,8 @@ class ListPage:
     person may not read are left out, and counted nowhere. ``looked_through`` is how many rows of a
     longer list were read at all, None for all. ``as_of`` is when sync read them. ``snoozes`` say
     until when the person has snoozed objects for themselves alone, by their ids; ``assignees`` who
-    has claimed which.
+    has claimed which. ``unrated`` is how many objects a search by severity leaves out since nobody
+    knows how severe they are.
     """
 
     rows: Sequence[Snapshot]
@@ -85,6 +86,7 @@ class ListPage:
     as_of: datetime | None = None
     snoozes: Mapping[str, datetime] = field(default_factory=dict)
     assignees: Mapping[str, str] = field(default_factory=dict)
+    unrated: int = 0
 
 
 class StoredSnapshot(Value):

@@ -135,14 +135,18 @@ def listing(
     else:
         is_searched = bool(query.text) or page.looked_through is not None
         text = catalogue.gettext(NOTHING_FOUND[query.kind] if is_searched else words.empty)
-    notes = list(filter(None, (_search_note(catalogue, query, page), *page_notes(catalogue, page))))
+    notes = [
+        _search_note(catalogue, query, page),
+        _unrated_note(catalogue, query.kind, page.unrated),
+        *page_notes(catalogue, page),
+    ]
     buttons = _page_buttons(catalogue, query, page, len(snapshots))
     if any(snapshot.status in batch_statuses(query.kind) for snapshot in snapshots):
         text_in_button = query.text[:MAX_SEARCH]
         batch = BatchQuery(kind=query.kind, workspace=workspace, text=text_in_button)
         buttons.append(batch_button(catalogue, batch))
     foot = [actions(buttons)] if buttons else []
-    note = [context(*notes)] if notes else []
+    note = [context(*notes)] if any(notes) else []
     return Message(text.replace("*", ""), (section(text), *rows, *note, *foot))
 
 
@@ -327,6 +331,25 @@ def _search_note(catalogue: Catalogue, query: ListQuery, page: ListPage) -> str:
             "{text} (SecMaster searches names only, and its search is case-sensitive.)", text=text
         )
     return f"🔎 {text}"
+
+
+def _unrated_note(catalogue: Catalogue, kind: ObjectKind, unrated: int) -> str:
+    """Say how many objects are left out since nobody knows how severe they are; "" for none."""
+    if not unrated:
+        return ""
+    if kind == "task":
+        text = catalogue.ngettext(
+            "{count} more task is not listed: how severe it is has not been read.",
+            "{count} more tasks are not listed: how severe they are has not been read.",
+            unrated,
+        )
+    else:
+        text = catalogue.ngettext(
+            "{count} more run is not listed: how severe it is has not been read.",
+            "{count} more runs are not listed: how severe they are has not been read.",
+            unrated,
+        )
+    return f"⚠️ {text}"
 
 
 def _source_note(catalogue: Catalogue, page: ListPage) -> str:

@@ -7,7 +7,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Self, assert_never
 
@@ -77,6 +77,12 @@ class Search:
     def asks_for_due_date(self) -> bool:
         """Whether only tasks can be found by it."""
         return self.overdue or self.due_within is not None
+
+    def leaves_out_unrated(self, snapshot: Snapshot, now: datetime) -> bool:
+        """Whether an object would be found if it were known how severe its finding is."""
+        if self.severity is None or _is_as_severe(snapshot, Severity.TIPS):
+            return False
+        return replace(self, severity=None).matches(snapshot, now)
 
     def matches(self, snapshot: Snapshot, now: datetime) -> bool:
         """Whether an object is found, all but ``mine`` considered."""

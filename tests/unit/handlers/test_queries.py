@@ -14,8 +14,9 @@ from bot.domain.slack import Actor
 from bot.domain.snapshots import ListPage, ListSource
 from bot.domain.tracking import ListedObject
 from bot.domain.watch_status import PollStatus
+from bot.messages import lists
 from bot.operations.reading import LATE, Reader, open_reader
-from bot.secmaster import Task
+from bot.secmaster import Evidence, Task
 from bot.services import Services
 from bot.store.tables import tracked_objects
 from handlers import queries
@@ -23,7 +24,7 @@ from handlers.context import AppContext
 from tests.support.clock import FakeClock
 from tests.support.examples import examples
 from tests.support.people import ALICE, DAVE
-from tests.support.samples import NOW
+from tests.support.samples import ENGLISH, NOW
 
 INTERVAL = 60
 
@@ -134,6 +135,26 @@ async def test_a_list_costs_as_many_statements_however_long_it_is(services: Serv
         sa.event.remove(services.store.engine, "before_cursor_execute", note)
         counts.append(len(statements))
     assert counts == [4, 4]
+
+
+async def test_a_search_by_severity_counts_those_of_which_nobody_knows_it(
+    services: Services,
+) -> None:
+    app, rows = AppContext(services), []
+    for name, severity in (("b one", "High"), ("b two", "Low"), ("b three", ""), ("c", "")):
+        rows.append(Task(id=name.replace(" ", "-"), name=name, status="waiting"))
+        if severity:
+            around = Evidence(finding={"severity": severity})
+            ref = Ref(kind="task", id=rows[-1].id)
+            services.store.evidence.save(ref, around, services.clock.now())
+    rows.append(Task(id="b-four", name="b four", status="waiting"))
+    track(services, rows)
+    reader = await open_reader(services, Actor(id=ALICE), *queries.DECISIONS)
+    query = ListQuery(kind="task", text="severity:high b")
+    page = await queries.list_page(app, reader, query)
+    assert ([row.name for row in page.rows], page.unrated) == (["b one"], 2)
+    text = lists.listing(ENGLISH, query, page, "main", NOW).payload
+    assert "2 more tasks are not listed: how severe they are has not been read." in str(text)
 
 
 async def test_a_page_beyond_the_last_one_is_the_last_one(services: Services) -> None:
