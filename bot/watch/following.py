@@ -41,6 +41,7 @@ FOLLOWED_FOR = timedelta(days=1)  # a run that does not end
 STILL_RUNNING_AFTER = timedelta(minutes=30)  # is said once
 SETTLED_AFTER = timedelta(minutes=1)  # a failure for so long after a retry is a new one
 CLOCK_TOLERANCE = timedelta(minutes=1)  # by which SecMaster's clock may be behind ours
+ENDED = (InstanceStatus.FINISHED, InstanceStatus.FAILED, InstanceStatus.TERMINATED)
 MAX_BLOCKS = 20  # policy records of a run
 MAX_RUNS = 3  # of a playbook's run, whose blocks are looked up
 
@@ -131,10 +132,16 @@ def _next_task(followed: FollowedOperation, tasks: Sequence[TrackedObject]) -> T
 async def _read(services: Services, ref: Ref) -> tuple[Run, int]:
     """Read a run, draw those of its cards that are outdated, and return it and how many were.
 
-    Raises SecMasterError.
+    The topology of a playbook's run costs another request: it is read, and its cards are drawn,
+    once the run has ended. Raises SecMasterError.
     """
     asked_at = services.clock.now()
     try:
+        if ref.kind == "playbook":
+            client = services.workspaces.client(ref.workspace)
+            playbook_run = await client.show_playbook_instance(ref.id)
+            if playbook_run.status not in ENDED:
+                return playbook_run, 0
         run = await services.workspaces.read(ref)
     except NotFound:
         await _draw(services, ref, Reading(None, asked_at, services.clock.now()))

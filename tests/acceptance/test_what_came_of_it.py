@@ -113,7 +113,15 @@ async def test_the_blocks_that_a_finished_run_set_are_said_where_there_are_some(
     ts = await environment.card("task", seed.TASK_PLAYBOOK)
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
     await environment.replies(ts, 1)
-    failed = world.playbooks.runs_of[seed.PLAYBOOK_INSTANCE_WAITING][-1]
+    playbook = seed.PLAYBOOK_INSTANCE_WAITING
+    failed = world.playbooks.runs_of[playbook][-1]
+    # While it runs it is read by itself: what ran within it is asked for once it has ended.
+    await environment.polls()
+    topologies = requests_for(environment, playbook)["ShowPlaybookTopology"]
+    runs_read = requests_for(environment, playbook)["ShowPlaybookInstance"]
+    await environment.polls()
+    assert requests_for(environment, playbook)["ShowPlaybookTopology"] == topologies
+    assert requests_for(environment, playbook)["ShowPlaybookInstance"] > runs_read
     world.fail(failed, "no such mailbox")
     reply = (await environment.replies(ts, 2))[-1]
     assert "🔴 *The playbook run failed" in reply
@@ -203,9 +211,13 @@ async def decided(
 
 def reads(environment: BotEnvironment, run: str) -> int:
     """Return how often a run was read."""
+    return requests_for(environment, run)["ShowAopWorkflowInstance"]
+
+
+def requests_for(environment: BotEnvironment, run: str) -> Counter[str]:
+    """Return how often each endpoint was asked about a run."""
     requests = environment.secmaster.requests
-    counts = Counter(request.endpoint for request in requests if run in request.path)
-    return counts["ShowAopWorkflowInstance"]
+    return Counter(request.endpoint for request in requests if run in request.path)
 
 
 def shown(environment: BotEnvironment, ts: str, channel: str = SOC) -> str:
