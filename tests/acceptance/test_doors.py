@@ -45,7 +45,7 @@ from tests.support.timeouts import PATIENCE
 
 RULES = f"""
 [[rules]]
-actions = ["task.terminate", "instance.terminate"]
+actions = ["task.terminate", "instance.terminate", "playbook.terminate"]
 roles = ["approver", "oncall"]
 when = {{ name = "For two" }}
 approvals = 2
@@ -66,6 +66,7 @@ every = 0.2
 channel = "C0SOC"
 tasks = true
 instances = ["FAILED"]
+playbooks = ["FAILED"]
 group = "none"
 escalate = {{ after = "9h", to = "duty" }}
 [[routes]]
@@ -88,6 +89,8 @@ PARAMS = {
     "instance.retry": "",
     "instance.terminate": "it loops",
     "instance.debug": f"{ID} []",
+    "playbook.retry": "",
+    "playbook.terminate": "it loops",
 }
 # To whom, or for which channel, at each door; only a channel can be subscribed.
 PEOPLE = {"command": DAVE, "mention": CAROL, "direct message": BOB}
@@ -122,11 +125,19 @@ class Story:
     acknowledged: list[int] = field(default_factory=list)
 
     def new_object(self, kind: ObjectKind, *, name: str = "Door", status: str = "FAILED") -> str:
-        """Let a task or an instance come, and return its id."""
+        """Let an object of a kind come, and return its id."""
         world = self.secmaster.world
-        if kind == "task":
-            return str(world.add_task(name=name)["id"])
-        return str(world.add_instance(name=name, status=status)["id"])
+        match kind:
+            case "task":
+                record = world.add_task(name=name)
+            case "instance":
+                record = world.add_instance(name=name, status=status)
+            case "playbook":
+                run = world.add_instance(name=f"Within {name}", status=status)
+                record = world.playbooks.add([run["id"]], name=name, status=status)
+            case _:
+                assert_never(kind)
+        return str(record["id"])
 
     async def type(self, door: str, user: str, words: str, channel: str = SOC) -> None:
         """Type the words of a command at one of the doors."""
@@ -248,7 +259,7 @@ async def prepare(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one return for eac
     """Make what a row needs, and return what types it at a door; None where it has no meaning."""
     kind, name = command.kind, command.name
     if kind and (action := BY_NAME.get(f"{kind}.{name}")):
-        status = "RUNNING" if action.name == "instance.terminate" else "FAILED"
+        status = "FAILED" if action.is_retry or action.name == "instance.debug" else "RUNNING"
         object_id = story.new_object(kind, status=status)
         user = ALICE if kind == "task" else CAROL
         story.expected[action.name, f"1:{kind}:main:{object_id}", "allowed"] += 1

@@ -57,8 +57,8 @@ every = 0
 admins = ["{DAVE}"]
 """
 SHARED_BRAKE = BRAKE.replace(
-    'actions = ["instance.*"]\nroles = ["oncall"]',
-    'actions = ["instance.*"]\nroles = ["approver", "oncall"]\ncall = "mention"',
+    'actions = ["instance.*", "playbook.*"]\nroles = ["oncall"]',
+    'actions = ["instance.*", "playbook.*"]\nroles = ["approver", "oncall"]\ncall = "mention"',
 )
 REASONS = f"""
 [[rules]]

@@ -48,12 +48,14 @@ async def test_help_begins_with_what_this_person_may_do(environment: BotEnvironm
     for user in (CAROL, DAVE, GUEST, OUTSIDER):
         await environment.slack.command(user, SOC, "/secmaster help")
         answers[user] = markup(environment.slack.ephemerals(user)[-1])
-    assert "*You may*: Read tasks · Read runs · Approve tasks · Terminate tasks" in answers[ALICE]
+    reads = "*You may*: Read tasks · Read runs · Read playbook runs"
+    assert f"{reads} · Approve tasks · Terminate tasks" in answers[ALICE]
     assert "`/secmaster approve &lt;id&gt;` approves a task" in answers[ALICE]
     assert "Retry" not in answers[ALICE]
     assert "Retry runs" in answers[CAROL]
-    assert "`/secmaster retry &lt;id&gt;` retries a run from the node that failed" in answers[CAROL]
-    assert "*You may*: Read tasks · Read runs\n" in answers[DAVE].replace("\\n", "\n")
+    retries = "`/secmaster instance retry &lt;id&gt;` retries a run from the node that failed"
+    assert retries in answers[CAROL]
+    assert f"{reads}\n" in answers[DAVE].replace("\\n", "\n")
     assert buttons(first) == ["start.waiting", "start.oncall", "start.whoami"]
     for user in (GUEST, OUTSIDER):
         assert "can't read or change anything here" in answers[user]
@@ -83,7 +85,7 @@ async def test_whoami_tells_everybody_their_roles_and_what_they_may(
     assert "▫️ *Approve tasks*: no, only *approver* (<!subteam^S0SOC>)" in answers[CAROL]
     assert "✅ *Debug runs*: yes" in answers[CAROL]
     assert "Roles: *reader*" in answers[DAVE]
-    reads = ["✅ *Read tasks*: yes", "✅ *Read runs*: yes"]
+    reads = [f"✅ *Read {what}*: yes" for what in ("tasks", "runs", "playbook runs")]
     assert [line for line in answers[DAVE].splitlines() if "✅" in line] == reads
     assert "Guests can't read or change anything here." in answers[GUEST]
     assert "Guests can't read or change anything here." in answers[SOLO]
