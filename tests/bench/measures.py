@@ -51,6 +51,7 @@ class Bench:
         self._ours = ours
         self._approved: list[Card] = []
         self._commented = 0
+        self._shown = 0  # cards that nobody clicks on
 
     async def run(self) -> Measured:
         self._shared = await self.scene.cards(SHARED, by_command=self._ours)
@@ -126,11 +127,26 @@ class Bench:
         return len(clicks) / took
 
     async def _calls(self) -> dict[str, dict[str, float]]:
-        return {
+        calls = {
             "approve": await self._counted(await self._approvals(COUNTED)),
             "comment by form": await self._counted(self._comments(COUNTED)),
             "comment by command": await self._counted(self._commands(COUNTED)),
         }
+        return calls | await self._calls_of_cards() if self._ours else calls
+
+    async def _calls_of_cards(self) -> dict[str, dict[str, float]]:
+        """The calls of one card that is posted, and completed with the alert behind its task."""
+        cards = {}
+        for name, same_alert in (("card", False), ("card, same alert", True)):
+            refs = self.scene.tasks_about_alerts(COUNTED, same_alert=same_alert)
+            await self.scene.quiet(DRAWN)
+            before = self.scene.calls()
+            await self.scene.show(refs)
+            await self.scene.quiet(DRAWN)
+            made = self.scene.calls() - before
+            cards[name] = {call: count / COUNTED for call, count in made.items()}
+            self._shown += COUNTED
+        return cards
 
     async def _counted(self, clicks: list[Click]) -> dict[str, float]:
         """The calls of one click, by name."""
@@ -146,7 +162,7 @@ class Bench:
         self.scene.check_written_once(self._approved, len(self._approved), "CONTINUE")
         self.scene.check_written_once(self._shared, self._commented, "ADD_COMMENT")
         cards = clicks = len(self._approved)
-        self.scene.check_posted(cards + SHARED + clicks + self._commented)
+        self.scene.check_posted(cards + SHARED + self._shown + clicks + self._commented)
 
 
 def _acks(clicks: list[Told]) -> list[float]:

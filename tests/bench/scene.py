@@ -18,6 +18,7 @@ from bot.messages import RenderContext, modals
 from bot.policy.rules import ReasonRule
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import SecMasterSandbox
+from bot.sandbox.secmaster.findings import ALERT, resource_ref
 from bot.sandbox.slack import SlackSandbox, payloads
 from bot.sandbox.slack.chat import from_bot
 from bot.sandbox.slack.delivery import encode_form
@@ -79,13 +80,27 @@ class Scene:
         refs = [Ref(kind="task", id=task["id"]) for task in tasks]
         if by_command:
             for some in range(0, count, SHOWING):
-                await self._show(refs[some : some + SHOWING])
+                await self.show(refs[some : some + SHOWING])
         else:
             for task in tasks:
                 self._draw(task)
         return self._posted(refs)
 
-    async def _show(self, refs: list[Ref]) -> None:
+    def tasks_about_alerts(self, count: int, *, same_alert: bool) -> list[Ref]:
+        """New waiting tasks about alerts on one asset: each its own, or all the same alert."""
+        world, refs = self.secmaster.world, []
+        asset = world.findings.add_resource("resource-bench", "ecs-bench", level=1)
+        resources = [resource_ref(asset["id"], asset["name"])]
+        alert = world.add_finding(ALERT, title="Alert", resource_list=resources)
+        for _ in range(count):
+            if not same_alert:
+                alert = world.add_finding(ALERT, title="Alert", resource_list=resources)
+            task = world.add_task(alert, name=f"Task {next(numbers)}")
+            refs.append(Ref(kind="task", id=task["id"]))
+        return refs
+
+    async def show(self, refs: list[Ref]) -> None:
+        """Have the bot post a card of each of these."""
         count = len(self.arrivals)
         show = "/secmaster task show "
         await asyncio.gather(*(self.slack.command(ALICE, SOC, show + ref.id) for ref in refs))

@@ -18,20 +18,25 @@ from rich.console import Console
 from rich.table import Table
 
 from bot.app import App
+from bot.cli.demo_story import POLICY
 from bot.sandbox.secmaster import Person, SecMasterSandbox
 from bot.sandbox.slack import SlackSandbox
 from bot.watch.poller import Poller
 from tests.support.child import Child, lines, say
 from tests.support.environment import policy, settings_for
+from tests.support.people import ALICE, SOC
 
 WAITING = (100, 1_000, 10_000)  # tasks
 ROUNDS = 5  # of each kind
 SETTLING = 5  # rounds: beyond what SecMaster lists at once, a walk along the list takes four
 NEW = 10  # tasks that come between two rounds, and as many that are decided
+FOLLOWED = 5  # runs that go on after an approval
+RUNNING = 3600  # seconds to a run's next step: what is followed goes on
 EVERA = Person("console-evera", "Evera")
 MB = 1024**2
 NOTES = f"""\
 At rest: nothing has changed. Changes: {NEW} tasks have come, and {NEW} were decided elsewhere.
+Followed: {FOLLOWED} tasks were approved in Slack, and their runs go on.
 Median of {ROUNDS} rounds; memory is what the process holds after them. Nothing is routed: a card
 costs a request to either service when it is posted, and when it follows, ten cards a round at
 most."""
@@ -52,7 +57,7 @@ async def measured() -> dict[int, dict[str, list[Cost]]]:
 
 
 async def _measured(count: int) -> dict[str, list[Cost]]:
-    slack, secmaster = SlackSandbox(), SecMasterSandbox(pace=0)
+    slack, secmaster = SlackSandbox(), SecMasterSandbox(pace=RUNNING)
     await slack.start()
     await secmaster.start()
     try:
@@ -60,14 +65,16 @@ async def _measured(count: int) -> dict[str, list[Cost]]:
             database = f"sqlite:///{Path(folder) / 'bot.db'}"
             arguments = (slack.url, secmaster.url, database)
             async with Child("tests.bench.watching", *arguments) as program:
-                await program.ready()
-                return await _rounds(program, secmaster, count)
+                slack.request_url = (await program.ready())["url"]
+                return await _rounds(program, slack, secmaster, count)
     finally:
         await slack.stop()
         await secmaster.stop()
 
 
-async def _rounds(program: Child, secmaster: SecMasterSandbox, count: int) -> dict[str, list[Cost]]:
+async def _rounds(
+    program: Child, slack: SlackSandbox, secmaster: SecMasterSandbox, count: int
+) -> dict[str, list[Cost]]:
     async def costs(times: int, before: Callable[[], None]) -> list[Cost]:
         costs_found = []
         for _ in range(times):
@@ -84,13 +91,21 @@ async def _rounds(program: Child, secmaster: SecMasterSandbox, count: int) -> di
             secmaster.world.update_task(task["id"], {"action": "TERMINATE"}, EVERA)
         secmaster.world.add_many(NEW, 0)
 
+    async def approve() -> None:
+        tasks = [secmaster.world.add_task(name=f"Followed {each}") for each in range(FOLLOWED)]
+        for task in tasks:
+            await slack.command(ALICE, SOC, f"/secmaster task approve {task['id']}")
+        await slack.until(
+            lambda: sum(card.get("reply_count", 0) for card in slack.messages(SOC)) == FOLLOWED
+        )
+
     first = await costs(1, lambda: secmaster.world.add_many(count, 0))
     await costs(SETTLING, lambda: None)
-    return {
-        "first": first,
-        "at rest": await costs(ROUNDS, lambda: None),
-        "changes": await costs(ROUNDS, change),
-    }
+    at_rest, changes = await costs(ROUNDS, lambda: None), await costs(ROUNDS, change)
+    await approve()
+    await costs(1, lambda: None)  # in which what was approved is no longer listed
+    followed = await costs(ROUNDS, lambda: None)
+    return {"first": first, "at rest": at_rest, "changes": changes, "followed": followed}
 
 
 def show(everything: dict[int, dict[str, list[Cost]]]) -> None:
@@ -108,9 +123,9 @@ def show(everything: dict[int, dict[str, list[Cost]]]) -> None:
 
 async def main(slack: str, secmaster: str, database: str) -> None:
     settings = settings_for(slack, secmaster, database)
-    async with App(settings, policy()) as app:
+    async with App(settings, policy(f"{POLICY}\n[watch]\nevery = 0\nresults = true\n")) as app:
         watch = Poller(app.services)
-        say("ready")
+        say({"url": f"{app.url}/slack/events"})
         reader = await lines()
         while await reader.readline():
             started_at = time.perf_counter()
