@@ -8,8 +8,8 @@ import pytest
 from bot.domain.approvals import Approval, ApprovalIntent, ApprovalRequest, CallPreference
 from bot.domain.slack import Actor, SlackLocation
 from bot.domain.stages import one_stage
-from bot.notifications import approval_calls
-from bot.notifications.approval_calls import ApprovalCallNotification, Callees, remind_at
+from bot.notifications import approval_calls, approvers
+from bot.notifications.approval_calls import ApprovalCallNotification, remind_at
 from bot.sandbox.secmaster import SecMasterSandbox
 from bot.services import Services
 from tests.support.clock import FakeClock
@@ -43,9 +43,9 @@ async def callees(
     await stage.preflight(await stage.pressed("task.approve", user))
     services = stage.services
     [origin] = services.store.claims.open_requests(stage.clock.now())
-    call = await approval_calls.read_call(services, TASK, origin.request.id)
+    call = await approvers.read_call(services, TASK, origin.request.id)
     assert call is not None
-    found: Callees = await approval_calls.find_callees(services, call, in_channel=in_channel)
+    found: approvers.Callees = await approvers.find_callees(services, call, in_channel=in_channel)
     return list(found.mentions), set(found.direct)
 
 
@@ -133,15 +133,15 @@ async def test_a_delegate_is_called_unless_the_right_was_used(stage: OperationSt
     request = (await first_call(stage)).request
     by_dave = request.approvals[0].model_copy(update={"actor": Actor(id=DAVE), "delegator": BOB})
     call = await first_call(stage, request.model_copy(update={"approvals": (by_dave,)}))
-    found = await approval_calls.find_callees(stage.services, call, in_channel=True)
+    found = await approvers.find_callees(stage.services, call, in_channel=True)
     assert list(found.mentions) == [ALICE]
 
 
 async def first_call(
     stage: OperationStage, request: ApprovalRequest | None = None
-) -> approval_calls.Call:
+) -> approvers.Call:
     [origin] = stage.services.store.claims.open_requests(stage.clock.now())
-    call = await approval_calls.read_call(stage.services, TASK, origin.request.id)
+    call = await approvers.read_call(stage.services, TASK, origin.request.id)
     assert call is not None
     return replace(call, request=request or call.request)
 
@@ -154,9 +154,9 @@ async def test_the_second_person_whom_the_retry_brake_asks_for_is_called_too(
     await stage.preflight(await stage.pressed("instance.retry", CAROL))
     again = await stage.pressed("instance.retry", CAROL, ref=SAME_WORKFLOW_RUN)
     await stage.preflight(again)
-    call = await approval_calls.read_call(stage.services, SAME_WORKFLOW_RUN, again.id)
+    call = await approvers.read_call(stage.services, SAME_WORKFLOW_RUN, again.id)
     assert call is not None
-    found = await approval_calls.find_callees(stage.services, call, in_channel=True)
+    found = await approvers.find_callees(stage.services, call, in_channel=True)
     assert list(found.mentions) == ["S0SOC"]
 
 
@@ -167,7 +167,7 @@ async def test_it_is_over_once_the_object_is_decided_or_changed_elsewhere(
     await callees(stage)
     request_id = (await first_call(stage)).request.id
     stage.comment("not this host")  # what was approved is not what it is now
-    assert await approval_calls.read_call(stage.services, TASK, request_id) is None
+    assert await approvers.read_call(stage.services, TASK, request_id) is None
 
 
 async def test_the_thread_is_that_of_a_card_in_a_channel_the_pressed_one_before_others(
@@ -226,7 +226,7 @@ async def test_a_shortage_is_what_too_few_can_approve_by_rights_of_their_own_or_
     stage.delegate(CAROL, DAVE)  # by the same right: it counts once
     stage.choose_calls(BOB, CallPreference.OFF)  # who can approve all the same
     await callees(stage, CAROL)
-    shortage = await approval_calls.find_shortage(stage.services, await first_call(stage))
+    shortage = await approvers.find_shortage(stage.services, await first_call(stage))
     assert (shortage and shortage.possible) == possible
     assert shortage is None or (shortage.roles, shortage.override) == (roles, ("approver",))
 
@@ -242,12 +242,12 @@ STAGED = rule(
 async def test_each_stage_calls_its_own_people_and_lacks_its_own(stage: OperationStage) -> None:
     stage.set_policy(STAGED)
     assert await callees(stage, ALICE) == ([BOB], set())  # and nobody who is on call
-    assert await approval_calls.find_shortage(stage.services, await first_call(stage)) is None
+    assert await approvers.find_shortage(stage.services, await first_call(stage)) is None
     assert await callees(stage, BOB) == (["S0ONCALL"], set())
-    assert await approval_calls.find_shortage(stage.services, await first_call(stage)) is None
+    assert await approvers.find_shortage(stage.services, await first_call(stage)) is None
     stage.slack.workspace.groups["S0ONCALL"]["users"].clear()
     stage.clock.forward(minutes=2)  # what Slack says of groups is asked again
-    shortage = await approval_calls.find_shortage(stage.services, await first_call(stage))
+    shortage = await approvers.find_shortage(stage.services, await first_call(stage))
     assert shortage is not None
     assert (shortage.possible, shortage.roles) == (0, ("oncall",))
 

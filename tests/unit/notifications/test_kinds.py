@@ -22,8 +22,8 @@ from bot.notifications.approval_calls import (
     ApprovalCallNotification,
     ApprovalDirectCallNotification,
     ApprovalShortageNotification,
-    CalledRequest,
 )
+from bot.notifications.approvers import CalledRequest
 from bot.notifications.assignments import AssignmentEndedNotification, AssignmentNotification
 from bot.notifications.card import CardNotification
 from bot.notifications.failure_details import FailureDetailsNotification
