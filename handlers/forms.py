@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -112,7 +112,7 @@ async def open_form(  # noqa: PLR0913 - what is asked, where, and by which right
     Whoever may read the object is told what the decision is about, and a run's nodes with what
     they were given are suggested to them.
     """
-    slack, ref, location = app.services.slack, request.ref, requester.location
+    ref, location = request.ref, requester.location
     snapshot = await _shown_snapshot(app, request)
     name = visible(await _shown_name(app, request, location, snapshot)) or ref.id
     state = modals.FormState(
@@ -136,40 +136,58 @@ async def open_form(  # noqa: PLR0913 - what is asked, where, and by which right
     content = modals.with_nodes(content, request.action, readable)
     form = modals.form(app.catalogue, state, content, grant.allowed.reason)
     response = await open_view(app.services, trigger_id, form, in_modal=in_modal)
-
-    async def suggest_nodes() -> None:
-        """Offer the nodes by name: nobody types a UUID at three in the morning."""
-        read = await app.services.workspaces.read(ref)
-        run = await _readable(app, requester.actor, ref, read)
-        # Somebody may have typed parameters by now, which an offer would take the place of.
-        await update(
-            replace(modals.with_nodes(content, request.action, run), offers_parameters=False)
-        )
-
-    async def add_evidence(stored: Snapshot) -> None:
-        """Say what the decision is about, as SecMaster knows it now, where that is not shown."""
-        recent = await attach_recent(app.services, ref, stored)
-        before, after = (
-            next_step.sentences(app.catalogue, request.action, snapshot)
-            for snapshot in (stored, recent)
-        )
-        if before != after:
-            await update(replace(content, snapshot=recent))
-
-    async def update(content: modals.FormContent) -> None:
-        """Show other content in the form, unless it has changed meanwhile."""
-        form = modals.form(app.catalogue, state, content, grant.allowed.reason)
-        view = response["view"]
-        await slack.client.views_update(view_id=view["id"], hash=view["hash"], view=form)
+    view = FormView(app, request, requester.actor, grant.allowed.reason, state, content, response)
 
     async def ignore(_error: Exception) -> None:
-        """Do nothing: without the suggestion the form works as well."""
+        """Do nothing: without what is added the form works as well."""
 
     if any(param.suggested for param in request.action.params):
         if not content.nodes:
-            app.services.background.start(suggest_nodes(), ignore)
+            app.services.background.start(view.add_nodes(), ignore)
     elif readable and request.action.has_effect:
-        app.services.background.start(add_evidence(readable), ignore)
+        app.services.background.start(view.add_evidence(readable), ignore)
+
+
+@dataclass(frozen=True, slots=True)
+class FormView:
+    """A form that somebody has open, to which is added what was not known when it was opened.
+
+    ``response`` is Slack's to its opening.
+    """
+
+    app: AppContext
+    request: ActionRequest
+    actor: Actor
+    reason: ReasonRule
+    state: modals.FormState
+    content: modals.FormContent
+    response: AsyncSlackResponse
+
+    async def add_nodes(self) -> None:
+        """Offer a run's nodes by name: nobody types a UUID at three in the morning."""
+        ref = self.request.ref
+        run = await self.app.services.workspaces.read(ref)
+        readable = await _readable(self.app, self.actor, ref, run)
+        content = modals.with_nodes(self.content, self.request.action, readable)
+        # Somebody may have typed parameters by now, which an offer would take the place of.
+        await self._update(replace(content, offers_parameters=False))
+
+    async def add_evidence(self, stored: Snapshot) -> None:
+        """Say what the decision is about, as SecMaster knows it now, where that is not shown."""
+        catalogue, action = self.app.catalogue, self.request.action
+        recent = await attach_recent(self.app.services, self.request.ref, stored)
+        before, after = (
+            next_step.sentences(catalogue, action, snapshot) for snapshot in (stored, recent)
+        )
+        if before != after:
+            await self._update(replace(self.content, snapshot=recent))
+
+    async def _update(self, content: modals.FormContent) -> None:
+        """Show other content in the form, unless it has changed meanwhile."""
+        form = modals.form(self.app.catalogue, self.state, content, self.reason)
+        view = self.response["view"]
+        slack = self.app.services.slack.client
+        await slack.views_update(view_id=view["id"], hash=view["hash"], view=form)
 
 
 async def choose_node(app: AppContext, press: Press) -> None:
