@@ -143,7 +143,7 @@ async def open_form(  # noqa: PLR0913 - what is asked, where, and by which right
 
     if any(param.suggested for param in request.action.params):
         if not content.nodes:
-            app.services.background.start(view.add_nodes(), ignore)
+            app.services.background.start(view.suggest_nodes(), ignore)
     elif readable and request.action.has_effect:
         app.services.background.start(view.add_evidence(readable), ignore)
 
@@ -163,8 +163,8 @@ class FormView:
     content: modals.FormContent
     response: AsyncSlackResponse
 
-    async def add_nodes(self) -> None:
-        """Offer a run's nodes by name: nobody types a UUID at three in the morning."""
+    async def suggest_nodes(self) -> None:
+        """Suggest a run's nodes by name: nobody types a UUID at three in the morning."""
         ref = self.request.ref
         run = await self.app.services.workspaces.read(ref)
         readable = await _readable(self.app, self.actor, ref, run)

@@ -12,6 +12,7 @@ from bot.sandbox.secmaster import seed
 from tests.support.databases import postgres_in_full
 from tests.support.environment import BotEnvironment
 from tests.support.people import ALICE, BOB, CAROL, SOC
+from tests.support.timeouts import quick_retries
 
 TASK = Ref(kind="task", id=seed.TASK_ISOLATE)
 ALWAYS = POLICY + '[attribution]\ncomment = "always"\n'
@@ -167,6 +168,7 @@ async def test_what_secmaster_refused_has_its_receipt(environment: BotEnvironmen
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("timeouts", [quick_retries(budget=2)], indirect=True, ids=["few"])
 async def test_what_was_given_up_has_its_receipt(environment: BotEnvironment) -> None:
     ts = await environment.card("task", TASK.id)
     await environment.secmaster.faults.set(Fault(on="*", status=503))

@@ -31,13 +31,6 @@ def decided(environment: BotEnvironment) -> int:
     return len(environment.secmaster.writes("UpdateTask", TASK.id))
 
 
-async def recorded_card(environment: BotEnvironment) -> str:
-    """Post a card, and wait until that is on record as well; return its ts."""
-    ts = await environment.card("task", TASK.id)
-    await environment.app.services.background.drain()
-    return ts
-
-
 async def told_once(environment: BotEnvironment, ts: str) -> None:
     """Wait until the card is drawn anew: there is one reply then, and one write."""
     [reply] = await environment.replies(ts)
@@ -60,7 +53,7 @@ async def told_once(environment: BotEnvironment, ts: str) -> None:
 async def test_a_fault_in_the_middle_ends_in_one_write_that_is_told_once(
     environment: BotEnvironment, fault: DatabaseFault, endpoint: str
 ) -> None:
-    ts = await recorded_card(environment)
+    ts = await environment.card("task", TASK.id)
     service = environment.slack if endpoint.startswith("chat") else environment.secmaster
     await service.faults.set(Fault(on=endpoint, hold=True, applied=True, times=1))
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
@@ -76,7 +69,7 @@ async def test_a_fault_in_the_middle_ends_in_one_write_that_is_told_once(
 async def test_a_click_that_can_not_be_recorded_is_refused_in_words_and_works_afterwards(
     environment: BotEnvironment, fault: DatabaseFault
 ) -> None:
-    ts = await recorded_card(environment)
+    ts = await environment.card("task", TASK.id)
     async with broken(fault, environment.app.engine):
         # Longer than a page, since a file that is full may have room for a short one.
         answer = await environment.answer(ALICE, f"/task approve {TASK.id} {'长' * 1000}")
@@ -96,7 +89,7 @@ async def test_a_click_that_can_not_be_recorded_is_refused_in_words_and_works_af
 async def test_a_click_on_a_locked_database_is_answered_in_time_and_its_end_is_told(
     environment: BotEnvironment, fault: DatabaseFault
 ) -> None:
-    ts = await recorded_card(environment)
+    ts = await environment.card("task", TASK.id)
     async with broken(fault, environment.app.engine):
         answer = await environment.slack.press(ALICE, SOC, ts, "task.approve")
         assert answer.status == 200
@@ -131,7 +124,7 @@ async def test_a_message_that_was_taken_and_can_not_be_recorded_is_told_so_once(
 async def test_a_click_whose_connection_breaks_in_the_middle_is_recorded_all_the_same(
     environment: BotEnvironment,
 ) -> None:
-    ts = await recorded_card(environment)
+    ts = await environment.card("task", TASK.id)
     async with broken(postgres_locked, environment.app.engine):
         await environment.slack.press(ALICE, SOC, ts, "task.approve")
         await environment.ephemeral(ALICE, "this is not recorded yet")

@@ -63,7 +63,7 @@ async def test_each_of_a_hundred_clicks_is_answered_in_time_with_the_truth_and_w
     environment: BotEnvironment, relay: Relay
 ) -> None:
     slack, background = environment.slack, environment.app.services.background
-    ts = await recorded_card(environment)
+    ts = await environment.card("task", TASK)
     slack.workspace.permits.patience = slack.delivery.patience = SLACK_PATIENCE
     slack.ignore_messages()
     relay.freeze()
@@ -94,7 +94,7 @@ async def test_each_of_a_hundred_clicks_is_answered_in_time_with_the_truth_and_w
 async def test_an_operation_that_silence_breaks_off_ends_in_one_write_under_the_name_taken_again(
     environment: BotEnvironment, relay: Relay
 ) -> None:
-    ts = await recorded_card(environment)
+    ts = await environment.card("task", TASK)
     hold = Fault(on="UpdateTask", hold=True, applied=True, times=1)
     await environment.secmaster.faults.set(hold)
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
@@ -117,7 +117,7 @@ async def test_an_operation_that_silence_breaks_off_ends_in_one_write_under_the_
 async def test_nothing_more_is_sent_under_a_name_that_another_process_has_taken(
     environment: BotEnvironment,
 ) -> None:
-    ts = await recorded_card(environment)
+    ts = await environment.card("task", TASK)
     await environment.secmaster.faults.set(Fault(on="ShowTask", hold=True))
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
     await environment.secmaster.faults.until_held("ShowTask")
@@ -191,13 +191,6 @@ async def test_a_successor_takes_name_and_lead_and_ends_what_its_frozen_predeces
                     await frozen.log_line("nothing more of it")
     assert len(secmaster.writes("UpdateTask", TASK)) == 1
     assert len(slack.thread(SOC, ts)) == 2
-
-
-async def recorded_card(environment: BotEnvironment) -> str:
-    """Post a card, and wait until that is on record as well; return its ts."""
-    ts = await environment.card("task", TASK)
-    await environment.app.services.background.drain()
-    return ts
 
 
 async def lost(holds_name: Callable[[], bool]) -> None:

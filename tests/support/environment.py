@@ -74,10 +74,17 @@ class BotEnvironment:
     async def card(
         self, noun: str, object_id: str, *, user: str = ALICE, channel: str = SOC
     ) -> str:
-        """Have somebody post an object's card; returns its ts."""
+        """Have somebody post an object's card, and wait until it is on record; returns its ts.
+
+        It stands in Slack a moment before: until then a press reads its object, and a drawing
+        passes it over.
+        """
         before = {message["ts"] for message in self.slack.messages(channel)}
         await self.slack.command(user, channel, f"/secmaster {noun} show {object_id}")
-        return await self.slack.until(lambda: self.new_card(channel, before))
+        ts = await self.slack.until(lambda: self.new_card(channel, before))
+        if self.running_app:
+            await self.running_app.services.background.drain()
+        return ts
 
     async def private_card(self, user: str, ref: Ref, viewer: Viewer) -> str:
         """Show somebody an object's card that they alone see; returns its ts."""

@@ -14,7 +14,7 @@ from bot.runtime.timeouts import (
 PATIENCE = 20  # seconds, where a machine that has other things to do may be slow
 # Long enough for a test's trouble to pass, short enough to be waited for.
 QUICK_TIMEOUTS = Timeouts(
-    retry=RetrySchedule(pauses=(0.05,), budget=2, settle=0.14, settle_unreached=0.1),
+    retry=RetrySchedule(pauses=(0.05,), budget=PATIENCE, settle=0.14, settle_unreached=0.1),
     socket=SocketTimeouts(open=PATIENCE, pauses=(0.05,), refused=0.05, steady=0),
     database=DatabaseTimeouts(take_over=0),
     render_interval=0.05,
