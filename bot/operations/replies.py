@@ -183,8 +183,9 @@ async def redraw(services: Services, operation: Operation, result: StepResult) -
     """Draw the cards of an operation's object, from SecMaster's answer where that is the last word.
 
     What may change again at once, as a task that still waits, is read, and so is a run: of a
-    workflow's the answer says nothing, and of a playbook's not which runs are within it. Where they can't be, the cards are drawn from what is stored,
-    since what follows must not wait for them, and the poller draws them later.
+    workflow's the answer says nothing, and of a playbook's not which runs are within it. Where they
+    can't be, the cards are drawn from what is stored, since what follows must not wait for them,
+    and the poller draws them later.
     """
     snapshot = snapshots.parse(operation.ref.kind, result.snapshot)
     try:
