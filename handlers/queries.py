@@ -207,9 +207,17 @@ async def _waiting_view(
     draw: Callable[[Catalogue, modals.WaitingObjects], dict[str, Any]],
     draw_failure: Callable[[Exception], dict[str, Any]],
 ) -> dict[str, Any]:
+    unlisted = set[ObjectKind]()
+
     async def first_page(reader: Reader, kind: ObjectKind, status: str) -> ListPage | None:
         query = ListQuery(kind=kind, filter=status)
-        return await list_page(app, reader, query) if reader.reads(kind) else None
+        try:
+            return await list_page(app, reader, query) if reader.reads(kind) else None
+        except SecMasterError:
+            if kind != "playbook":  # not every region has those, and the others matter more
+                raise
+            unlisted.add(kind)
+            return None
 
     try:
         reader = await open_reader(app.services, actor)
@@ -227,6 +235,7 @@ async def _waiting_view(
             tasks=tasks,
             failed=failed,
             failed_playbooks=failed_playbooks,
+            unlisted=unlisted,
             alias=app.workspace,
             root=app.root,
             now=app.services.clock.now(),
