@@ -131,10 +131,17 @@ async def kind_of(
 
 
 async def is_there(reader: Reader, ref: Ref) -> bool:
-    """Whether SecMaster knows an object that the person may read; raises SecMasterError."""
+    """Whether SecMaster knows an object that the person may read; raises SecMasterError.
+
+    Where it serves no runs of playbooks, there is none.
+    """
     try:
         await reader.read(ref)
     except (NotFound, ReadRefused):
+        return False
+    except queries.NOT_SERVED:
+        if ref.kind != "playbook":
+            raise
         return False
     return True
 

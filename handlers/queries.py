@@ -26,7 +26,7 @@ from bot.operations.around import attach_recent
 from bot.operations.authorization import viewer_of
 from bot.operations.reading import Reader, ReadRefused, open_reader, run_listing
 from bot.operations.search import Search, tokens
-from bot.secmaster import NotFound, QueryType, SecMaster, SecMasterError
+from bot.secmaster import Forbidden, NotFound, NotRouted, QueryType, SecMaster, SecMasterError
 from bot.slack.client import code_of
 from bot.slack.directory import LookupFailed
 from bot.slack.error_codes import VIEW_GONE
@@ -41,6 +41,9 @@ DECISIONS = tuple(action for action in TABLE if action.is_decision or action.is_
 LAST_OFFSET = 9999  # the highest that SecMaster takes
 # What a view shows in the place of what it was opened for.
 SHOWN_FAILURES = (SecMasterError, ReadRefused, LookupFailed)
+# What a region without runs of playbooks answers to a request for one, or where the bot's own user
+# may not read them.
+NOT_SERVED = (NotRouted, Forbidden)
 
 
 async def listing(app: AppContext, query: ListQuery, actor: Actor) -> Message:
@@ -157,6 +160,7 @@ async def find_object(
     """Read the object with this id, of the first of ``kinds`` that has one.
 
     Raises NotFound where none has, or ReadRefused where it may be one that is not to be read.
+    Where SecMaster serves no runs of playbooks, an id that may be of another kind is none of them.
     """
     reader.require(*kinds)
     # What nobody may read is kept from nobody in particular: it is as if it were not served.
@@ -169,6 +173,9 @@ async def find_object(
             return ref, await reader.read(ref)
         except (NotFound, ReadRefused) as caught:
             error = error if isinstance(error, ReadRefused) else caught
+        except NOT_SERVED:
+            if kind != "playbook" or len(kinds) == 1:
+                raise
     raise error or NotFound(object_id)
 
 
@@ -200,9 +207,17 @@ async def _waiting_view(
     draw: Callable[[Catalogue, modals.WaitingObjects], dict[str, Any]],
     draw_failure: Callable[[Exception], dict[str, Any]],
 ) -> dict[str, Any]:
+    unlisted = set[ObjectKind]()
+
     async def first_page(reader: Reader, kind: ObjectKind, status: str) -> ListPage | None:
         query = ListQuery(kind=kind, filter=status)
-        return await list_page(app, reader, query) if reader.reads(kind) else None
+        try:
+            return await list_page(app, reader, query) if reader.reads(kind) else None
+        except SecMasterError:
+            if kind != "playbook":  # not every region has those, and the others matter more
+                raise
+            unlisted.add(kind)
+            return None
 
     try:
         reader = await open_reader(app.services, actor)
@@ -220,6 +235,7 @@ async def _waiting_view(
             tasks=tasks,
             failed=failed,
             failed_playbooks=failed_playbooks,
+            unlisted=unlisted,
             alias=app.workspace,
             root=app.root,
             now=app.services.clock.now(),

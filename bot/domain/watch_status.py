@@ -54,7 +54,9 @@ class PollStatus(Value):
 
     ``attempted_at`` is when the last poll ended, however.
     ``failing_since`` is when the first poll began that failed since the last good one, ``answer``
-    what was said to the last. ``replica`` is which replica polled last.
+    what was said to the last. ``playbooks_listed_at`` is when SecMaster last listed the runs of
+    playbooks, None if it never did, and ``playbooks_answer`` what was said to the last request for
+    that list where it alone failed. ``replica`` is which replica polled last.
     """
 
     workspace: str
@@ -63,6 +65,8 @@ class PollStatus(Value):
     last_success_at: datetime | None = None
     failing_since: datetime | None = None
     answer: FailedAnswer | None = None
+    playbooks_listed_at: datetime | None = None
+    playbooks_answer: FailedAnswer | None = None
     replica: str = ""
 
     @property

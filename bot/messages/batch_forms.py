@@ -55,6 +55,11 @@ COUNTS = ByKind(
     playbook=NN_("{count} playbook run has failed.", "{count} playbook runs have failed."),
 )
 
+# Whose runs alone are listed; no task is a run of anything.
+DEFINITIONS = ByKind(
+    task=N_("Workflow: {id}."), instance=N_("Workflow: {id}."), playbook=N_("Playbook: {id}.")
+)
+
 # A refused object is not among them: its item brings the policy's own words as its detail.
 SKIP_REASONS = {
     SkipReason.NEEDS_APPROVALS: N_("Requires several people: decide it on its card."),
@@ -400,8 +405,8 @@ def _filter_text(catalogue: Catalogue, query: BatchQuery) -> str:
         text = inline(query.text, 60)
         sentences.append(catalogue.gettext("Name contains “{text}”.", text=text))
     if query.definition_id:
-        workflow = code(query.definition_id)
-        sentences.append(catalogue.gettext("Workflow: {workflow}.", workflow=workflow))
+        text = catalogue.gettext(DEFINITIONS[query.kind], id=code(query.definition_id))
+        sentences.append(text)
     return "".join(f" {sentence}" for sentence in sentences)
 
 

@@ -40,13 +40,12 @@ from bot.messages.lists import personal_snooze
 from bot.messages.modals import FILL
 from bot.messages.playbook_runs import run_rows
 from bot.messages.text import (
-    ELLIPSIS,
     ago_token,
     clip,
     code,
     code_block,
     date_token,
-    error_line,
+    error_text,
     inline,
     mention_all,
     mention_user,
@@ -173,17 +172,6 @@ def mention_block(render_context: RenderContext) -> list[Block]:
 def node_title(node: Node) -> str:
     """Name a node of a workflow: by its id where it has no name."""
     return inline(node.action_name) or code(node.action_id)
-
-
-def error_text(error: str, limit: int) -> str:
-    """Return what fits of a node's error, with the line first that says what went wrong."""
-    if len(error.strip().splitlines()) > 1:
-        last = clip(error_line(error), limit // 2)
-        return f"{last}\n\n{clip(error.strip(), limit - len(last))}"
-    if len(error) <= limit:
-        return error
-    # Of a long line the beginning and the end: one of the two says what matters.
-    return f"{error[: limit // 2]}\n{ELLIPSIS}\n{error[-limit // 2 :]}"
 
 
 def footer(render_context: RenderContext, *, several: bool = False) -> str:

@@ -24,7 +24,6 @@ from bot.messages.blocks import (
     section,
 )
 from bot.messages.cards import (
-    error_text,
     file_title,
     footer,
     needed_approvals,
@@ -46,7 +45,7 @@ from bot.messages.labels import labels
 from bot.messages.markup import SlackMarkup
 from bot.messages.modals import DETAILS, FILL
 from bot.messages.playbook_runs import run_rows
-from bot.messages.text import bold, clip, code, date_token, quote
+from bot.messages.text import bold, clip, code, date_token, error_text, quote
 from bot.secmaster import Instance, Node, PlaybookInstance, Task
 
 MANY = 90  # of the hundred blocks a modal may have

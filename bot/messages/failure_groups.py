@@ -27,10 +27,10 @@ from bot.messages.blocks import (
     header,
     section,
 )
-from bot.messages.cards import ERROR, error_text, footer, mention_block
+from bot.messages.cards import ERROR, footer, mention_block
 from bot.messages.catalogue import N_, NN_, Catalogue
 from bot.messages.fields import run_state
-from bot.messages.text import bold, code, code_block, date_token, inline
+from bot.messages.text import bold, code, code_block, date_token, error_text, inline
 from bot.secmaster import (
     Instance,
     InstanceStatus,

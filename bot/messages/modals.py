@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Self
@@ -22,7 +22,7 @@ from slack_sdk.models.views import View
 
 from bot.domain.actions import BY_NAME, MAX_REASON, Action, Param
 from bot.domain.approvals import ApprovalIntent
-from bot.domain.objects import ByKind, Ref, Value, visible
+from bot.domain.objects import ByKind, ObjectKind, Ref, Value, visible
 from bot.domain.slack import MAX_FILE_MEGABYTES, FormInput, SlackFile, SlackLocation
 from bot.domain.snapshots import ListPage, Snapshot
 from bot.messages import next_step
@@ -79,7 +79,8 @@ OPTION_TEXT, OPTION_VALUE = 75, 150  # characters of an option
 class WaitingObjects:
     """The first open tasks and failed runs; None of a kind that the person may not read.
 
-    ``failed`` are runs of workflows, ``failed_playbooks`` those of playbooks.
+    ``failed`` are runs of workflows, ``failed_playbooks`` those of playbooks. Objects of the kinds
+    that are ``unlisted`` could not be listed.
 
     ``alias`` is the workspace's, which the buttons carry; ``root`` is the command that lists the
     others.
@@ -91,6 +92,7 @@ class WaitingObjects:
     alias: str
     root: str
     now: datetime
+    unlisted: Collection[ObjectKind] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,6 +350,9 @@ def _waiting_blocks(
             blocks.append(context(others))
         if notes := page_notes(catalogue, page):
             blocks.append(context(*notes))
+    if "playbook" in objects.unlisted:
+        text = catalogue.gettext("Failed playbook runs can't be listed now.")
+        blocks.append(context(f"⚠️ {text}"))
     return blocks
 
 

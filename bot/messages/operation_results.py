@@ -9,7 +9,7 @@ from slack_sdk.models.blocks import Block, ButtonElement
 from bot.domain.actions import BY_NAME, Action, needs_attribution
 from bot.domain.approvals import ApprovalIntent, ApprovalRequest
 from bot.domain.cards import ButtonValue
-from bot.domain.objects import RUN_KINDS, ByKind, ObjectKind
+from bot.domain.objects import RUN_KINDS, ByKind, ObjectKind, Ref
 from bot.domain.operations import (
     UNDER_WAY,
     Operation,
@@ -426,11 +426,14 @@ def lost(
     """
     earlier = holder.operation
     not_sent = catalogue.gettext(labels(BY_NAME[operation.action]).not_sent)
+    overlap = ""
     if earlier.ref != operation.ref:
-        overlap = _overlapping_text(catalogue, operation, holder, name)
-        return text_message(f"✋ {overlap} {not_sent}")
+        overlap = f"{overlapping_text(catalogue, operation.ref, holder, name)} "
     if holder.is_interrupted:
-        return _interrupted(catalogue, earlier, not_sent, holder.runner)
+        interrupted = _interrupted(catalogue, earlier, not_sent, holder.runner)
+        return text_message(f"✋ {overlap}{interrupted}")
+    if overlap:
+        return text_message(f"✋ {overlap}{not_sent}")
     if (earlier.actor.id, earlier.action) == (operation.actor.id, operation.action):
         not_sent = catalogue.gettext("Your second press was not sent.")
     return text_message(f"✋ {_earlier_text(catalogue, holder)} {not_sent}")
@@ -447,22 +450,24 @@ def _earlier_text(catalogue: Catalogue, earlier: StandingOperation) -> str:
     return catalogue.gettext(words.done_before, actor=actor, when=date_token(earlier.at))
 
 
-def _overlapping_text(
-    catalogue: Catalogue, operation: Operation, earlier: StandingOperation, name: str
+def overlapping_text(
+    catalogue: Catalogue, ref: Ref, earlier: StandingOperation, name: str = ""
 ) -> str:
-    """Say who retries what this retry would overlap with, and since when."""
-    ref, id_ = earlier.operation.ref, code(earlier.operation.ref.id)
+    """Say who retries what a retry of this object would overlap with, and since when.
+
+    ``name`` is that of what they retry, "" where it is not to be named.
+    """
+    other = earlier.operation.ref
+    id_ = code(other.id)
     return catalogue.gettext(
-        OVERLAPS.get((operation.ref.kind, ref.kind), OVERLAP),
+        OVERLAPS.get((ref.kind, other.kind), OVERLAP),
         actor=mention_user(earlier.operation.actor.id),
         when=date_token(earlier.at),
         object=f"{bold(name, 100)} ({id_})" if name else id_,
     )
 
 
-def _interrupted(
-    catalogue: Catalogue, earlier: Operation, not_sent: str, runner: Runner
-) -> Message:
+def _interrupted(catalogue: Catalogue, earlier: Operation, not_sent: str, runner: Runner) -> str:
     """Say that an operation holds its object which nobody carries on, and who can free it."""
     words, actor = labels(BY_NAME[earlier.action]), mention_user(earlier.actor.id)
     match runner:
@@ -477,7 +482,7 @@ def _interrupted(
         command=code(f"secmaster-bot operations show {earlier.reference}"),
     )
     interrupted = catalogue.gettext(words.interrupted, actor=actor)
-    return text_message(f"✋ {interrupted} {what_next} {not_sent} {release}")
+    return f"{interrupted} {what_next} {not_sent} {release}"
 
 
 def _not_done_text(

@@ -19,6 +19,7 @@ from bot.messages.blocks import Message, new_message, section, text_message
 from bot.messages.catalogue import N_, Catalogue
 from bot.messages.evidence import unread_sentence
 from bot.messages.labels import labels
+from bot.messages.operation_results import overlapping_text
 from bot.messages.stages import not_your_turn, order_sentences, turn_sentences
 from bot.messages.text import (
     code,
@@ -277,7 +278,7 @@ def _forecast_sentences(
     return sentences
 
 
-def _obstacle(  # noqa: PLR0911 - a sentence each
+def _obstacle(  # noqa: C901, PLR0911 - a sentence each
     catalogue: Catalogue,
     explained: Explained,
     forecast: ActionForecast,
@@ -285,6 +286,8 @@ def _obstacle(  # noqa: PLR0911 - a sentence each
 ) -> str:
     """Say what stands in the way of a press that the policy allows."""
     outcome, holder = forecast.outcome, forecast.holder
+    if holder is not None and holder.operation.ref != explained.ref:
+        return overlapping_text(catalogue, explained.ref, holder)
     if holder is not None:
         sentences = labels(BY_NAME[holder.operation.action])
         actor = mention_user(holder.operation.actor.id)

@@ -9,7 +9,7 @@ from bot.messages.blocks import RenderContext, context, named_label, section
 from bot.messages.catalogue import Catalogue
 from bot.messages.fields import INSTANCE_STATES, state_name
 from bot.messages.lists import SHOW
-from bot.messages.text import bold, clip, code, code_block
+from bot.messages.text import bold, code, code_block, error_text
 from bot.secmaster import PlaybookAction, PlaybookInstance, PlaybookInstanceStatus
 
 SHOWN = 6  # rows of a card
@@ -53,7 +53,7 @@ def _row_text(catalogue: Catalogue, action: PlaybookAction) -> str:
     status = state_name(catalogue, INSTANCE_STATES, log.status) if log.status else ""
     text = " · ".join(filter(None, (name, status, code(action.instance_id))))
     if log.status == PlaybookInstanceStatus.FAILED and log.error_msg.strip():
-        text += f"\n{code_block(clip(log.error_msg.strip(), ERROR))}"
+        text += f"\n{code_block(error_text(log.error_msg.strip(), ERROR))}"
     return text
 
 

@@ -101,6 +101,17 @@ def error_line(error: str) -> str:
     return (exceptions or lines)[-1]
 
 
+def error_text(error: str, limit: int) -> str:
+    """Return what fits of a node's error, with the line first that says what went wrong."""
+    if len(error.strip().splitlines()) > 1:
+        last = clip(error_line(error), limit // 2)
+        return f"{last}\n\n{clip(error.strip(), limit - len(last))}"
+    if len(error) <= limit:
+        return error
+    # Of a long line the beginning and the end: one of the two says what matters.
+    return f"{error[: limit // 2]}\n{ELLIPSIS}\n{error[-limit // 2 :]}"
+
+
 def code(text: str, limit: int = 100) -> str:
     """Return a short literal, such as an id, as inline code; "—" for an empty one."""
     literal = inline(text, limit)

@@ -18,7 +18,7 @@ from bot.domain.objects import OBJECT_KINDS, ByKind, ObjectKind, Ref
 from bot.domain.reasons import ChannelRefusal
 from bot.domain.slack import Destination, DestinationKind
 from bot.domain.troubles import DueTasks, Trouble, TroubleKind
-from bot.domain.watch_status import PollStatus, WatchStatus
+from bot.domain.watch_status import FailedAnswer, PollStatus, WatchStatus
 from bot.messages import escalations, mutes, troubles
 from bot.messages.blocks import Message, plain_name, text_message
 from bot.messages.catalogue import N_, Catalogue
@@ -147,7 +147,11 @@ def _poll_line(
         sentences.append(
             catalogue.ngettext("{count} run has failed.", "{count} runs have failed.", count)
         )
-    if "playbook" in counted_kinds:
+    if poll.playbooks_answer:
+        reason = code(_short_reason(poll.playbooks_answer))
+        text = catalogue.gettext("Can't list playbook runs ({reason}).", reason=reason)
+        sentences.append(f"⚠️ {text}")
+    elif "playbook" in counted_kinds:
         count = watch_status.open[poll.workspace, "playbook"]
         sentences.append(
             catalogue.ngettext(
@@ -155,6 +159,12 @@ def _poll_line(
             )
         )
     return f"👁️ {' '.join(sentences)}"
+
+
+def _short_reason(answer: FailedAnswer) -> str:
+    """Return a code for how a request failed."""
+    status = f"HTTP {answer.status}" if answer.status else answer.reason
+    return answer.code or status
 
 
 def routes(

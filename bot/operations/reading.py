@@ -177,7 +177,7 @@ class Reader:
         ReadRefused, or SecMasterError.
         """
         scope = self._require_in(workspace, kind)
-        source, as_of = await asyncio.to_thread(self._source, workspace)
+        source, as_of = await asyncio.to_thread(self._source, workspace, kind)
         looked_through = None
         rows: Sequence[Snapshot]
         if source is ListSource.SYNC and not fresh:
@@ -259,13 +259,15 @@ class Reader:
             listed |= {row.id: row for row in rows}  # one may have moved to this request's rows
         return list(listed.values()), MAX_ROWS if total > MAX_ROWS else None
 
-    def _source(self, workspace: str) -> tuple[ListSource, datetime | None]:
-        """Return where to read what is open, and as of when sync knows it; blocks."""
+    def _source(self, workspace: str, kind: ObjectKind) -> tuple[ListSource, datetime | None]:
+        """Return where to read what is open of a kind, and as of when sync knows it; blocks."""
         interval = timedelta(seconds=self.services.poll_interval)
         if not interval:
             return ListSource.SYNC_OFF, None
         status = self.services.store.poll_statuses.get(workspace)
         as_of = status.last_success_at if status else None
+        if kind == "playbook" and status and status.playbooks_answer:  # sync knows nothing of them
+            as_of = None
         if as_of is None or self.services.clock.now() - as_of > 2 * interval + LATE:
             return ListSource.SYNC_LATE, None
         return ListSource.SYNC, as_of

@@ -21,7 +21,7 @@ from bot.operations.transitions import Notice
 from bot.policy.decide import Refused
 from bot.policy.routes import ThreadDetail
 from bot.secmaster import Refused as RefusedBySecMaster
-from bot.secmaster import SecMasterError
+from bot.secmaster import SecMasterError, Task
 from bot.services import Services
 from bot.slack.gateway import SlackFailed
 
@@ -182,13 +182,15 @@ async def still_trying(services: Services, operation: Operation, notice: Notice)
 async def redraw(services: Services, operation: Operation, result: StepResult) -> None:
     """Draw the cards of an operation's object, from SecMaster's answer where that is the last word.
 
-    What may change again at once, as a task that still waits, is read, and so is a workflow's run,
-    of which the answer says nothing. Where they can't be, the cards are drawn from what is stored,
-    since what follows must not wait for them, and the poller draws them later.
+    What may change again at once, as a task that still waits, is read, and so is a run: of a
+    workflow's the answer says nothing, and of a playbook's not which runs are within it. Where they
+    can't be, the cards are drawn from what is stored, since what follows must not wait for them,
+    and the poller draws them later.
     """
     snapshot = snapshots.parse(operation.ref.kind, result.snapshot)
     try:
-        if snapshot and result.asked_at and snapshot.status not in CHANGEABLE_STATUSES:
+        is_last_word = isinstance(snapshot, Task) and snapshot.status not in CHANGEABLE_STATUSES
+        if snapshot and result.asked_at and is_last_word:
             await services.cards.redraw_from(operation.ref, snapshot, result.asked_at)
         else:
             await services.cards.redraw(operation.ref)

@@ -6,7 +6,7 @@ be an attacker's. https://support.huaweicloud.com/api-secmaster/
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import (
     AliasChoices,
@@ -334,6 +334,8 @@ class PlaybookInstance(Shape):
     ``actions`` are its topology, which is another request; None where that was not read. Neither
     they nor ``evidence`` are part of SecMaster's answer about the instance.
     """
+
+    READ_APART: ClassVar[frozenset[str]] = frozenset({"evidence", "actions"})
 
     id: Text = ""
     name: Text = ""

@@ -139,7 +139,7 @@ LIST_PLAYBOOK_INSTANCES = Right(
     Feature.PLAYBOOKS,
     "ListPlaybookInstances",
     "listing playbook instances",
-    "no list of playbook instances",
+    "playbook instances are not listed, and one that fails gets no card",
     Access.READ,
     "secmaster:playbook:listInstances",
 )
@@ -155,7 +155,7 @@ SHOW_PLAYBOOK_TOPOLOGY = Right(
     Feature.PLAYBOOKS,
     "ShowPlaybookTopology",
     "reading the actions of a playbook instance",
-    "the runs of a playbook instance are not named",
+    "the runs of a playbook instance are not named, nor held back while it is retried",
     Access.READ,
     "secmaster:playbook:getInstanceTopology",
 )

@@ -1,7 +1,7 @@
 """Shapes that several of SecMaster's objects share on the wire, and how they are read."""
 
 from collections.abc import Mapping
-from typing import Any, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
@@ -21,7 +21,12 @@ Objects = BeforeValidator(_objects)
 
 
 class Shape(BaseModel):
-    """An object on the wire; something else in its place reads as one with empty fields."""
+    """An object on the wire; something else in its place reads as one with empty fields.
+
+    ``READ_APART`` are its fields that are other requests: an answer about it has none of them.
+    """
+
+    READ_APART: ClassVar[frozenset[str]] = frozenset({"evidence"})
 
     model_config = ConfigDict(
         frozen=True, extra="ignore", validate_by_name=True, validate_by_alias=True
@@ -58,7 +63,7 @@ S = TypeVar("S", bound=Shape)
 def answered(shape: type[S], value: object) -> S:
     """Read an object of SecMaster's answer; what was read around one is never a part of it."""
     fields = value if isinstance(value, dict) else {}
-    return shape.model_validate({k: v for k, v in fields.items() if k != "evidence"})
+    return shape.model_validate({k: v for k, v in fields.items() if k not in shape.READ_APART})
 
 
 class Named(Shape):

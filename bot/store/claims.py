@@ -91,7 +91,7 @@ class Claims(Repository):
         Nothing is changed: all of it is undone.
         """
         with self.engine.connect() as connection:  # and rolled back at the end
-            approvals.lock_object(connection, operation.ref)
+            _lock(connection, operation, covers)
             approvals.revoke(connection, operation.ref, operation.revoked_approvals)
             return self._claim(connection, operation, key, at, snapshot, covers)
 
@@ -105,8 +105,7 @@ class Claims(Repository):
         covers: Sequence[Ref],
     ) -> Claim:
         """Claim a key in the caller's transaction."""
-        for ref in sorted({str(operation.ref), *map(str, covers)}):  # in one order for everybody
-            approvals.lock_object(connection, ref)
+        _lock(connection, operation, covers)
         snapshots.save(connection, self._insert, operation.ref, snapshot, at)
         own_claim = (claims.c.key == key) & (claims.c.operation_id == operation.id)
         row = connection.execute(sa.select(claims).where(own_claim)).one_or_none()
@@ -328,6 +327,15 @@ def standing_operation(
     )
     row = connection.execute(query).one_or_none()
     return _standing(row) if row else None
+
+
+def _lock(connection: sa.Connection, operation: Operation, covers: Sequence[Ref]) -> None:
+    """Lock an operation's object and what it covers, always in one order.
+
+    Two that took these locks in other orders would wait for one another.
+    """
+    for ref in sorted({str(operation.ref), *map(str, covers)}):
+        approvals.lock_object(connection, ref)
 
 
 def _change_request(

@@ -1,5 +1,7 @@
 """How polling each workspace goes."""
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from bot.domain.watch_status import FailedAnswer, PollStatus
@@ -26,7 +28,9 @@ class PollStatuses(Repository):
                 attempted_at=from_db(row.attempted_at),
                 last_success_at=from_db_or_none(row.last_success_at),
                 failing_since=from_db_or_none(row.failing_since),
-                answer=FailedAnswer.model_validate(row.answer) if row.answer else None,
+                answer=_answer(row.answer),
+                playbooks_listed_at=from_db_or_none(row.playbooks_listed_at),
+                playbooks_answer=_answer(row.playbooks_answer),
                 replica=row.replica,
             )
             for row in rows
@@ -39,7 +43,9 @@ class PollStatuses(Repository):
             "attempted_at": to_utc(status.attempted_at),
             "last_success_at": to_utc(status.last_success_at),
             "failing_since": to_utc(status.failing_since),
-            "answer": status.answer.model_dump(mode="json") if status.answer else None,
+            "answer": _dumped(status.answer),
+            "playbooks_listed_at": to_utc(status.playbooks_listed_at),
+            "playbooks_answer": _dumped(status.playbooks_answer),
         }
         changes = {key: row[key] for key in row if key not in {"workspace", "since"}}
         insert = self._insert(poll_status).values(row)
@@ -47,3 +53,11 @@ class PollStatuses(Repository):
             connection.execute(
                 insert.on_conflict_do_update(index_elements=["workspace"], set_=changes)
             )
+
+
+def _answer(value: dict[str, Any] | None) -> FailedAnswer | None:
+    return FailedAnswer.model_validate(value) if value else None
+
+
+def _dumped(answer: FailedAnswer | None) -> dict[str, Any] | None:
+    return answer.model_dump(mode="json") if answer else None

@@ -262,6 +262,8 @@ poll_status = sa.Table(
     sa.Column("last_success_at", sa.DateTime(timezone=True)),
     sa.Column("failing_since", sa.DateTime(timezone=True)),
     sa.Column("answer", sa.JSON),
+    sa.Column("playbooks_listed_at", sa.DateTime(timezone=True)),
+    sa.Column("playbooks_answer", sa.JSON),
     sa.Column("replica", sa.String(64), nullable=False),
 )
 

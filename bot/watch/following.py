@@ -109,14 +109,16 @@ def run_status(
 def _has_failed_since(run: Run, followed: FollowedOperation, age: timedelta) -> bool:
     """Return whether a failed run failed after the operation.
 
-    A retry may count before the failure is gone, and SecMaster's clock may be behind ours.
+    A retry may count before the failure is gone, and SecMaster's clock may be behind ours. One that
+    is still failed after so long does not run, whatever its times say.
     """
     operation = followed.operation
     if not BY_NAME[operation.action].is_retry:
         return True  # it waited for the decision, so it had not failed
     if run.end_time is not None and run.end_time > operation.accepted_at:
         return True
-    return attempt(run) > followed.attempt_before and age > SETTLED_AFTER
+    is_other_attempt = attempt(run) > followed.attempt_before and age > SETTLED_AFTER
+    return is_other_attempt or age > STILL_RUNNING_AFTER
 
 
 def _next_task(followed: FollowedOperation, tasks: Sequence[TrackedObject]) -> TrackedObject | None:

@@ -19,6 +19,7 @@ from pydantic import ValidationError
 
 from bot.domain.objects import ByKind, ObjectKind, Ref
 from bot.domain.snapshots import Snapshot, rendered_fingerprint
+from bot.domain.watch_status import FailedAnswer
 from bot.secmaster import InstanceStatus, PlaybookInstanceStatus, QueryType
 from bot.services import Services
 
@@ -70,7 +71,8 @@ class ListSynchronizer:
 
     A full scan goes on from poll to poll; one is due whenever ``full_scan`` of the timeouts has
     passed since the last one ended. ``accepted_difference`` is by how much SecMaster's count
-    differs from ours though a whole scan missed nothing.
+    differs from ours though a whole scan missed nothing. ``listed_at`` is when SecMaster last
+    listed it here, and ``answer`` what was said to the last poll where this list alone failed.
     """
 
     services: Services
@@ -78,7 +80,8 @@ class ListSynchronizer:
     kind: ObjectKind
     total: int = 0
     accepted_difference: int = 0
-    is_refused: bool = False
+    listed_at: datetime | None = None
+    answer: FailedAnswer | None = None
     _scan_began_at: datetime | None = None
     _scan_offset: int = 0
     _scanned: set[str] = field(default_factory=set)

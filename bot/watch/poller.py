@@ -10,11 +10,12 @@ import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from http import HTTPStatus
 from typing import assert_never
 
 from bot import messages
 from bot.domain.notifications import OutboxEntry
-from bot.domain.objects import OBJECT_KINDS
+from bot.domain.objects import OBJECT_KINDS, ObjectKind
 from bot.domain.reasons import ChannelRefusal, OutcomeReason
 from bot.domain.slack import Destination
 from bot.domain.tracking import ListedObject, TrackedObject
@@ -25,13 +26,14 @@ from bot.notifications import fallback, planner
 from bot.notifications.dispatcher import Dispatcher, first_of
 from bot.notifications.kinds import BacklogNotification
 from bot.secmaster import (
+    AnswerLost,
     Instance,
-    NotRouted,
     PlaybookInstance,
     Refused,
     SecMasterError,
     Task,
     Unavailable,
+    Unreadable,
 )
 from bot.services import Services
 from bot.store import NameInUse, is_database_fault
@@ -170,11 +172,16 @@ class Poller:
         try:
             status = await asyncio.to_thread(services.store.poll_statuses.get, alias)
             is_first = status is None or status.last_success_at is None
-            for synchronizer in self._synchronizers:
-                if synchronizer.workspace == alias:
-                    await self.synchronize_if_served(synchronizer, is_first=is_first)
+            await self.synchronize(self._synchronizers[alias, "task"], is_first=is_first)
+            await self.synchronize(self._synchronizers[alias, "instance"], is_first=is_first)
+            # They may be served only from some day on.
+            was_listed = status is not None and status.playbooks_listed_at is not None
+            playbooks = self._synchronizers[alias, "playbook"]
+            await self.synchronize_if_served(playbooks, is_first=is_first or not was_listed)
             if is_first:
                 await asyncio.to_thread(enqueue_backlog, services, alias, now)
+            elif playbooks.listed_at and not was_listed:
+                await asyncio.to_thread(enqueue_backlog, services, alias, now, "playbook")
             await catch_up(services)
             await record_endings(services)
         except SecMasterError as error:
@@ -190,21 +197,22 @@ class Poller:
     async def synchronize_if_served(
         self, synchronizer: ListSynchronizer, *, is_first: bool
     ) -> None:
-        """Read one list; that the runs of playbooks can't be listed holds nothing else up.
+        """Read a list that SecMaster may not have; that this fails alone holds nothing else up.
 
-        Not every region has them, and the bot's user may lack the right to them.
+        Not every region has the runs of playbooks, and the bot's user may lack the right to them.
+        Raises SecMasterError where SecMaster can't be reached, or asks to be left alone.
         """
         try:
             await self.synchronize(synchronizer, is_first=is_first)
-        except (Refused, NotRouted) as error:
-            if synchronizer.kind != "playbook":
+        except (Refused, Unavailable, Unreadable, AnswerLost) as error:
+            if error.status == HTTPStatus.TOO_MANY_REQUESTS:
                 raise
-            if not synchronizer.is_refused:
+            if synchronizer.answer is None:
                 details = {"workspace": synchronizer.workspace, "error": str(error)}
                 log.warning("the runs of playbooks can't be listed", extra=details)
-            synchronizer.is_refused = True
+            synchronizer.answer = FailedAnswer.of(error)
         else:
-            synchronizer.is_refused = False
+            synchronizer.answer, synchronizer.listed_at = None, self._services.clock.now()
 
     async def synchronize(self, synchronizer: ListSynchronizer, *, is_first: bool) -> None:
         """Read one list, and where its count says that something is missing, find out what."""
@@ -221,13 +229,13 @@ class Poller:
                 return
         await record(services, await synchronizer.full_scan(), is_first=is_first)
 
-    def new_synchronizers(self) -> list[ListSynchronizer]:
+    def new_synchronizers(self) -> dict[tuple[str, ObjectKind], ListSynchronizer]:
         """Return one for each list, which knows nothing of it yet: a new leader begins anew."""
-        return [
-            ListSynchronizer(self._services, alias, kind)
+        return {
+            (alias, kind): ListSynchronizer(self._services, alias, kind)
             for alias in self._services.workspaces
             for kind in OBJECT_KINDS
-        ]
+        }
 
     def save_status(
         self, alias: str, since: datetime, answer: FailedAnswer | None
@@ -237,7 +245,8 @@ class Poller:
         before = statuses.get(alias)
         last_success_at = before.last_success_at if before else None
         failing_since = before.failing_since if before else None
-        now = self._services.clock.now()
+        now, playbooks = self._services.clock.now(), self._synchronizers[alias, "playbook"]
+        listed_at = playbooks.listed_at or (before.playbooks_listed_at if before else None)
         status = PollStatus(
             workspace=alias,
             since=since,
@@ -245,6 +254,8 @@ class Poller:
             last_success_at=last_success_at if answer else now,
             failing_since=failing_since or since if answer else None,
             answer=answer,
+            playbooks_listed_at=listed_at,
+            playbooks_answer=playbooks.answer,
             replica=self._services.replica,
         )
         statuses.save(status)
@@ -325,19 +336,25 @@ def waiting_since(row: ListedRow) -> datetime | None:
             assert_never(snapshot)
 
 
-def enqueue_backlog(services: Services, alias: str, now: datetime) -> None:
-    """Sum up once, wherever it would have gone, what was open before the first poll; blocks."""
+def enqueue_backlog(
+    services: Services, alias: str, now: datetime, kind: ObjectKind | None = None
+) -> None:
+    """Sum up once, wherever it would have gone, what was open before the first poll; blocks.
+
+    Of a ``kind`` alone that could not be listed then.
+    """
     by_destination = defaultdict[Destination, list[TrackedObject]](list)
     reminding = set[Destination]()
     root = services.policy.current.commands.root or "@bot"
-    for tracked in services.store.tracked.backlog(alias):
+    backlog = services.store.tracked.backlog(alias)
+    for tracked in (each for each in backlog if kind in (None, each.ref.kind)):
         for route in planner.routes_of(services, tracked.ref, tracked.snapshot):
             by_destination[route.destination].append(tracked)
             if route.remind:
                 reminding.add(route.destination)
     entries = [
         OutboxEntry(
-            dedupe_key=f"backlog:{alias}:{destination.id}",
+            dedupe_key=f"backlog:{alias}:{kind or ''}:{destination.id}",
             destination=destination,
             notification=BacklogNotification.of(
                 objects, now, root, reminds=destination in reminding

@@ -156,6 +156,22 @@ async def test_what_may_be_of_both_kinds_is_sent_to_what_the_id_is_or_to_nothing
     assert acts(environment) == []
 
 
+async def test_where_secmaster_has_no_playbook_runs_an_id_is_of_what_there_is(
+    environment: BotEnvironment,
+) -> None:
+    gone = Fault(on="ShowPlaybookInstance", status=404, code="APIGW.0101")
+    await environment.secmaster.faults.set(gone)
+    for words in (UNKNOWN, f"show {UNKNOWN}", f"why {UNKNOWN}", f"retry {UNKNOWN}"):
+        assert NONE_OF_EITHER in await environment.answer(CAROL, f"/secmaster {words}")
+    assert "Waiting tasks" in await environment.answer(CAROL, "/secmaster show ecs-web-07")
+    text = await environment.answer(CAROL, f"/secmaster playbook show {UNKNOWN}")
+    assert "before it reached SecMaster" in text
+    await environment.slack.command(CAROL, SOC, f"/secmaster retry {RUN}")
+    await environment.slack.until(lambda: environment.new_card(SOC, set()))
+    await environment.ephemeral(CAROL, "*Retry this run?* “")
+    environment.ignore_messages(user=CAROL)
+
+
 def newest(environment: BotEnvironment, channel: str, button: str) -> dict[str, Any]:
     """The newest message of a channel that has this button; empty if there is none."""
     messages = [m for m in environment.slack.messages(channel) if button in buttons(m)]

@@ -157,16 +157,33 @@ async def test_it_is_listed_shown_searched_explained_and_terminated_by_its_id_al
     assert "🚫 Only" in refused
 
 
-async def test_what_can_not_list_them_is_watched_all_the_same(environment: BotEnvironment) -> None:
+async def test_where_they_can_not_be_listed_that_is_said_and_all_else_is_watched(
+    environment: BotEnvironment,
+) -> None:
     await first_poll_finished(environment)
+    statuses = environment.app.services.store.poll_statuses
     await environment.secmaster.faults.set(Fault(on="ListPlaybookInstances", status=403))
-    await environment.polls()
-    status = environment.app.services.store.poll_statuses.get("main")
+    await environment.secmaster.until(
+        lambda: bool((status := statuses.get("main")) and status.playbooks_answer)
+    )
+    status = statuses.get("main")
     assert status is not None
     assert status.answer is None
+    text = await environment.answer(CAROL, "/secmaster status")
+    assert "⚠️ Can't list playbook runs (`" in text
+    assert "playbook runs have failed" not in text
+    text = await environment.answer(CAROL, "/secmaster playbook list failed")
+    assert "No failed playbook runs" not in text
+    assert "SecMaster" in text
+    await environment.slack.shortcut(CAROL, "waiting")
+    view = await environment.slack.until(
+        lambda: next((v for v in environment.slack.views(CAROL) if "Failed runs" in str(v)), None)
+    )
+    assert "Failed playbook runs can't be listed now." in json.dumps(view)
     await environment.secmaster.faults.clear()
     add_failure(environment.secmaster)
     await environment.slack.until(lambda: card_of(environment, ONCALL, NAME))
+    assert "Can't list" not in await environment.answer(CAROL, "/secmaster status")
 
 
 @both_databases

@@ -1,6 +1,6 @@
 """What of an object matters to whoever decides, and what of it is news to them."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -12,6 +12,7 @@ from bot.domain.objects import ObjectKind, Ref
 from bot.domain.snapshots import Snapshot
 from bot.secmaster import Instance, Task, TaskComment
 from tests.support.examples import examples
+from tests.support.samples import FAILED_PLAYBOOK, NOW
 
 SEEN = Task(
     id="t-1",
@@ -90,6 +91,16 @@ def test_of_a_run_its_state_and_its_retries_matter(update: dict[str, object]) ->
     assert snapshots.decision_fingerprint(changed) != snapshots.decision_fingerprint(RUN)
     [change] = snapshots.changes(RUN, changed)
     assert change.label == next(iter(update))
+
+
+def test_an_attempt_of_a_playbooks_run_is_the_same_however_exactly_its_end_is_stated() -> None:
+    exact, rough, later = (
+        FAILED_PLAYBOOK.model_copy(update={"end_time": NOW + timedelta(milliseconds=number)})
+        for number in (424, 0, 1000)
+    )
+    exact_fingerprint = snapshots.decision_fingerprint(exact)
+    assert snapshots.decision_fingerprint(rough) == exact_fingerprint
+    assert snapshots.decision_fingerprint(later) != exact_fingerprint
 
 
 def test_comments_come_go_and_are_rewritten() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from bot.domain.actions import TABLE, batch_actions, batch_statuses
 from bot.domain.batches import BatchQuery, SkippedItem
 from bot.domain.cards import ButtonValue
-from bot.domain.objects import OBJECT_KINDS, Ref
+from bot.domain.objects import OBJECT_KINDS, ObjectKind, Ref
 from bot.domain.reasons import SkipReason
 from bot.domain.slack import FormInput, SlackLocation
 from bot.messages import batch_forms
@@ -60,6 +60,15 @@ def test_a_button_is_read_back_as_it_was_made(query: BatchQuery) -> None:
 @pytest.mark.parametrize("value", ["", "1", "1|task|main|x", "2|task|main||", "1|task|ma in||"])
 def test_a_button_of_another_version_is_not_read(value: str) -> None:
     assert BatchQuery.parse(value) is None
+
+
+@pytest.mark.parametrize(("kind", "noun"), [("instance", "Workflow"), ("playbook", "Playbook")])
+def test_whose_runs_alone_are_listed_is_said(kind: ObjectKind, noun: str) -> None:
+    query = BatchQuery(kind=kind, definition_id="d-1")
+    options = BatchOptions([], 0, "/secmaster", NOW)
+    state = BatchFormState(kind=kind, location=LOCATION)
+    view = batch_forms.selection_form(ENGLISH, query, state, options)
+    assert f"{noun}: `d-1`." in str(view)
 
 
 def test_what_is_due_or_began_stands_below_each_name() -> None:

@@ -19,8 +19,8 @@ from bot.domain.tracking import Assignment
 from bot.messages import RenderContext, card, details, vanished_card
 from bot.messages.assignments import RELEASE, TAKE
 from bot.messages.blocks import Tally, Viewer, action_button
-from bot.messages.cards import error_text
 from bot.messages.labels import consequence
+from bot.messages.text import error_text
 from bot.secmaster import Instance, Task
 from tests.support.rendered import blocks_of, button_ids, elements, menu_values, read
 from tests.support.samples import ENGLISH, FAILED, NOW, RUN, TASK, WAITING, standing_operation

@@ -225,6 +225,15 @@ def test_what_holds_an_object_without_being_carried_on_is_not_said_to_be_under_w
     assert "Already approved" in lost(ENGLISH, operation("task.terminate"), stopped).text
 
 
+def test_what_a_retry_overlaps_with_may_have_been_interrupted_as_well() -> None:
+    holder = standing_operation("playbook.retry", user="U0BOB", state=OperationState.PENDING)
+    interrupted = holder.model_copy(update={"runner": Runner.STOPPED})
+    text = lost(ENGLISH, operation("instance.retry"), interrupted).text
+    assert text.startswith("✋ <@U0BOB> retried the playbook run `p-1`, ")
+    assert "The retry by <@U0BOB> was interrupted. It does not resume by itself." in text
+    assert f"`secmaster-bot operations show {holder.operation.reference}`" in text
+
+
 @FEW
 @given(operations(), standing_operations(), st.sampled_from(Runner))
 def test_whoever_came_second_can_be_told(

@@ -25,7 +25,15 @@ from bot.policy.rules import ReasonRule, Role
 from bot.store import PolicySource, RecordedPolicy
 from tests.support import strategies
 from tests.support.people import ALICE, BOB, DAVE
-from tests.support.samples import ENGLISH, NOW, TASK, WAITING
+from tests.support.samples import (
+    ENGLISH,
+    FAILED,
+    NOW,
+    RUN,
+    TASK,
+    WAITING,
+    standing_operation,
+)
 from tests.support.slack_limits import assert_slack_takes
 from tests.support.strategies import FEW, SOME, decisions, ids, role_names, roles, words
 
@@ -134,6 +142,18 @@ def test_why_says_what_stands_in_the_way_of_a_press_that_the_policy_allows(
     read = Allowed("rule 2")
     text = permissions.why(ENGLISH, explained(request(approved)), read, [forecast], {}).text
     assert f"▫️ *Approve*\n{sentence}" in text
+
+
+def test_why_names_another_run_whose_retry_stands_in_the_way() -> None:
+    holder = standing_operation("playbook.retry", user=BOB)
+    retry = BY_NAME["instance.retry"]
+    forecast = ActionForecast(
+        retry, Allowed("rule 1"), accepted=False, terms=PolicyTerms(), holder=holder
+    )
+    about = Explained(RUN, FAILED, (), ALICE)
+    text = permissions.why(ENGLISH, about, Allowed("rule 2"), [forecast], {}).text
+    assert f"<@{BOB}> retried the playbook run `p-1`, " in text
+    assert "and this run belongs to it" in text
 
 
 def test_why_counts_the_approvals_that_there_are_and_says_who_may_and_what_is_asked() -> None:

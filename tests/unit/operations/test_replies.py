@@ -8,8 +8,9 @@ from bot.domain.tracking import ListedObject
 from bot.operations import replies
 from bot.operations.step_results import ResultKind, StepResult
 from bot.sandbox.faults import Fault
+from bot.secmaster import PlaybookInstance
 from bot.watch import reconcile
-from tests.support.operations import ALLOW_ALL, RUN, TASK, OperationStage, rule
+from tests.support.operations import ALLOW_ALL, PLAYBOOK_RUN, RUN, TASK, OperationStage, rule
 from tests.support.people import ALICE, CAROL, SOC
 from tests.support.rendered import button_ids, read
 
@@ -55,6 +56,24 @@ async def test_a_card_that_was_deleted_is_no_reason_to_break_off(stage: Operatio
     await stage.secmaster.faults.set(Fault(on="ShowTask", status=403))
     await replies.redraw(stage.services, operation, result)
     assert stage.services.store.cards.cards_of(TASK) == []
+
+
+async def test_the_card_of_a_playbook_run_that_ended_at_once_still_lists_the_runs_within(
+    stage: OperationStage,
+) -> None:
+    stage.set_policy(ALLOW_ALL)
+    operation = stage.operation("playbook.terminate")
+    outcome = (await stage.preflight(operation)).outcome
+    run = stage.record(PLAYBOOK_RUN) | {"status": "TERMINATED"}
+    stage.record(PLAYBOOK_RUN).update(run)
+    answer = PlaybookInstance.model_validate(run).model_dump_json()
+    result = StepResult(
+        kind=ResultKind.DONE, outcome=outcome, snapshot=answer, asked_at=stage.clock.now()
+    )
+    await replies.redraw(stage.services, operation, result)
+    [card] = stage.slack.messages(SOC)
+    assert "Terminated" in read(card)
+    assert RUN.id in read(card)
 
 
 async def test_what_a_retry_overlaps_with_is_named_only_to_whoever_may_read_it(

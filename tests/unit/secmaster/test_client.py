@@ -257,11 +257,12 @@ async def test_definitions_are_shown_by_their_ids(stand: Stand, client: SecMaste
 async def test_playbook_instances_are_listed_and_shown_bare(
     stand: Stand, client: SecMaster
 ) -> None:
-    stand.says({"count": 7, "instances": [{"id": "p1"}, "odd"]})
+    stand.says({"count": 7, "instances": [{"id": "p1", "actions": []}, "odd"]})
     page = await client.list_playbook_instances(
         status="FAILED", date_type="START", from_date=datetime(2026, 1, 2, tzinfo=UTC)
     )
     assert (page.total, page.instances[0].id) == (7, "p1")
+    assert page.instances[0].actions is None  # its topology was not asked for
     assert dict(parse_qsl(urlsplit(stand.requests[0].target).query)) == {
         "offset": "0",
         "limit": "10",
@@ -269,9 +270,11 @@ async def test_playbook_instances_are_listed_and_shown_bare(
         "date_type": "START",
         "from_date": "2026-01-02T00:00:00.000Z+0000",
     }
-    stand.says({"id": "p1", "dataobject": {"id": "o1", "content": "{}"}, "evidence": {}})
+    stand.says(
+        {"id": "p1", "dataobject": {"id": "o1", "content": "{}"}, "evidence": {}, "actions": [{}]}
+    )
     instance = await client.show_playbook_instance("p1")
-    assert (instance.dataobject.id, instance.evidence) == ("o1", None)
+    assert (instance.dataobject.id, instance.evidence, instance.actions) == ("o1", None, None)
     stand.says({"count": 1, "action_instances": [None, {"instance_log": {"instance_id": "i1"}}]})
     assert [one.instance_id for one in await client.show_playbook_topology("p1")] == ["i1"]
     assert [urlsplit(request.target).path for request in stand.requests] == [

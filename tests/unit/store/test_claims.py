@@ -1,10 +1,12 @@
 """What the brake counts, and which retries hold one another up."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from bot.domain.audit import RecordedOutcome
 from bot.domain.claims import Claim, HeldBy, Taken, WaitingFor
@@ -16,6 +18,7 @@ from bot.domain.slack import Actor, SlackLocation
 from bot.domain.snapshots import StoredSnapshot
 from bot.domain.stages import one_stage
 from bot.store import Store, close, connect, migrate
+from bot.store.approvals import lock_object
 from tests.support.databases import both_databases
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -151,6 +154,24 @@ def test_a_retry_that_nobody_follows_to_its_end_holds_nothing_up_for_ever(store:
     retried(store, whole, part.ref)
     store.claims.conclude(whole, Outcome(state=OperationState.DONE, attempt_before=0), NOW)
     assert isinstance(retried(store, part, at=NOW + timedelta(hours=2)), Taken)
+
+
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+@pytest.mark.parametrize("method", ["claim", "try_claim"])
+def test_two_that_work_on_the_same_runs_never_wait_for_one_another(
+    store: Store, method: str
+) -> None:
+    whole, part = playbook_retry(1), operation(2)
+    waiting = sa.text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+    with ThreadPoolExecutor() as pool, store.engine.begin() as connection:
+        lock_object(connection, part.ref)
+        connection.execute(sa.text("SET LOCAL lock_timeout = '300ms'"))
+        claim = pool.submit(getattr(store.claims, method), whole, "key", NOW, SEEN, [part.ref])
+        while not connection.execute(waiting).scalar_one():
+            pass
+        lock_object(connection, whole.ref)  # which the other one must not have yet
+        connection.commit()
+        assert isinstance(claim.result(), Taken)
 
 
 def retried(store: Store, retry: Operation, *covers: Ref, at: datetime = NOW) -> Claim:
