@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # One more than there are cores: tests wait for sockets, clocks and processes as well.
 WORKERS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
-PYTEST := $(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal
+PYTEST := $(BIN)/pytest
+MANY := --numprocesses $(WORKERS) --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help install check test test-all burst coverage bench demo messages screenshots wheel lock clean
@@ -25,16 +26,18 @@ check: $(READY) ## formatter, linter, types, import rules
 	$(BIN)/lint-imports
 
 test: $(READY) ## the tests to run before every push: five minutes on two cores
-	$(PYTEST) -m "not slow"
+	$(PYTEST) $(MANY) -m "not slow and not deadline"
+	$(PYTEST) -m "deadline and not slow"
 
 test-all: $(READY) ## every test: both databases, the browser; the burst in full is `make burst`
-	EXAMPLES=all $(PYTEST) -m "not burst"
+	EXAMPLES=all $(PYTEST) $(MANY) -m "not burst and not deadline"
+	$(PYTEST) -m deadline
 
 burst: $(READY) ## ten thousand tasks and a thousand failures at once: four minutes and more
-	$(BIN)/pytest tests/acceptance/test_burst.py
+	$(PYTEST) tests/acceptance/test_burst.py
 
 coverage: $(READY) ## `make test`, with what it does not reach
-	$(PYTEST) -m "not slow" --cov --cov-report=term --cov-report=html
+	$(PYTEST) $(MANY) -m "not slow" --cov --cov-report=term --cov-report=html
 
 bench: $(READY) ## measure acknowledgements and throughput
 	$(BIN)/python -m tests.bench

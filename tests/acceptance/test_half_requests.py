@@ -11,6 +11,8 @@ from tests.support.people import ALICE, SOC
 from tests.support.process import bot_process
 from tests.support.slack_recorder import SlackRecorder
 
+pytestmark = pytest.mark.deadline
+
 MANY = 1100
 DESCRIPTORS = 1024  # what a process may have open on many machines, unless told otherwise
 POST = b"POST /slack/events HTTP/1.1\r\nHost: bot\r\n"

@@ -24,6 +24,8 @@ from tests.support.relay import Relay, relay_to
 from tests.support.slack_recorder import SlackRecorder
 from tests.support.timeouts import PATIENCE, QUICK_TIMEOUTS
 
+pytestmark = pytest.mark.deadline
+
 DATABASE = DatabaseTimeouts(
     connect=2, statement=2, confirm=0.3, confirm_within=1, held=2, session=3, take_over=10
 )

@@ -21,6 +21,8 @@ from tests.support.environment import BotEnvironment
 from tests.support.people import ALICE, BOB, CAROL, SOC
 from tests.support.timeouts import QUICK_TIMEOUTS
 
+pytestmark = pytest.mark.deadline
+
 CHAT = "D0ALICE"
 # Commands have to read the task, while a button's card names the snapshot that it showed.
 RULES = f"""

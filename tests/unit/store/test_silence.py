@@ -20,7 +20,10 @@ TIMEOUTS = DatabaseTimeouts(
 )
 PATIENCE = 20  # seconds
 
-pytestmark = pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+pytestmark = [
+    pytest.mark.deadline,
+    pytest.mark.parametrize("database_url", ["postgres"], indirect=True),
+]
 
 
 @pytest.fixture
