@@ -7,7 +7,7 @@ from functools import partial
 
 from bot.domain.objects import OBJECT_KINDS, ObjectId, Ref
 from bot.domain.slack import Requester
-from bot.domain.tracking import Assignment, TrackedObject
+from bot.domain.tracking import Assignment, ObjectChange, TrackedObject
 from bot.messages import Message, command_help
 from bot.messages import assignments as assignment_messages
 from bot.messages.command_help import HelpLine
@@ -76,7 +76,7 @@ async def require_open(app: AppContext, refs: list[Ref]) -> TrackedObject:
 async def take(recorder: Recorder, ref: Ref, requester: Requester, dedupe_key: str) -> None:
     """Claim an object, as the button of its card says; its thread sees who did.
 
-    Raises UserError where nobody waits for it or no time is left, and NotAllowed.
+    Raises UserError where nobody waits for it or no time is left, and ChangeNotAllowed.
     """
     app = recorder.app
     tracked = await require_open(app, [ref])
@@ -87,7 +87,7 @@ async def take(recorder: Recorder, ref: Ref, requester: Requester, dedupe_key: s
 async def release(recorder: Recorder, ref: Ref, requester: Requester, dedupe_key: str) -> None:
     """Release the claim of an object, as the menu of its card says; its thread sees who did.
 
-    Raises UserError where nobody has it, and NotAllowed.
+    Raises UserError where nobody has it, and ChangeNotAllowed.
     """
     tracked = await require_open(recorder.app, [ref])
     if not await record_release(recorder, tracked, requester, dedupe_key, is_answered=False):
@@ -134,10 +134,10 @@ async def record_claim(  # noqa: PLR0913 - who claims what, until when, and how 
 
     It ends before the last reminder of a task that is approved by itself. Where the requester is
     not answered (``is_answered``), its thread or a direct message tells them. Raises UserError
-    where no time is left or somebody was quicker, and NotAllowed.
+    where no time is left or somebody was quicker, and ChangeNotAllowed.
     """
     app, user, ref, auto_approves_at = recorder.app, requester.actor.id, tracked.ref, None
-    await watch.require_any_decision(app, tracked, requester)
+    await watch.require_any_decision(app, tracked, requester, ObjectChange.CLAIM)
     now = app.services.clock.now()
     if (limit := watch.latest_hold(app, tracked)) and limit.hold_until < until:
         until, auto_approves_at = limit.hold_until, limit.auto_approves_at
@@ -174,9 +174,9 @@ async def record_release(
     *,
     is_answered: bool,
 ) -> bool:
-    """End the claim of an object, on record; False where nobody has it. Raises NotAllowed."""
+    """End the claim of an object, on record; False where nobody has it. Raises ChangeNotAllowed."""
     app, ref, user = recorder.app, tracked.ref, requester.actor.id
-    await watch.require_any_decision(app, tracked, requester)
+    await watch.require_any_decision(app, tracked, requester, ObjectChange.RELEASE)
     assignment = tracked.assignment_at(app.services.clock.now())
     if assignment is None:
         return False

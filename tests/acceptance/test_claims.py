@@ -74,7 +74,11 @@ async def test_a_claim_is_shown_everywhere_and_taken_over(environment: BotEnviro
     ref = f"1:task:main:{id_}"
     assert "I'm on it" in shown(environment, ts)
     await slack.press(DAVE, SOC, ts, "assign.take", value=ref)
-    await environment.ephemeral(DAVE, "was not sent")
+    refusal = await environment.ephemeral(DAVE, "🚫 You can't claim this: only *approver* (")
+    assert "approval" not in refusal
+    assert "You can't release this claim: only *approver* (" in await environment.answer(
+        DAVE, f"/secmaster unclaim {id_}"
+    )
     await slack.press(ALICE, SOC, ts, "assign.take", value=ref)
     [reply] = await environment.replies(ts)
     assert reply.startswith(f"🙋 <@{ALICE}> is on it until <!date^")
@@ -290,6 +294,6 @@ async def test_escalated_at_once_by_whom_and_why_and_only_once(environment: BotE
     await environment.polls(3)
     assert len(slack.messages(ONCALL)) == 1
     refusal = await environment.answer(DAVE, f"/secmaster escalate {id_}")
-    assert "🚫" in refusal
+    assert refusal.startswith("🚫 You can't escalate this: only *approver* (")
     [record] = environment.app.services.store.audit.entries(ref)
     assert (record["action"], record["reason"]) == ("escalate", "the host is a bank's")
