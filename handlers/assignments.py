@@ -17,8 +17,8 @@ from handlers import watch
 from handlers.command_row import AnyCommand, Arguments, Command, Delivery, RecordsChange
 from handlers.context import AppContext, Recorder
 from handlers.errors import UserError
-from handlers.parsing import refuse_more, take_ref
-from handlers.time_parsing import parse_moment
+from handlers.parsing import refuse_more
+from handlers.time_parsing import parse_moment, take_object_id
 
 CLAIM_USAGE = "claim <id> [2h]"
 
@@ -45,17 +45,15 @@ class Unclaim:
 
 def parse_claim(arguments: Arguments) -> Claim:
     """Parse an id and perhaps a moment; in a card's thread without the id."""
-    ref, words = arguments.thread_object, arguments.words.strip()
-    if ref is None or not watch.DATE.match(words):  # a date looks like an id
-        ref, words = take_ref("task", words, arguments.thread_object)
-    return Claim(ref.id, arguments.thread_object, words.strip())
+    object_id, words = take_object_id(arguments.words, arguments.thread_object)
+    return Claim(object_id, arguments.thread_object, words.strip())
 
 
 def parse_unclaim(arguments: Arguments) -> Unclaim:
     """Parse an id; in a card's thread nothing."""
-    ref, words = take_ref("task", arguments.words, arguments.thread_object)
+    object_id, words = take_object_id(arguments.words, arguments.thread_object)
     refuse_more(words)
-    return Unclaim(ref.id, arguments.thread_object)
+    return Unclaim(object_id, arguments.thread_object)
 
 
 def possible_refs(app: AppContext, request: Claim | Unclaim) -> list[Ref]:

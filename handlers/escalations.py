@@ -19,8 +19,9 @@ from handlers import forms, watch
 from handlers.command_row import AnyCommand, Arguments, Command, Delivery, RecordsChange
 from handlers.context import AppContext, Recorder
 from handlers.errors import UserError
-from handlers.parsing import read_reason, take_ref
+from handlers.parsing import read_reason
 from handlers.payloads import Press, Submission
+from handlers.time_parsing import take_object_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +44,8 @@ class Escalate:
 
 def parse_escalate(arguments: Arguments) -> Escalate:
     """Parse an id and perhaps a reason; in a card's thread without the id."""
-    ref, words = take_ref("task", arguments.words, arguments.thread_object)
-    return Escalate(ref.id, arguments.thread_object, read_reason(words))
+    object_id, words = take_object_id(arguments.words, arguments.thread_object)
+    return Escalate(object_id, arguments.thread_object, read_reason(words))
 
 
 async def require_steps(

@@ -56,11 +56,11 @@ from handlers.command_row import (
 )
 from handlers.context import AppContext, Recorder, attempt_id
 from handlers.errors import InvalidInput, UserError
-from handlers.parsing import ParseError, refuse_more, split, take_id, take_ref
+from handlers.parsing import ParseError, refuse_more, split, take_id
 from handlers.payloads import Submission
 from handlers.queries import find_object
 from handlers.requests import SnoozeChoice
-from handlers.time_parsing import parse_moment
+from handlers.time_parsing import parse_moment, take_object_id
 
 MORNING = "until 9:00"
 HOUR = timedelta(hours=1)
@@ -68,7 +68,6 @@ BEFORE_AUTO_APPROVAL = timedelta(minutes=10)  # a snooze ends where no route rem
 SNOOZE_USAGE = "snooze <id> 2h [for me]"
 # They say who may, or that nobody may, and nothing else of the person or the object.
 RIGHTS_ONLY = (RefusalReason.RULE, RefusalReason.NO_RULE)
-DATE = re.compile(r"\d{4}-\d{2}-\d{2}\b", re.ASCII)
 FOR_WHOM = re.compile(r"(?:^|\s+)for\s+(me|all|everyone|everybody)\s*$", re.IGNORECASE)
 
 
@@ -177,22 +176,20 @@ def parse_routes(arguments: Arguments) -> ShowRoutes:
 
 def parse_snooze(arguments: Arguments) -> ChangeSnooze:
     """Parse an id, a moment, and for whom: "<id> 2h for me"; in a card's thread without the id."""
-    ref, words = arguments.thread_object, arguments.words.strip()
-    if ref is None or not DATE.match(words):  # a date looks like an id
-        ref, words = take_ref("task", words, arguments.thread_object)
+    object_id, words = take_object_id(arguments.words, arguments.thread_object)
     match = FOR_WHOM.search(words)
     scope = SnoozeScope.ME if match and match[1].lower() == "me" else SnoozeScope.ALL
     moment = words[: match.start()].strip() if match else words.strip()
     if not moment:
         raise ParseError(command_problems.SNOOZE_UNTIL_WHEN)
-    return ChangeSnooze(ref.id, arguments.thread_object, moment, scope)
+    return ChangeSnooze(object_id, arguments.thread_object, moment, scope)
 
 
 def parse_unsnooze(arguments: Arguments) -> ChangeSnooze:
     """Parse an id; in a card's thread nothing."""
-    ref, words = take_ref("task", arguments.words, arguments.thread_object)
+    object_id, words = take_object_id(arguments.words, arguments.thread_object)
     refuse_more(words)
-    return ChangeSnooze(ref.id, arguments.thread_object)
+    return ChangeSnooze(object_id, arguments.thread_object)
 
 
 async def routes(app: AppContext, request: ShowRoutes, delivery: Delivery) -> Message:

@@ -230,9 +230,19 @@ async def test_unmute_brings_at_once_what_a_mute_held_back(environment: BotEnvir
     run = await add_failure(environment)
     await slack.until(lambda: card_of(environment, SOC, run["name"]))
     name = workflow(run)
-    for words, problem in (("2h noisy", "Which workflow"), (f"{name} soon", "For how long?")):
-        assert problem in await environment.answer(ALICE, f"/secmaster mute {words}")
-    assert "Why is it muted?" in await environment.answer(ALICE, f"/secmaster mute {name} 2h")
+    for command, problem in (
+        ("mute 2h", "🤔 Which workflow? Write its name, or the ID of one of its runs."),
+        ("mute 2h noisy", "🤔 Which workflow?"),
+        (f"mute {name} soon", "🤔 For how long?"),
+        (f"mute {name} 2h", "🤔 Why is it muted?"),
+        ("unmute 2h", "🤔 Which workflow?"),
+        ("claim 2h", "🤔 Which task or run? Add its ID."),
+        ("escalate", "🤔 Which task or run? Add its ID."),
+        ("snooze until 9:00", "🤔 Which task or run? Add its ID."),
+    ):
+        answer = await environment.answer(ALICE, f"/secmaster {command}")
+        assert answer.startswith(problem)
+        assert f"Usage: `/secmaster {command.split()[0]} &lt;" in answer
     answer = await environment.answer(ALICE, "/secmaster mute Nothing such 2h noisy")
     assert "No open task or failed run belongs to a workflow called *Nothing such*" in answer
     answer = await environment.answer(ALICE, f"/secmaster mute {name.upper()} 2h noisy")
