@@ -142,12 +142,7 @@ class Reads(Generic[V]):
             key = json.dumps([workspace, class_name, id_, version])
             answer = await self._answers.get(key, fresh=fresh)
         except SecMasterError as error:
-            unread = Unread(
-                subject=subject,
-                status=error.status or 0,
-                code=error.code,
-                request_id=error.request_id,
-            )
+            unread = unread_by(subject, error)
             if isinstance(error, Forbidden | NotRouted) and not error.unsent:
                 until = self._clock.monotonic() + self._timeouts.retry
                 self._closed[workspace, class_name] = until, unread
@@ -407,6 +402,16 @@ async def _show_finding(client: SecMaster, class_name: str, id_: str) -> Finding
 def _without_taskflow(version: WorkflowVersion | None) -> WorkflowVersion | None:
     """Leave out what may be as long as a workflow is; a reader of it asks for it by the id."""
     return version and version.model_copy(update={"taskflow": "", "taskconfig": ""})
+
+
+def unread_by(subject: Subject, error: SecMasterError) -> Unread:
+    """Return that something can't be read, by SecMaster's answer."""
+    return Unread(
+        subject=subject,
+        status=error.status or 0,
+        code=error.code,
+        request_id=error.request_id,
+    )
 
 
 def may_pass(unread: Unread) -> bool:
