@@ -14,7 +14,7 @@ from bot.sandbox.secmaster.findings import ALERT
 from bot.sandbox.secmaster.wire import stamp
 from bot.watch.completion import complete_unfinished
 from tests.support.databases import postgres_in_full
-from tests.support.environment import BotEnvironment
+from tests.support.environment import BotEnvironment, policy
 from tests.support.people import ALICE, BOB, CAROL, ONCALL, SOC
 from tests.support.timeouts import COMPLETING_TIMEOUTS
 from tests.support.watch import EVERA, first_poll_finished
@@ -267,3 +267,24 @@ async def test_where_a_rule_asks_the_alert_is_read_anew_with_the_task_and_compar
     await environment.slack.press(BOB, SOC, ts, "task.approve")
     assert "*Approved by" in (await environment.replies(ts))[0]
     assert reads(environment)["ShowAlert"] == 3
+
+
+async def test_a_rule_that_asks_since_a_card_was_posted_stops_only_who_saw_nothing_of_the_alert(
+    environment: BotEnvironment,
+) -> None:
+    complete = await environment.card("task", seed.TASK_ISOLATE)
+    await environment.slack.until(lambda: "*Alert*" in shown(environment, complete))
+    await environment.secmaster.faults.set(Fault(on="ShowAlert", status=503))
+    silent = await environment.card("task", seed.TASK_BLOCK_IP)
+    await environment.slack.until(lambda: "The alert can't be read." in shown(environment, silent))
+    await environment.secmaster.faults.clear()
+    environment.app.policy.current = policy(ASKING)
+    # What the first card shows is what is read now.
+    await environment.slack.press(BOB, SOC, complete, "task.approve")
+    assert "*Approved by" in (await environment.replies(complete))[0]
+    # Nobody could decide on what the second one did not show.
+    await environment.slack.press(BOB, SOC, silent, "task.approve")
+    await environment.ephemeral(BOB, "Changed since you looked")
+    message = json.dumps(environment.slack.ephemerals(BOB)[-1], ensure_ascii=False)
+    assert "*Severity*: nothing → " in message
+    assert environment.secmaster.writes("UpdateTask", seed.TASK_BLOCK_IP) == []

@@ -22,6 +22,7 @@ from bot.secmaster import (
     FindingResource,
     Instance,
     Named,
+    Resource,
     Task,
     Unread,
     VersionChanges,
@@ -131,6 +132,13 @@ def test_a_rule_that_asks_since_a_card_was_posted_finds_what_the_card_showed() -
     # Whoever saw nothing of the alert has not decided on it.
     unseen = changes(task(None), task(Evidence(finding=FINDING, decisive=True)))
     assert ("severity", "", "High") in [(each.label, each.before, each.after) for each in unseen]
+    # Nor has whoever saw the level of the first asset alone decided on that of the second.
+    first, second = Resource(id="r1", name="a", level="0"), Resource(id="r2", name="b", level="2")
+    shown = task(Evidence(finding=FINDING, resource=first))
+    both = Evidence(finding=FINDING, resource=first, other_resources=(second,), decisive=True)
+    assert [(each.label, each.after) for each in changes(shown, task(both))] == [
+        ("asset_levels", "a: 0, b: 2")
+    ]
 
 
 def test_what_can_not_be_read_now_has_not_changed() -> None:
