@@ -7,7 +7,7 @@ from functools import partial
 
 from bot.domain.objects import OBJECT_KINDS, ObjectId, Ref
 from bot.domain.slack import Requester
-from bot.domain.tracking import Assignment, TrackedObject
+from bot.domain.tracking import Assignment, ObjectChange, TrackedObject
 from bot.messages import Message, command_help
 from bot.messages import assignments as assignment_messages
 from bot.messages.command_help import HelpLine
@@ -17,8 +17,8 @@ from handlers import watch
 from handlers.command_row import AnyCommand, Arguments, Command, Delivery, RecordsChange
 from handlers.context import AppContext, Recorder
 from handlers.errors import UserError
-from handlers.parsing import refuse_more, take_ref
-from handlers.time_parsing import parse_moment
+from handlers.parsing import refuse_more
+from handlers.time_parsing import parse_moment, take_object_id
 
 CLAIM_USAGE = "claim <id> [2h]"
 
@@ -45,17 +45,15 @@ class Unclaim:
 
 def parse_claim(arguments: Arguments) -> Claim:
     """Parse an id and perhaps a moment; in a card's thread without the id."""
-    ref, words = arguments.thread_object, arguments.words.strip()
-    if ref is None or not watch.DATE.match(words):  # a date looks like an id
-        ref, words = take_ref("task", words, arguments.thread_object)
-    return Claim(ref.id, arguments.thread_object, words.strip())
+    object_id, words = take_object_id(arguments.words, arguments.thread_object)
+    return Claim(object_id, arguments.thread_object, words.strip())
 
 
 def parse_unclaim(arguments: Arguments) -> Unclaim:
     """Parse an id; in a card's thread nothing."""
-    ref, words = take_ref("task", arguments.words, arguments.thread_object)
+    object_id, words = take_object_id(arguments.words, arguments.thread_object)
     refuse_more(words)
-    return Unclaim(ref.id, arguments.thread_object)
+    return Unclaim(object_id, arguments.thread_object)
 
 
 def possible_refs(app: AppContext, request: Claim | Unclaim) -> list[Ref]:
@@ -76,7 +74,7 @@ async def require_open(app: AppContext, refs: list[Ref]) -> TrackedObject:
 async def take(recorder: Recorder, ref: Ref, requester: Requester, dedupe_key: str) -> None:
     """Claim an object, as the button of its card says; its thread sees who did.
 
-    Raises UserError where nobody waits for it or no time is left, and NotAllowed.
+    Raises UserError where nobody waits for it or no time is left, and ChangeNotAllowed.
     """
     app = recorder.app
     tracked = await require_open(app, [ref])
@@ -87,7 +85,7 @@ async def take(recorder: Recorder, ref: Ref, requester: Requester, dedupe_key: s
 async def release(recorder: Recorder, ref: Ref, requester: Requester, dedupe_key: str) -> None:
     """Release the claim of an object, as the menu of its card says; its thread sees who did.
 
-    Raises UserError where nobody has it, and NotAllowed.
+    Raises UserError where nobody has it, and ChangeNotAllowed.
     """
     tracked = await require_open(recorder.app, [ref])
     if not await record_release(recorder, tracked, requester, dedupe_key, is_answered=False):
@@ -134,10 +132,10 @@ async def record_claim(  # noqa: PLR0913 - who claims what, until when, and how 
 
     It ends before the last reminder of a task that is approved by itself. Where the requester is
     not answered (``is_answered``), its thread or a direct message tells them. Raises UserError
-    where no time is left or somebody was quicker, and NotAllowed.
+    where no time is left or somebody was quicker, and ChangeNotAllowed.
     """
     app, user, ref, auto_approves_at = recorder.app, requester.actor.id, tracked.ref, None
-    await watch.require_any_decision(app, tracked, requester)
+    await watch.require_any_decision(app, tracked, requester, ObjectChange.CLAIM)
     now = app.services.clock.now()
     if (limit := watch.latest_hold(app, tracked)) and limit.hold_until < until:
         until, auto_approves_at = limit.hold_until, limit.auto_approves_at
@@ -174,9 +172,9 @@ async def record_release(
     *,
     is_answered: bool,
 ) -> bool:
-    """End the claim of an object, on record; False where nobody has it. Raises NotAllowed."""
+    """End the claim of an object, on record; False where nobody has it. Raises ChangeNotAllowed."""
     app, ref, user = recorder.app, tracked.ref, requester.actor.id
-    await watch.require_any_decision(app, tracked, requester)
+    await watch.require_any_decision(app, tracked, requester, ObjectChange.RELEASE)
     assignment = tracked.assignment_at(app.services.clock.now())
     if assignment is None:
         return False

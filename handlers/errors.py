@@ -32,7 +32,7 @@ from bot.messages import permissions as permission_messages
 from bot.messages.catalogue import Sentence
 from bot.messages.command_problems import problem_text
 from bot.messages.text import clip, without_markup
-from bot.operations.authorization import NoRight, NotAllowed
+from bot.operations.authorization import ChangeNotAllowed, NoRight, NotAllowed
 from bot.operations.reading import ReadRefused
 from bot.secmaster import NotFound, SecMasterError
 from bot.slack.client import code_of
@@ -87,6 +87,10 @@ def error_message(error: Exception, app: AppContext) -> Message:  # noqa: C901, 
             return denials.not_allowed(
                 app.catalogue, error.action, error.ref, error.refused, roles, error.answer
             )
+        case ChangeNotAllowed():
+            return denials.change_not_allowed(
+                app.catalogue, error.change, error.ref, error.refused, app.config.roles
+            )
         case ReadRefused():
             return denials.may_not_read(app.catalogue, error.kind, error.refused, app.config.roles)
         case NoRight():
@@ -132,7 +136,7 @@ def delivery_outcome(error: Exception) -> DeliveryOutcome:
             | SlackApiError()
         ):
             return DeliveryOutcome.UNAVAILABLE
-        case NotAllowed() | ReadRefused() | NoRight():
+        case NotAllowed() | ChangeNotAllowed() | ReadRefused() | NoRight():
             return DeliveryOutcome.REFUSED
         case UserError() | Unreadable() | ParseError() | InvalidInput():
             return DeliveryOutcome.INVALID
@@ -156,6 +160,9 @@ def note_failure(error: Exception, requester: Requester | None) -> None:
             reason = error.refused.reason
             trace.operation, trace.target = error.attempt_id, str(error.ref)
             trace.command = trace.command or error.action.name
+        case ChangeNotAllowed():
+            reason = error.refused.reason
+            trace.target, trace.command = str(error.ref), trace.command or error.change
         case ReadRefused():
             reason = error.refused.reason
         case NoRight():
@@ -243,7 +250,7 @@ def _form_answer(
 def may_send_again(error: Exception) -> bool:
     """Whether nothing was recorded of a request, and the same may well be taken in a moment."""
     match error:
-        case NotAllowed():
+        case NotAllowed() | ChangeNotAllowed():
             return error.may_pass
         case SlackFailed():
             return error.is_temporary

@@ -9,7 +9,7 @@ from slack_bolt.async_app import AsyncAck
 
 from bot.domain.objects import OBJECT_KINDS, ObjectId, Ref
 from bot.domain.slack import Requester, SlackLocation
-from bot.domain.tracking import TrackedObject
+from bot.domain.tracking import ObjectChange, TrackedObject
 from bot.messages import Message, command_help, denials
 from bot.messages import escalations as escalation_messages
 from bot.notifications import escalations
@@ -19,8 +19,9 @@ from handlers import forms, watch
 from handlers.command_row import AnyCommand, Arguments, Command, Delivery, RecordsChange
 from handlers.context import AppContext, Recorder
 from handlers.errors import UserError
-from handlers.parsing import read_reason, take_ref
+from handlers.parsing import read_reason
 from handlers.payloads import Press, Submission
+from handlers.time_parsing import take_object_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +44,8 @@ class Escalate:
 
 def parse_escalate(arguments: Arguments) -> Escalate:
     """Parse an id and perhaps a reason; in a card's thread without the id."""
-    ref, words = take_ref("task", arguments.words, arguments.thread_object)
-    return Escalate(ref.id, arguments.thread_object, read_reason(words))
+    object_id, words = take_object_id(arguments.words, arguments.thread_object)
+    return Escalate(object_id, arguments.thread_object, read_reason(words))
 
 
 async def require_steps(
@@ -52,14 +53,14 @@ async def require_steps(
 ) -> tuple[TrackedObject, list[EscalationStep]]:
     """Return an open object, and the steps that escalate it now.
 
-    Raises NotAllowed, or UserError where it is not open, or nobody is left to escalate it to.
+    Raises ChangeNotAllowed, or UserError where it is not open, or nobody is left to escalate it to.
     """
     catalogue = app.catalogue
     tracked = await asyncio.to_thread(app.services.store.tracked.get, refs)
     if not tracked or not tracked[0].open:
         raise UserError(escalation_messages.not_open(catalogue))
     [first, *_] = tracked
-    await watch.require_any_decision(app, first, requester)
+    await watch.require_any_decision(app, first, requester, ObjectChange.ESCALATE)
     steps = await asyncio.to_thread(escalations.next_steps, app.services, first)
     if not steps and escalations.possible_steps(app.services, first):
         raise UserError(escalation_messages.already_escalated(catalogue, first.snapshot.name))
@@ -125,7 +126,7 @@ async def record(  # noqa: PLR0913 - who escalates what, why, and how it is answ
 ) -> Message:
     """Escalate an object, on record, and return the answer.
 
-    Raises NotAllowed, or UserError where it can't be escalated, any more or at all.
+    Raises ChangeNotAllowed, or UserError where it can't be escalated, any more or at all.
     """
     app, user = recorder.app, requester.actor.id
     tracked, steps = await require_steps(app, refs, requester)

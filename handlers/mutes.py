@@ -22,9 +22,9 @@ from handlers import forms, watch
 from handlers.command_row import AnyCommand, Arguments, Command, Delivery, RecordsChange
 from handlers.context import AppContext, Recorder, attempt_id
 from handlers.errors import InvalidInput, UserError
-from handlers.parsing import UUID, ParseError, identifier, plain, read_reason, split
+from handlers.parsing import UUID, ParseError, identifier, plain, read_reason, refuse_more, split
 from handlers.payloads import Press, Submission
-from handlers.time_parsing import parse_moment
+from handlers.time_parsing import is_length, parse_moment
 
 MUTE_USAGE = "mute <workflow|run id> 2h <reason>"
 UNMUTE_USAGE = "unmute <workflow|run id>"
@@ -62,20 +62,16 @@ class UnmuteWorkflow:
     workflow: MutedWorkflow
 
 
-def is_length(word: str) -> bool:
-    """Whether a word is a length of time such as "2h"."""
-    try:
-        parse_length(word)
-    except ValueError:
-        return False
-    return True
-
-
 def read_workflow(words: str, thread_object: Ref | None) -> MutedWorkflow:
-    """Read what names a workflow; in a card's thread it may be left out. Raises ParseError."""
+    """Read what names a workflow; in a card's thread it may be left out. Raises ParseError.
+
+    A length of time names none.
+    """
     name = plain(words).strip()
-    if not name and thread_object is None:
+    if thread_object is None and (not name or is_length(name)):
         raise ParseError(command_problems.MUTE_WHAT)
+    if is_length(name):
+        refuse_more(name)
     object_id = identifier(split(name)[0]) if name else ""
     if UUID.fullmatch(object_id) and name == split(name)[0]:
         return MutedWorkflow(id=object_id, thread_object=thread_object)
@@ -86,13 +82,16 @@ def parse_mute(arguments: Arguments) -> MuteWorkflow:
     """Parse a workflow, a length of time, and why: the first length ends the workflow's name."""
     words = arguments.words.split()
     number = next((n for n, word in enumerate(words) if is_length(word)), None)
+    name = words[:number]
+    if number is not None and name and name[-1].lower() == "for":
+        name.pop()
+    workflow = read_workflow(" ".join(name), arguments.thread_object)
     if number is None:
         raise ParseError(command_problems.MUTE_HOW_LONG)
     reason = read_reason(" ".join(words[number + 1 :]))
     if not reason:
         raise ParseError(command_problems.MUTE_WHY)
-    workflow = read_workflow(" ".join(words[:number]), arguments.thread_object)
-    return MuteWorkflow(workflow, words[number], reason)
+    return MuteWorkflow(workflow, words[number].lower(), reason)
 
 
 def parse_unmute(arguments: Arguments) -> UnmuteWorkflow:

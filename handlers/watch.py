@@ -15,9 +15,9 @@ from bot.domain.actions import OPEN_STATUSES, TABLE
 from bot.domain.mutes import Mute, workflow_name
 from bot.domain.notifications import OutboxEntry
 from bot.domain.objects import OBJECT_KINDS, ObjectId, Ref, Value
-from bot.domain.reasons import ChannelRefusal
+from bot.domain.reasons import ChannelRefusal, RefusalReason
 from bot.domain.slack import Destination, DestinationKind, Requester, SlackLocation
-from bot.domain.tracking import TrackedObject
+from bot.domain.tracking import ObjectChange, TrackedObject
 from bot.domain.troubles import DueTasks
 from bot.messages import Message, command_help, command_problems, denials
 from bot.messages import permissions as permission_messages
@@ -35,7 +35,7 @@ from bot.notifications.notification import ThreadAnnouncement
 from bot.notifications.reminder import auto_approves_by
 from bot.operations import authorization
 from bot.operations.around import attach_recent
-from bot.operations.authorization import NotAllowed, Right
+from bot.operations.authorization import ChangeNotAllowed, Right
 from bot.operations.reading import Reader, may_read, open_reader
 from bot.policy.decide import Refused, decide
 from bot.policy.routes import explain_routes, titled_routes
@@ -56,17 +56,18 @@ from handlers.command_row import (
 )
 from handlers.context import AppContext, Recorder, attempt_id
 from handlers.errors import InvalidInput, UserError
-from handlers.parsing import ParseError, refuse_more, split, take_id, take_ref
+from handlers.parsing import ParseError, refuse_more, split, take_id
 from handlers.payloads import Submission
 from handlers.queries import find_object
 from handlers.requests import SnoozeChoice
-from handlers.time_parsing import parse_moment
+from handlers.time_parsing import parse_moment, take_object_id
 
 MORNING = "until 9:00"
 HOUR = timedelta(hours=1)
 BEFORE_AUTO_APPROVAL = timedelta(minutes=10)  # a snooze ends where no route reminds of the due date
 SNOOZE_USAGE = "snooze <id> 2h [for me]"
-DATE = re.compile(r"\d{4}-\d{2}-\d{2}\b", re.ASCII)
+# They say who may, or that nobody may, and nothing else of the person or the object.
+RIGHTS_ONLY = (RefusalReason.RULE, RefusalReason.NO_RULE)
 FOR_WHOM = re.compile(r"(?:^|\s+)for\s+(me|all|everyone|everybody)\s*$", re.IGNORECASE)
 
 
@@ -175,22 +176,20 @@ def parse_routes(arguments: Arguments) -> ShowRoutes:
 
 def parse_snooze(arguments: Arguments) -> ChangeSnooze:
     """Parse an id, a moment, and for whom: "<id> 2h for me"; in a card's thread without the id."""
-    ref, words = arguments.thread_object, arguments.words.strip()
-    if ref is None or not DATE.match(words):  # a date looks like an id
-        ref, words = take_ref("task", words, arguments.thread_object)
+    object_id, words = take_object_id(arguments.words, arguments.thread_object)
     match = FOR_WHOM.search(words)
     scope = SnoozeScope.ME if match and match[1].lower() == "me" else SnoozeScope.ALL
     moment = words[: match.start()].strip() if match else words.strip()
     if not moment:
         raise ParseError(command_problems.SNOOZE_UNTIL_WHEN)
-    return ChangeSnooze(ref.id, arguments.thread_object, moment, scope)
+    return ChangeSnooze(object_id, arguments.thread_object, moment, scope)
 
 
 def parse_unsnooze(arguments: Arguments) -> ChangeSnooze:
     """Parse an id; in a card's thread nothing."""
-    ref, words = take_ref("task", arguments.words, arguments.thread_object)
+    object_id, words = take_object_id(arguments.words, arguments.thread_object)
     refuse_more(words)
-    return ChangeSnooze(ref.id, arguments.thread_object)
+    return ChangeSnooze(object_id, arguments.thread_object)
 
 
 async def routes(app: AppContext, request: ShowRoutes, delivery: Delivery) -> Message:
@@ -265,7 +264,7 @@ async def snooze(
     """Snooze an object for everybody or end its snooze, as the menu of its card says, on record.
 
     Or open the form that asks how long: ``dedupe_key`` is the trigger of the press. Its thread sees
-    who did. Raises UserError where nobody waits for it, and NotAllowed.
+    who did. Raises UserError where nobody waits for it, and ChangeNotAllowed.
     """
     app = recorder.app
     if choice is SnoozeChoice.OTHER:
@@ -277,7 +276,7 @@ async def snooze(
         await record_snooze(recorder, change, requester, dedupe_key, is_answered=False)
         return
     tracked = await require_tracked(app, (ref,))
-    await require_any_decision(app, tracked, requester)
+    await require_any_decision(app, tracked, requester, ObjectChange.WAKE)
     await record_wake(recorder, tracked, requester, dedupe_key)
 
 
@@ -304,7 +303,7 @@ async def unsnooze_by_command(
     if not await may_read(app.services, delivery.requester.actor, tracked.ref, tracked.snapshot):
         raise UserError(watch_messages.not_snoozable(app.catalogue))
     if tracked.is_snoozed(app.services.clock.now()):
-        await require_any_decision(app, tracked, delivery.requester)
+        await require_any_decision(app, tracked, delivery.requester, ObjectChange.WAKE)
     requester = delivery.requester_about(tracked.ref)
     if not await record_wake(recorder, tracked, requester, delivery.dedupe_key):
         return watch_messages.not_snoozed(app.catalogue, tracked.snapshot.name)
@@ -316,11 +315,11 @@ async def open_snooze_form(
 ) -> None:
     """Open the form that asks how long to snooze an object, and for whom.
 
-    It names the object. Raises NotAllowed for whoever may neither read it nor decide about it.
+    It names the object. Raises ChangeNotAllowed for whoever may neither read nor decide it.
     """
     tracked = await require_tracked(app, (ref,))
     if not await may_read(app.services, requester.actor, ref, tracked.snapshot):
-        await require_any_decision(app, tracked, requester)
+        await require_any_decision(app, tracked, requester, ObjectChange.SNOOZE)
     location = requester.location
     remembered = ObjectFormState(
         ref=ref, location=SlackLocation(channel=location.channel, card=location.card)
@@ -386,7 +385,7 @@ async def record_snooze(
     """Snooze an object, on record, and return the answer.
 
     Where the requester is not answered (``is_answered``), its thread or a direct message tells
-    them. Raises UserError where nobody waits for it or no time is left, and NotAllowed.
+    them. Raises UserError where nobody waits for it or no time is left, and ChangeNotAllowed.
     """
     app, user, ref = recorder.app, requester.actor.id, snooze.ref
     tracked = await require_tracked(app, (ref,))
@@ -508,13 +507,13 @@ def latest_hold(app: AppContext, tracked: TrackedObject) -> HoldLimit | None:
 async def require_snoozer(
     app: AppContext, tracked: TrackedObject, requester: Requester, scope: SnoozeScope
 ) -> None:
-    """Raise NotAllowed, or UserError, for whoever may not snooze an object in this scope.
+    """Raise ChangeNotAllowed, or UserError, for whoever may not snooze an object in this scope.
 
     For everybody they must be able to decide about it, for themselves to read it.
     """
     match scope:
         case SnoozeScope.ALL:
-            await require_any_decision(app, tracked, requester)
+            await require_any_decision(app, tracked, requester, ObjectChange.SNOOZE)
         case SnoozeScope.ME:
             require_identified(requester.actor)
             if not await may_read(app.services, requester.actor, tracked.ref, tracked.snapshot):
@@ -524,9 +523,9 @@ async def require_snoozer(
 
 
 async def require_any_decision(
-    app: AppContext, tracked: TrackedObject, requester: Requester
+    app: AppContext, tracked: TrackedObject, requester: Requester, change: ObjectChange
 ) -> None:
-    """Raise NotAllowed for whoever may decide nothing about an object.
+    """Raise ChangeNotAllowed for whoever may decide nothing about an object.
 
     Snoozing or claiming it asks for that much: a reminder that does not come decides as well.
     """
@@ -541,9 +540,21 @@ async def require_any_decision(
         decision = decide(config.rules, principal, action, context)
         if not isinstance(decision, Refused):
             return
-        refusals.append((action, decision))
-    action, refused = refusals[0]
-    raise NotAllowed(action, tracked.ref, refused)
+        refusals.append(decision)
+    raise ChangeNotAllowed(change, tracked.ref, refusal_of_all(refusals))
+
+
+def refusal_of_all(refusals: Sequence[Refused]) -> Refused:
+    """Return why somebody may take none of several actions.
+
+    What is the matter with the person or the object comes first; else it is for the roles that may
+    take any of the actions.
+    """
+    obstacle = next((each for each in refusals if each.reason not in RIGHTS_ONLY), None)
+    if obstacle:
+        return obstacle
+    roles = tuple(dict.fromkeys(role for each in refusals for role in each.roles))
+    return Refused(RefusalReason.RULE, roles=roles) if roles else refusals[0]
 
 
 async def snooze_end(app: AppContext, choice: SnoozeChoice, user: str) -> datetime | None:

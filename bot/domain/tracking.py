@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import assert_never
 
 from bot.domain.objects import Ref, Value
@@ -33,6 +34,16 @@ class RanOutTask(Value):
     name: str
     is_approved: bool
     at: datetime
+
+
+class ObjectChange(StrEnum):
+    """What people change about an object in the bot itself, by the names that the audit has."""
+
+    CLAIM = "claim"
+    RELEASE = "unclaim"
+    ESCALATE = "escalate"
+    SNOOZE = "snooze"
+    WAKE = "wake"
 
 
 class Assignment(Value):

@@ -1,11 +1,13 @@
 """Say that nothing was done, and why: the policy refuses, input is missing, or the bot failed."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from bot.domain import evidence
 from bot.domain.actions import Action
 from bot.domain.objects import ByKind, ObjectKind, Ref
 from bot.domain.reasons import OutcomeReason, RefusalReason
+from bot.domain.tracking import ObjectChange
 from bot.domain.watch_status import FailedAnswer
 from bot.messages.blocks import Message, text_message
 from bot.messages.catalogue import N_, Catalogue
@@ -101,6 +103,48 @@ READ_REFUSALS: dict[tuple[RefusalReason, ObjectKind], str] = {
         "playbook run. Look at it in the console."
     ),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRefusals:
+    """The sentences that refuse somebody a change of an object in the bot itself.
+
+    ``others`` is for whom {members} may decide, ``nobody`` where the policy lets nobody; any other
+    refusal is followed by ``not_done``.
+    """
+
+    others: str
+    nobody: str
+    not_done: str
+
+
+CHANGE_REFUSALS: Mapping[ObjectChange, ChangeRefusals] = {
+    ObjectChange.CLAIM: ChangeRefusals(
+        others=N_("You can't claim this: only {members} can decide it."),
+        nobody=N_("You can't claim this: the policy lets nobody decide it."),
+        not_done=N_("Nothing was claimed."),
+    ),
+    ObjectChange.RELEASE: ChangeRefusals(
+        others=N_("You can't release this claim: only {members} can decide it."),
+        nobody=N_("You can't release this claim: the policy lets nobody decide it."),
+        not_done=N_("No claim was released."),
+    ),
+    ObjectChange.ESCALATE: ChangeRefusals(
+        others=N_("You can't escalate this: only {members} can decide it."),
+        nobody=N_("You can't escalate this: the policy lets nobody decide it."),
+        not_done=N_("Nothing was escalated."),
+    ),
+    ObjectChange.SNOOZE: ChangeRefusals(
+        others=N_("You can't snooze this for everyone: only {members} can decide it."),
+        nobody=N_("You can't snooze this for everyone: the policy lets nobody decide it."),
+        not_done=N_("Nothing was snoozed."),
+    ),
+    ObjectChange.WAKE: ChangeRefusals(
+        others=N_("You can't end this snooze: only {members} can decide it."),
+        nobody=N_("You can't end this snooze: the policy lets nobody decide it."),
+        not_done=N_("No snooze was ended."),
+    ),
+}
 NO_CARD_ABOVE = ByKind(
     task=N_(
         "This message is not in the thread of a task's card. Use it on a message under a card."
@@ -171,6 +215,31 @@ def not_allowed(  # noqa: PLR0913, PLR0917 - all that a refusal is made of
     return text_message(text)
 
 
+def change_not_allowed(
+    catalogue: Catalogue,
+    change: ObjectChange,
+    ref: Ref,
+    refused: Refused,
+    roles: Mapping[str, Role],
+) -> Message:
+    """Say that somebody may not claim, snooze or escalate an object, and who may.
+
+    That takes the right to decide it. ``roles`` are the policy's, by name.
+    """
+    sentences = CHANGE_REFUSALS[change]
+    match refused.reason:
+        case RefusalReason.RULE:
+            members = role_members(catalogue, refused.roles, roles)
+            return text_message(f"🚫 {catalogue.gettext(sentences.others, members=members)}")
+        case RefusalReason.NO_RULE:
+            advice = catalogue.gettext("Ask whoever runs this bot.")
+            return text_message(f"🚫 {catalogue.gettext(sentences.nobody)} {advice}")
+        case _:
+            mark = "⏳" if may_pass(refused) else "🚫"
+            text = _refusal_text(catalogue, "", ref, refused, roles)
+            return text_message(f"{mark} {text} {catalogue.gettext(sentences.not_done)}")
+
+
 def refusal(  # noqa: PLR0913, PLR0917 - likewise
     catalogue: Catalogue,
     action: Action,
@@ -187,17 +256,25 @@ def refusal(  # noqa: PLR0913, PLR0917 - likewise
     if answer and refused.reason is RefusalReason.UNREAD and not is_unreachable:
         unchecked = catalogue.gettext("Permissions can't be checked meanwhile. Try again.")
         return f"{secmaster_sentence(catalogue, answer)} {unchecked}"
+    sentence = _refusal_text(catalogue, action.name, ref, refused, roles)
+    if answer and refused.reason is RefusalReason.DENIED_UNREAD:
+        return f"{secmaster_sentence(catalogue, answer)} {sentence}"
+    return sentence
+
+
+def _refusal_text(
+    catalogue: Catalogue, action: str, ref: Ref, refused: Refused, roles: Mapping[str, Role]
+) -> str:
+    """Say what could not be read, if anything, and why the policy refused an action of a name."""
     is_passing = refused.reason is RefusalReason.EVIDENCE_UNREAD and may_pass(refused)
     sentence = catalogue.gettext(
         EVIDENCE_MAY_PASS if is_passing else REFUSAL_SENTENCES[refused.reason],
-        action=code(action.name),
+        action=code(action),
         id=code(ref.id),
         rule=inline(rule_number(refused.rule)),
         members=role_members(catalogue, refused.roles, roles),
         letters=name_letters(catalogue, refused.letters),
     )
-    if answer and refused.reason is RefusalReason.DENIED_UNREAD:
-        return f"{secmaster_sentence(catalogue, answer)} {sentence}"
     return " ".join(filter(None, [unread_text(catalogue, refused), sentence]))
 
 

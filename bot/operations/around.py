@@ -5,15 +5,19 @@ from here, so that all of them speak of one reading.
 """
 
 import asyncio
+import logging
 
 from bot.domain.actions import Action
-from bot.domain.evidence import OBJECT_TTL, may_pass
+from bot.domain.evidence import OBJECT_TTL, Subject, finding_id, may_pass, unread_by
 from bot.domain.objects import Ref
-from bot.domain.snapshots import Snapshot, without_evidence
+from bot.domain.snapshots import Snapshot, with_evidence, without_evidence
 from bot.policy.config import Config
 from bot.policy.rules import asks_evidence
+from bot.secmaster import PlaybookInstance, SecMasterError, Task, Unread
 from bot.services import Services
 from bot.slack.cards import IncompleteCards
+
+log = logging.getLogger(__name__)
 
 
 async def read_object(services: Services, ref: Ref) -> Snapshot:
@@ -78,6 +82,27 @@ async def attach_for_decision(
         snapshot = await attach(services, ref, snapshot)
         if services.policy.current is config:
             return snapshot, config
+
+
+async def attach_listed(services: Services, ref: Ref, snapshot: Snapshot) -> Snapshot:
+    """Return an object of a list with what SecMaster knows around it, which is stored.
+
+    What was read up to a minute ago is as good. A list may leave out what a run is about: such a
+    run is read before, and where it can't be, that is in ``unread``.
+    """
+    unread: tuple[Unread, ...] = ()
+    if not isinstance(snapshot, Task) and not finding_id(snapshot):
+        try:
+            snapshot = await services.workspaces.read(ref)
+        except SecMasterError as error:
+            log.warning("run not read", extra={"ref": str(ref), "error": str(error)})
+            is_playbook = isinstance(snapshot, PlaybookInstance)
+            unread = (unread_by(Subject.PLAYBOOK_RUN if is_playbook else Subject.RUN, error),)
+    evidence = await services.evidence.read(ref.workspace, snapshot)
+    evidence = evidence.model_copy(update={"unread": (*unread, *evidence.unread)})
+    now = services.clock.now()
+    saved = await asyncio.to_thread(services.store.evidence.save, ref, evidence, now)
+    return with_evidence(without_evidence(snapshot), saved.evidence)
 
 
 def is_all_read(snapshot: Snapshot) -> bool:

@@ -19,7 +19,7 @@ from bot.domain.operations import Operation, PolicyRefusal, PolicyTerms
 from bot.domain.reasons import RefusalReason
 from bot.domain.slack import Actor, Requester
 from bot.domain.snapshots import Snapshot, StoredSnapshot, stored
-from bot.domain.tracking import failure_group
+from bot.domain.tracking import ObjectChange, failure_group
 from bot.domain.watch_status import FailedAnswer
 from bot.messages import denials
 from bot.messages.blocks import Viewer
@@ -83,6 +83,21 @@ class NotAllowed(Exception):
             RefusalReason.UNREAD,
             RefusalReason.DENIED_UNREAD,
         }
+
+
+class ChangeNotAllowed(Exception):
+    """The policy refused a change of an object to somebody who may decide nothing about it."""
+
+    def __init__(self, change: ObjectChange, ref: Ref, refused: Refused) -> None:
+        super().__init__(change, ref, refused)
+        self.change = change
+        self.ref = ref
+        self.refused = refused
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether the same may be allowed in a moment: SecMaster could not be asked."""
+        return denials.may_pass(self.refused)
 
 
 class NoRight(Exception):

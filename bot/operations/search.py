@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Self, assert_never
 
+from bot.domain.evidence import is_complete
 from bot.domain.snapshots import Snapshot
 from bot.policy.rules import parse_length
 from bot.secmaster import Finding, Instance, PlaybookInstance, Severity, Task
@@ -79,8 +80,12 @@ class Search:
         return self.overdue or self.due_within is not None
 
     def leaves_out_unrated(self, snapshot: Snapshot, now: datetime) -> bool:
-        """Whether an object would be found if it were known how severe its finding is."""
-        if self.severity is None or _is_as_severe(snapshot, Severity.TIPS):
+        """Whether an object would be found if it had been read how severe its finding is.
+
+        Of one that is about no finding all is known.
+        """
+        is_read = snapshot.evidence is not None and is_complete(snapshot.evidence)
+        if self.severity is None or is_read or _is_as_severe(snapshot, Severity.TIPS):
             return False
         return replace(self, severity=None).matches(snapshot, now)
 

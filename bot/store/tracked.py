@@ -338,6 +338,31 @@ class TrackedObjects(Repository):
         query = TRACKED.where(kinds & tracked_objects.c.planned_until.is_(None))
         return self._fetch(query.order_by(tracked_objects.c.open_since), limit)
 
+    def without_evidence(
+        self, workspace: str, at: datetime, tried_before: datetime, limit: int
+    ) -> list[TrackedObject]:
+        """Return up to ``limit`` open objects that have no card and no whole evidence.
+
+        Those that nobody has read around yet come before those that were tried, which is tried
+        again where it was before ``tried_before``; of each those that are due soonest, and then the
+        newest. What is new may get a card yet, and has time until then.
+        """
+        missing = evidence_table.c.ref.is_(None)
+        failed = sa.not_(evidence_table.c.complete) & (evidence_table.c.at < to_utc(tried_before))
+        settled = tracked_objects.c.backlog | (tracked_objects.c.open_since < to_utc(tried_before))
+        kinds = sa.or_(*(_open_of(workspace, kind) for kind in OBJECT_KINDS))
+        due_at, created_at = tracked_objects.c.due_at, tracked_objects.c.created_at
+        to_come = due_at >= to_utc(at)
+        query = TRACKED.where(kinds & settled & (missing | failed) & sa.not_(HAS_CARD)).order_by(
+            sa.case((missing, 0), else_=1),
+            sa.case((to_come, 0), else_=1),
+            sa.case((to_come, due_at)),
+            sa.case((created_at.is_(None), 1), else_=0),
+            created_at.desc(),
+            tracked_objects.c.ref,
+        )
+        return self._fetch(query, limit)
+
     def mark_checked(
         self,
         tracked: TrackedObject,

@@ -2,7 +2,8 @@
 
 A card is posted at once, from what is known, and edited when the alert behind it was read. Each
 process completes what it posted; what a crash left, and what could not be read, the leader has
-completed in later polls.
+completed in later polls. Objects without cards are read around as well, when no card waits for
+that: lists and searches show it.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ import logging
 from datetime import timedelta
 
 from bot.domain.actions import OPEN_STATUSES
-from bot.operations.around import is_recent
+from bot.operations.around import attach_listed, is_recent
 from bot.secmaster import SecMasterError
 from bot.services import Services
 from bot.slack.cards import IncompleteCards
@@ -21,6 +22,7 @@ from bot.watch.routing import route_again
 log = logging.getLogger(__name__)
 
 UNFINISHED = 3  # objects a poll whose evidence is missing or incomplete
+COLLECTED = 3  # and of those that have no card
 
 
 class CardCompletion:
@@ -99,3 +101,48 @@ async def complete_unfinished(services: Services) -> None:
     refs = await asyncio.to_thread(services.store.evidence.unfinished, tried_before, UNFINISHED)
     for ref in refs:
         services.cards.incomplete.put_nowait(IncompleteCards(ref, outdated=True))
+
+
+class EvidenceCollector:
+    """Reads what stands around open objects without cards, beside the polls of the leader.
+
+    A few after each poll that went well, one after another, until all is read: most were open
+    before the first poll.
+    """
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._polled: set[str] = set()  # workspaces
+        self._woken = asyncio.Event()
+
+    def wake(self, workspace: str) -> None:
+        """Have a few objects of a workspace read around: SecMaster answers there."""
+        self._polled.add(workspace)
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Read whenever woken; never ends."""
+        while True:
+            await self._woken.wait()
+            self._woken.clear()
+            polled, self._polled = self._polled, set()
+            try:
+                for workspace in sorted(polled):
+                    await self.collect(workspace)
+            except Exception as error:
+                # Whatever is the matter with one object, the next poll is to come.
+                if not is_database_fault(error):
+                    log.exception("evidence not collected")
+
+    async def collect(self, workspace: str) -> None:
+        """Read around a few objects of a workspace, while no card waits to be completed."""
+        services, timeouts = self._services, self._services.timeouts.evidence
+        if not timeouts.at_once:
+            return
+        now = services.clock.now()
+        tried_before = now - timedelta(seconds=timeouts.retry)
+        find = services.store.tracked.without_evidence
+        for tracked in await asyncio.to_thread(find, workspace, now, tried_before, COLLECTED):
+            if not services.cards.incomplete.empty():
+                return
+            await attach_listed(services, tracked.ref, tracked.snapshot)

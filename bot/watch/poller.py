@@ -37,6 +37,7 @@ from bot.secmaster import (
 )
 from bot.services import Services
 from bot.store import NameInUse, is_database_fault
+from bot.watch.completion import EvidenceCollector
 from bot.watch.ended_delegations import take_back_approvals
 from bot.watch.endings import record_endings
 from bot.watch.leader import Leader
@@ -59,6 +60,7 @@ class Poller:
     def __init__(self, services: Services, retention_days: int = 0) -> None:
         self.dispatcher = Dispatcher(services, take_back_approvals)
         self.router = Router(services)
+        self.collector = EvidenceCollector(services)
         self.retention = Retention(services, retention_days)
         self.leads = False
         self._services = services
@@ -101,6 +103,7 @@ class Poller:
             loops.append(asyncio.create_task(self.poll_repeatedly(interval, leader)))
             loops.append(asyncio.create_task(self.notify_repeatedly(leader)))
             loops.append(asyncio.create_task(self.router.run(pause, leader.is_leader)))
+            loops.append(asyncio.create_task(self.collector.run()))
         self.leads = True
         try:
             await asyncio.wait(loops, return_when=asyncio.FIRST_COMPLETED)
@@ -158,7 +161,9 @@ class Poller:
             self._failures = self._failures + 1 if answer else 0
             before = await asyncio.to_thread(self.save_status, alias, since, answer)
             log_change(alias, before, answer)
-            if answer:
+            if answer is None:
+                self.collector.wake(alias)
+            else:
                 backoff = min(MAX_PAUSE, 2.0 ** min(self._failures, 10))
                 pause = max(pause, min(MAX_PAUSE, retry_after), backoff)
         self.router.wake()

@@ -12,13 +12,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 
-from bot.domain.evidence import finding_id
 from bot.domain.objects import Ref
-from bot.domain.snapshots import Snapshot, with_evidence, without_evidence
+from bot.domain.snapshots import Snapshot
 from bot.domain.tracking import TrackedObject
 from bot.notifications import planner
 from bot.notifications.dispatcher import first_of
-from bot.secmaster import SecMasterError, Task
+from bot.operations.around import attach_listed
 from bot.services import Services
 from bot.store import is_database_fault
 
@@ -70,30 +69,16 @@ class Router:
 
 async def route(services: Services, tracked: TrackedObject) -> None:
     """Read what stands around a new object, unless it waited too long, and enqueue its cards."""
-    if services.clock.now() - tracked.open_since < LONGEST_WAIT:
-        tracked = replace(tracked, snapshot=await _read_around(services, tracked))
+    ref, in_time = tracked.ref, services.clock.now() - tracked.open_since < LONGEST_WAIT
+    if in_time and not planner.is_routable(services, ref, tracked.snapshot):
+        snapshot = await attach_listed(services, ref, tracked.snapshot)
+        tracked = replace(tracked, snapshot=snapshot)
     now = services.clock.now()
     routes = planner.routes_of(services, tracked.ref, tracked.snapshot)
     cards = planner.routed_cards(tracked.ref, tracked.snapshot, now, routes)
     due, next_check_at = planner.due_entries(services, tracked, now)
     mark_checked = services.store.tracked.mark_checked
     await asyncio.to_thread(mark_checked, tracked, next_check_at, [*cards, *due], now)
-
-
-async def _read_around(services: Services, tracked: TrackedObject) -> Snapshot:
-    """Return an object with what SecMaster knows around it, which is stored."""
-    ref, snapshot = tracked.ref, tracked.snapshot
-    if planner.is_routable(services, ref, snapshot):
-        return snapshot
-    if not isinstance(snapshot, Task) and not finding_id(snapshot):  # a list may leave it out
-        try:
-            snapshot = await services.workspaces.read(ref)
-        except SecMasterError as error:
-            log.warning("run not read", extra={"ref": str(ref), "error": str(error)})
-    evidence = await services.evidence.read(ref.workspace, snapshot)
-    now = services.clock.now()
-    saved = await asyncio.to_thread(services.store.evidence.save, ref, evidence, now)
-    return with_evidence(without_evidence(snapshot), saved.evidence)
 
 
 async def route_again(services: Services, ref: Ref, snapshot: Snapshot) -> None:

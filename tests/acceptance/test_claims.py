@@ -74,7 +74,11 @@ async def test_a_claim_is_shown_everywhere_and_taken_over(environment: BotEnviro
     ref = f"1:task:main:{id_}"
     assert "I'm on it" in shown(environment, ts)
     await slack.press(DAVE, SOC, ts, "assign.take", value=ref)
-    await environment.ephemeral(DAVE, "was not sent")
+    refusal = await environment.ephemeral(DAVE, "🚫 You can't claim this: only *approver* (")
+    assert "approval" not in refusal
+    assert "You can't release this claim: only *approver* (" in await environment.answer(
+        DAVE, f"/secmaster unclaim {id_}"
+    )
     await slack.press(ALICE, SOC, ts, "assign.take", value=ref)
     [reply] = await environment.replies(ts)
     assert reply.startswith(f"🙋 <@{ALICE}> is on it until <!date^")
@@ -226,9 +230,19 @@ async def test_unmute_brings_at_once_what_a_mute_held_back(environment: BotEnvir
     run = await add_failure(environment)
     await slack.until(lambda: card_of(environment, SOC, run["name"]))
     name = workflow(run)
-    for words, problem in (("2h noisy", "Which workflow"), (f"{name} soon", "For how long?")):
-        assert problem in await environment.answer(ALICE, f"/secmaster mute {words}")
-    assert "Why is it muted?" in await environment.answer(ALICE, f"/secmaster mute {name} 2h")
+    for command, problem in (
+        ("mute 2h", "🤔 Which workflow? Write its name, or the ID of one of its runs."),
+        ("mute 2h noisy", "🤔 Which workflow?"),
+        (f"mute {name} soon", "🤔 For how long?"),
+        (f"mute {name} 2h", "🤔 Why is it muted?"),
+        ("unmute 2h", "🤔 Which workflow?"),
+        ("claim 2h", "🤔 Which task or run? Add its ID."),
+        ("escalate", "🤔 Which task or run? Add its ID."),
+        ("snooze until 9:00", "🤔 Which task or run? Add its ID."),
+    ):
+        answer = await environment.answer(ALICE, f"/secmaster {command}")
+        assert answer.startswith(problem)
+        assert f"Usage: `/secmaster {command.split()[0]} &lt;" in answer
     answer = await environment.answer(ALICE, "/secmaster mute Nothing such 2h noisy")
     assert "No open task or failed run belongs to a workflow called *Nothing such*" in answer
     answer = await environment.answer(ALICE, f"/secmaster mute {name.upper()} 2h noisy")
@@ -290,6 +304,6 @@ async def test_escalated_at_once_by_whom_and_why_and_only_once(environment: BotE
     await environment.polls(3)
     assert len(slack.messages(ONCALL)) == 1
     refusal = await environment.answer(DAVE, f"/secmaster escalate {id_}")
-    assert "🚫" in refusal
+    assert refusal.startswith("🚫 You can't escalate this: only *approver* (")
     [record] = environment.app.services.store.audit.entries(ref)
     assert (record["action"], record["reason"]) == ("escalate", "the host is a bank's")

@@ -2,19 +2,22 @@
 
 import json
 from collections import Counter
+from datetime import timedelta
 
 import pytest
 
 from bot.cli.demo_story import POLICY
 from bot.domain.objects import Ref
 from bot.sandbox.faults import Fault
-from bot.sandbox.secmaster import seed
+from bot.sandbox.secmaster import SecMasterSandbox, seed
+from bot.sandbox.secmaster.findings import ALERT
+from bot.sandbox.secmaster.wire import stamp
 from bot.watch.completion import complete_unfinished
 from tests.support.databases import postgres_in_full
-from tests.support.environment import BotEnvironment
+from tests.support.environment import BotEnvironment, policy
 from tests.support.people import ALICE, BOB, CAROL, ONCALL, SOC
 from tests.support.timeouts import COMPLETING_TIMEOUTS
-from tests.support.watch import EVERA
+from tests.support.watch import EVERA, first_poll_finished
 
 ISOLATE = Ref(kind="task", id=seed.TASK_ISOLATE)
 AROUND = {"ShowAopWorkflowInstance", "ShowAlert", "ShowResource", "ShowAopWorkflow"}
@@ -106,8 +109,10 @@ async def test_the_alert_is_in_lists_forms_and_details_and_found_by_its_host(
 
 @WATCHED
 async def test_polls_read_nothing_around_what_has_not_changed(environment: BotEnvironment) -> None:
+    await backlog_read(environment)
     ts = await environment.card("task", seed.TASK_BLOCK_IP)
     await environment.slack.until(lambda: "*Alert*" in shown(environment, ts))
+    await environment.polls()  # the card is completed by then
     before, drawn = reads(environment), updates(environment)
     environment.clock.forward(minutes=2)  # the scan was seen twice more
     await environment.polls()
@@ -121,6 +126,52 @@ async def test_polls_read_nothing_around_what_has_not_changed(environment: BotEn
     environment.secmaster.world.update_task(seed.TASK_BLOCK_IP, comment, EVERA)
     await environment.slack.until(lambda: "Fatal" in shown(environment, ts))
     assert reads(environment)["ShowAlert"] == before["ShowAlert"] + 1
+
+
+@pytest.fixture
+async def fatal_tasks(secmaster: SecMasterSandbox) -> list[str]:
+    """Have tasks wait before the bot starts whose alerts are fatal, and can't be read yet."""
+    ids = [f"5e4c170e-7cc9-11f0-9216-{number:012d}" for number in range(5)]
+    created = stamp(secmaster.world.clock() - timedelta(days=2))
+    fields = {"business_type": "WORKFLOWNODEAPPROVE", "create_time": created}
+    for id_ in ids:
+        alert = secmaster.world.add_finding(ALERT, id=f"alert-{id_}", severity="Fatal")
+        secmaster.world.add_task(alert, id=id_, name="Backlog", **fields)
+    await secmaster.faults.set(Fault(on="ShowAlert", hold=True))
+    return ids
+
+
+@postgres_in_full
+@WATCHED
+async def test_what_was_open_before_the_first_poll_is_listed_by_its_severity_after_some_polls(
+    fatal_tasks: list[str], environment: BotEnvironment
+) -> None:
+    await first_poll_finished(environment)
+    rows = await list_rows(environment, "severity:high Backlog")
+    assert "5 more tasks are not listed: how severe they are has not been read." in rows
+    await environment.secmaster.faults.clear()
+    await backlog_read(environment)
+    rows = await list_rows(environment, "severity:high Backlog")
+    assert all(id_ in rows for id_ in fatal_tasks)
+    assert "has not been read" not in rows
+    # Others are about nothing that has a severity, and of those all is known.
+    assert "has not been read" not in await list_rows(environment, "severity:high")
+    # And then the polls ask for nothing but the lists.
+    before = reads(environment)
+    await environment.polls()
+    assert all(name.startswith("List") for name in reads(environment) - before)
+
+
+async def list_rows(environment: BotEnvironment, search: str) -> str:
+    await environment.answer(BOB, f"/task list {search}")
+    return str(environment.slack.ephemerals(BOB)[-1]["blocks"])
+
+
+async def backlog_read(environment: BotEnvironment) -> None:
+    """Wait until all is read around what was open before the first poll."""
+    await first_poll_finished(environment)
+    find, now = environment.app.services.store.tracked.without_evidence, environment.clock.now()
+    await environment.secmaster.until(lambda: not find("main", now, now, 1))
 
 
 async def test_a_crash_before_the_card_was_completed_is_made_up_for(
@@ -216,3 +267,24 @@ async def test_where_a_rule_asks_the_alert_is_read_anew_with_the_task_and_compar
     await environment.slack.press(BOB, SOC, ts, "task.approve")
     assert "*Approved by" in (await environment.replies(ts))[0]
     assert reads(environment)["ShowAlert"] == 3
+
+
+async def test_a_rule_that_asks_since_a_card_was_posted_stops_only_who_saw_nothing_of_the_alert(
+    environment: BotEnvironment,
+) -> None:
+    complete = await environment.card("task", seed.TASK_ISOLATE)
+    await environment.slack.until(lambda: "*Alert*" in shown(environment, complete))
+    await environment.secmaster.faults.set(Fault(on="ShowAlert", status=503))
+    silent = await environment.card("task", seed.TASK_BLOCK_IP)
+    await environment.slack.until(lambda: "The alert can't be read." in shown(environment, silent))
+    await environment.secmaster.faults.clear()
+    environment.app.policy.current = policy(ASKING)
+    # What the first card shows is what is read now.
+    await environment.slack.press(BOB, SOC, complete, "task.approve")
+    assert "*Approved by" in (await environment.replies(complete))[0]
+    # Nobody could decide on what the second one did not show.
+    await environment.slack.press(BOB, SOC, silent, "task.approve")
+    await environment.ephemeral(BOB, "Changed since you looked")
+    message = json.dumps(environment.slack.ephemerals(BOB)[-1], ensure_ascii=False)
+    assert "*Severity*: nothing → " in message
+    assert environment.secmaster.writes("UpdateTask", seed.TASK_BLOCK_IP) == []

@@ -56,7 +56,9 @@ async def test_a_command_snoozes_for_everyone_and_unsnooze_ends_it(
     await environment.slack.until(lambda: "😴 Snoozed by" in shown(environment, ts))
     # Whoever may decide nothing about it may not.
     refusal = await environment.answer(DAVE, f"/secmaster snooze {id_} 1h")
-    assert "🚫" in refusal
+    assert refusal.startswith("🚫 You can't snooze this for everyone: only *approver* (")
+    refusal = await environment.answer(DAVE, f"/secmaster unsnooze {id_}")
+    assert refusal.startswith("🚫 You can't end this snooze: only *approver* (")
     # In the card's thread no id is needed.
     await environment.slack.say(BOB, SOC, "<@U0BOT> unsnooze", ts)
     await environment.ephemeral(BOB, "🔔 Snooze of *Isolate x* ended: reminders are on again.")

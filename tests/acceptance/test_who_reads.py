@@ -122,8 +122,8 @@ REFUSALS = {
     "outsider": "People from other organisations or workspaces can't read",
     "unknown": "Slack could not confirm who you are",
 }
-# sees: the door opens. no: it is refused as reading. right, write: it asks for another right, and
-# is refused as that. open: an answer that has nothing of SecMaster.
+# sees: the door opens. no: it is refused as reading. right, write, call: it asks for another right,
+# and is refused as that. open: an answer that has nothing of SecMaster.
 TABLE = """
                       reader  delegate  member  admin  guest  single  outsider  unknown
 task list             sees    sees      no      no     no     no      no        no
@@ -206,10 +206,10 @@ actions               write   write     write   write  write  write   write     
 break-glass button    write   write     write   write  write  write   write     write
 refuse                write   write     write   write  write  write   write     write
 withdraw              open    open      open    open   open   open    open      open
-snooze                write   write     write   write  write  write   write     write
-claim button          write   write     write   write  write  write   write     write
-release button        write   write     write   write  write  write   write     write
-escalate button       write   write     write   write  write  write   write     write
+snooze                call    call      call    call   call   call    call      call
+claim button          call    call      call    call   call   call    call      call
+release button        call    call      call    call   call   call    call      call
+escalate button       call    call      call    call   call   call    call      call
 mute button           right   right     right   right  right  right   right     right
 app_home_opened       sees    sees      no      no     no     no      no        no
 waiting               sees    sees      no      no     no     no      no        no
@@ -299,7 +299,12 @@ READ_AND_FILTERED = {
 }
 HOME_DOORS = ("home", "calls menu", "app_home_opened")
 # What those read who are refused for another reason than reading.
-OTHER_REFUSALS = {"right": "🚫 Only ", "write": "was not sent"}
+OTHER_REFUSALS = {
+    "right": "🚫 Only ",
+    "write": "was not sent",
+    "call": "You can't (claim|release|escalate|snooze) |(Nothing|No claim) was (claimed|released|"
+    "escalated|snoozed)",
+}
 COMMANDS = {
     "task list": "",
     "instance list": "",
@@ -658,10 +663,10 @@ async def test_a_snooze_tells_nothing_of_what_somebody_may_not_read(
     card = await environment.card("task", TASK)
     # Whoever may neither read nor decide gets no form, which would name it.
     await environment.slack.press(DAVE, SOC, card, "more", value=f"snooze.xh|{REF}")
-    await environment.ephemeral(DAVE, "was not sent")
+    await environment.ephemeral(DAVE, "You can't snooze this for everyone: only *writer*")
     assert environment.slack.views(DAVE) == []
     # Nor are they told that there is no time left before it auto-approves.
-    for words, refusal in (("3d", "was not sent"), ("3d for me", "nothing to snooze")):
+    for words, refusal in (("3d", "you can't snooze this"), ("3d for me", "nothing to snooze")):
         answer = await environment.answer(DAVE, f"/secmaster snooze {TASK} {words}")
         assert refusal in answer.lower(), answer
         assert "auto-approves" not in answer

@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.evidence import class_path, is_complete, merged
+from bot.domain.evidence import READ_AT_ONCE, class_path, is_complete, merged
 from bot.domain.objects import Ref
 from bot.domain.snapshots import changes, decision_fingerprint, rendered_fingerprint
 from bot.policy.config import parse
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import SecMasterSandbox, seed
+from bot.sandbox.secmaster.findings import resource_ref
 from bot.secmaster import (
     Connection,
     Evidence,
@@ -21,6 +22,7 @@ from bot.secmaster import (
     FindingResource,
     Instance,
     Named,
+    Resource,
     Task,
     Unread,
     VersionChanges,
@@ -130,6 +132,13 @@ def test_a_rule_that_asks_since_a_card_was_posted_finds_what_the_card_showed() -
     # Whoever saw nothing of the alert has not decided on it.
     unseen = changes(task(None), task(Evidence(finding=FINDING, decisive=True)))
     assert ("severity", "", "High") in [(each.label, each.before, each.after) for each in unseen]
+    # Nor has whoever saw the level of the first asset alone decided on that of the second.
+    first, second = Resource(id="r1", name="a", level="0"), Resource(id="r2", name="b", level="2")
+    shown = task(Evidence(finding=FINDING, resource=first))
+    both = Evidence(finding=FINDING, resource=first, other_resources=(second,), decisive=True)
+    assert [(each.label, each.after) for each in changes(shown, task(both))] == [
+        ("asset_levels", "a: 0, b: 2")
+    ]
 
 
 def test_what_can_not_be_read_now_has_not_changed() -> None:
@@ -377,6 +386,56 @@ async def test_what_can_not_be_read_is_said_and_a_class_that_can_not_be_read_her
         assert (await services.evidence.read("main", block)).unread
         clock.forward(minutes=6)
     assert (await services.evidence.read("main", isolate)).finding
+
+
+async def test_the_assets_of_one_alert_are_read_side_by_side_and_stay_in_their_order(
+    services: Services, secmaster: SecMasterSandbox
+) -> None:
+    isolate, ids = await about_assets(services, secmaster, 6)
+    await secmaster.faults.set(Fault(on="ShowResource", hold=True))
+    reading = asyncio.create_task(services.evidence.read("main", isolate, fresh=True))
+    await secmaster.faults.until_held("ShowResource", READ_AT_ONCE)
+    await services.workspaces.client("main").show_task(seed.TASK_ISOLATE)
+    assert secmaster.faults.held["ShowResource"] == READ_AT_ONCE  # and no more at once
+    await secmaster.faults.clear()
+    evidence = await reading
+    assert [each.id for each in evidence.resources] == ids
+    assert reads(secmaster)["ShowResource"] == len(ids)
+
+    # What can't be read is said in the same order, whichever answer comes first.
+    for number in (1, 4):
+        del secmaster.world.findings.resources[ids[number]]
+    evidence = await services.evidence.read("main", isolate, fresh=True)
+    assert [each.id for each in evidence.resources] == [ids[n] for n in (0, 2, 3, 5)]
+    assert [(each.subject, each.status) for each in evidence.unread] == [("resource", 404)] * 2
+    assert reads(secmaster)["ShowResource"] == 2 * len(ids)
+
+
+async def test_assets_that_may_not_be_read_are_asked_for_once_but_for_a_decision(
+    services: Services, secmaster: SecMasterSandbox
+) -> None:
+    isolate, ids = await about_assets(services, secmaster, 6)
+    await secmaster.faults.set(Fault(on="ShowResource", status=403))
+    evidence = await services.evidence.read("main", isolate)
+    assert [each.status for each in evidence.unread] == [403] * len(ids)
+    assert reads(secmaster)["ShowResource"] == 1
+    await services.evidence.read("main", isolate, fresh=True)
+    assert reads(secmaster)["ShowResource"] == 1 + len(ids)
+
+
+async def about_assets(
+    services: Services, secmaster: SecMasterSandbox, count: int
+) -> tuple[Task, list[str]]:
+    """Have a task be about so many assets, and a rule ask for the level of each."""
+    rule = "[[rules]]\nactions = ['task.approve']\nroles = ['x']\nwhen.asset_level = ['key']\n"
+    services.policy.current = parse(f"[roles.x]\nusers = ['U0ALICE']\n{rule}")
+    findings = secmaster.world.findings
+    ids = [f"asset-{number}" for number in range(count)]
+    for id_ in ids:
+        findings.resources[id_] = findings.resources[seed.RESOURCE_KEY] | {"id": id_, "name": id_}
+    refs = [resource_ref(id_, id_) for id_ in ids]
+    findings.change(seed.ALERT_WEB_SHELL, resource_list=refs)
+    return await services.workspaces.client("main").show_task(seed.TASK_ISOLATE), ids
 
 
 async def test_a_workspace_that_is_not_configured_is_unread_and_raises_nothing(

@@ -8,10 +8,12 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from bot.domain.objects import Ref
+from bot.domain.reasons import RefusalReason
 from bot.domain.slack import Actor, Requester, SlackLocation
 from bot.domain.workspaces import Workspaces
 from bot.messages import denials
 from bot.messages.cards import END_SNOOZE, SNOOZES
+from bot.policy.decide import Refused
 from bot.services import Services
 from handlers import buttons
 from handlers.command_row import Arguments
@@ -20,7 +22,7 @@ from handlers.errors import UserError
 from handlers.parsing import ParseError
 from handlers.payloads import Press
 from handlers.requests import SnoozeChoice
-from handlers.watch import ChangeSnooze, SnoozeScope, parse_snooze, snooze_end
+from handlers.watch import ChangeSnooze, SnoozeScope, parse_snooze, refusal_of_all, snooze_end
 from tests.support.samples import ENGLISH
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -106,6 +108,16 @@ async def test_a_choice_of_another_version_is_refused_before_the_acknowledgement
         await buttons.press(cast("Any", ack), press, recorder)
     assert caught.value.message == denials.newer_button(ENGLISH)
     assert acknowledged == []
+
+
+def test_whoever_may_do_none_of_several_is_told_of_all_who_may_do_any() -> None:
+    nobody = Refused(RefusalReason.NO_RULE)
+    approvers = Refused(RefusalReason.RULE, "rule 1", ("approver",))
+    leads = Refused(RefusalReason.RULE, "rule 2", ("lead", "approver"))
+    unread = Refused(RefusalReason.EVIDENCE_UNREAD, "rule 3")
+    assert refusal_of_all([nobody, approvers, leads]).roles == ("approver", "lead")
+    assert refusal_of_all([nobody, nobody]) == nobody
+    assert refusal_of_all([approvers, unread]) == unread  # it may be theirs once that is read
 
 
 @pytest.mark.parametrize(

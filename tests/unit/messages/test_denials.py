@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from bot.domain.actions import BY_NAME, TABLE, Action
 from bot.domain.objects import OBJECT_KINDS
 from bot.domain.reasons import OutcomeReason, RefusalReason
+from bot.domain.tracking import ObjectChange
 from bot.domain.watch_status import FailedAnswer
 from bot.messages import denials
 from bot.messages.errors import CANNOT_POST
@@ -158,6 +159,47 @@ def test_every_refusal_has_a_sentence_that_names_its_rule() -> None:
 )
 def test_whoever_may_not_read_is_told_who_may(refused: Refused, expected: str) -> None:
     assert expected in denials.may_not_read(ENGLISH, "task", refused, ROLES).text
+
+
+@pytest.mark.parametrize("change", ObjectChange)
+@pytest.mark.parametrize(
+    ("refused", "expected"),
+    [
+        (Refused(RefusalReason.RULE, roles=("approver",)), "only *approver* (<@U0ALICE> and "),
+        (Refused(RefusalReason.NO_RULE), "nobody decide it. Ask whoever runs this bot."),
+        (Refused(RefusalReason.GUEST), "🚫 Guests can't read or change anything here. No"),
+        (Refused(RefusalReason.SELF, "rule 2", ("approver",)), "You created this task, so"),
+        (
+            Refused(
+                RefusalReason.EVIDENCE_UNREAD, "rule 2", unread=Unread(subject="alert", status=503)
+            ),
+            "⏳ The alert can't be read.",
+        ),
+    ],
+)
+def test_whoever_may_not_change_what_is_called_for_is_told_so_in_its_own_words(
+    change: ObjectChange, refused: Refused, expected: str
+) -> None:
+    text = denials.change_not_allowed(ENGLISH, change, TASK, refused, ROLES).text
+    assert expected in text
+    verbs = {
+        ObjectChange.CLAIM: ("claim this:", "claimed."),
+        ObjectChange.RELEASE: ("release this claim:", "released."),
+        ObjectChange.ESCALATE: ("escalate this:", "escalated."),
+        ObjectChange.SNOOZE: ("snooze this for everyone:", "snoozed."),
+        ObjectChange.WAKE: ("end this snooze:", "ended."),
+    }
+    assert any(verb in text for verb in verbs[change])
+    assert "not sent" not in text
+    assert "approval" not in text
+
+
+@FEW
+@given(st.sampled_from(ObjectChange), refusals, roles)
+def test_any_refusal_of_a_change_can_be_told(
+    change: ObjectChange, refused: Refused, roles: dict[str, Role]
+) -> None:
+    assert_slack_takes(denials.change_not_allowed(ENGLISH, change, TASK, refused, roles))
 
 
 @FEW

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from bot.operations.search import Search, UnknownFilter, is_search
-from bot.secmaster import Evidence, Finding, Instance, Task
+from bot.secmaster import Evidence, Finding, Instance, Task, Unread
 from tests.support.samples import FAILED, NOW, WAITING
 
 TASK = WAITING.model_copy(
@@ -118,6 +118,16 @@ def test_a_severity_filters_what_is_known_to_be_at_least_so_severe(
     odd = ALERT.model_copy(update={"severity": "worse"})
     task = WAITING.model_copy(update={"evidence": Evidence(finding=odd)})
     assert not Search.parse(text).matches(task, NOW)
+
+
+def test_what_is_left_out_unrated_is_what_nobody_has_read() -> None:
+    search = Search.parse("severity:high isolate")
+    unread = Evidence(unread=(Unread(subject="alert", status=503),))
+    about_nothing, low = Evidence(), Evidence(finding=ALERT.model_copy(update={"severity": "Low"}))
+    for evidence, unrated in ((None, True), (unread, True), (about_nothing, False), (low, False)):
+        task = WAITING.model_copy(update={"evidence": evidence})
+        assert search.leaves_out_unrated(task, NOW) is unrated
+    assert not Search.parse("severity:high elsewhere").leaves_out_unrated(WAITING, NOW)
 
 
 def test_filters_are_read_wherever_they_stand_unless_quoted() -> None:

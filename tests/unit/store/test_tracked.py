@@ -6,10 +6,11 @@ from itertools import product
 
 import pytest
 
+from bot.domain.cards import Card
 from bot.domain.objects import Ref
 from bot.domain.ordering import most_urgent_first
 from bot.domain.tracking import ListedObject
-from bot.secmaster import Instance, Task
+from bot.secmaster import Evidence, Instance, Task, Unread
 from bot.store import RequestedChange, RequestedChanges, Store, close, connect, migrate
 from tests.support.databases import both_databases
 
@@ -100,3 +101,38 @@ def test_the_first_tasks_are_the_most_urgent_ones_wherever_one_cuts(store: Store
         in_workspace = store.tracked.open_in("main", "task", limit)
         assert [each.snapshot for each in in_workspace] == expected[:limit]
     assert store.tracked.open_in("other", "task", 9) == []
+
+
+@both_databases
+def test_what_nobody_has_read_around_comes_first_and_of_that_what_is_due_soonest(
+    store: Store,
+) -> None:
+    def add(name: str, *, due: float | None = None, age: float = 1, backlog: bool = True) -> Ref:
+        ref = Ref(kind="task", id=name)
+        due_date = NOW + timedelta(hours=due) if due is not None else None
+        created = NOW - timedelta(hours=age)
+        task = Task(id=name, name=name, status="waiting", due_date=due_date, create_time=created)
+        store.tracked.add([ListedObject(ref, task, "f", backlog=backlog)], [], NOW)
+        return ref
+
+    overdue = add("overdue", due=-1, age=9)
+    newest, oldest = add("newest", age=1), add("oldest", age=8)
+    late, soon = add("late", due=9, age=2), add("soon", due=1, age=7)
+    carded, whole, failed = add("carded"), add("whole"), add("failed")
+    new = add("new", due=2, backlog=False)
+    store.cards.add_card(Card(ref=carded, channel="C1", ts="1.1"), NOW)
+    store.evidence.save(whole, Evidence(read_at=NOW), NOW)
+    unread = Evidence(read_at=NOW, unread=(Unread(subject="alert", status=503),))
+    store.evidence.save(failed, unread, NOW)
+
+    def found(minutes: int, limit: int = 20) -> list[Ref]:
+        at, before = NOW + timedelta(minutes=minutes), NOW + timedelta(minutes=minutes - 5)
+        return [each.ref for each in store.tracked.without_evidence("main", at, before, limit)]
+
+    assert found(1) == [soon, late, newest, oldest, overdue]
+    assert found(1, 2) == [soon, late]
+    # What may have got a card by now, and what may be tried again.
+    assert found(6) == [soon, new, late, newest, oldest, overdue, failed]
+    assert store.tracked.without_evidence("other", NOW, NOW, 20) == []
+    store.tracked.update_read(soon, None, NOW)
+    assert found(1) == [late, newest, oldest, overdue]
