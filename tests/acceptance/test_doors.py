@@ -164,12 +164,11 @@ class Story:
         """Return the card that the bot posts of a new object."""
 
         def find() -> str:
-            cards = [
-                message["ts"]
-                for message in self.slack.messages(SOC)
-                if object_id in json.dumps(message.get("metadata", {}))
-            ]
-            return cards[-1] if cards else ""
+            # The newest first: this is asked after each change, of hundreds of messages.
+            for message in reversed(self.slack.messages(SOC)):
+                if object_id in str(message.get("metadata", {})):
+                    return str(message["ts"])
+            return ""
 
         assert kind
         return await self.slack.until(find)
