@@ -42,11 +42,11 @@ class ShiftSummary(Value):
     those that were ``auto_approved`` or ``cancelled`` at their due dates. ``median`` is the number
     of seconds that the ``timed`` ones waited for their decision. ``oldest_overdue`` are the first
     few of the ``overdue`` ones. ``failed`` are runs of workflows, ``failed_playbooks`` those of
-    playbooks. Of the ``retried`` runs ``recovered`` have finished since. After
-    ``failed_afterwards`` decisions the run failed. ``break_glass_users`` names those who decided
-    alone, once for each time. ``claimed`` are the open objects that somebody takes care of,
-    ``muted`` the workflows that were muted in the shift. ``stale_since`` is since when SecMaster
-    can't be read, None if it can.
+    playbooks, which are not known where those are ``playbooks_unlisted``. Of the ``retried`` runs
+    ``recovered`` have finished since. After ``failed_afterwards`` decisions the run failed.
+    ``break_glass_users`` names those who decided alone, once for each time. ``claimed`` are the
+    open objects that somebody takes care of, ``muted`` the workflows that were muted in the shift.
+    ``stale_since`` is since when SecMaster can't be read, None if it can.
     """
 
     since: datetime
@@ -62,6 +62,7 @@ class ShiftSummary(Value):
     oldest_overdue: tuple[OverdueTask, ...] = ()
     failed: int = 0
     failed_playbooks: int = 0
+    playbooks_unlisted: bool = False
     retriers: tuple[RetrierCounts, ...] = ()
     retried: int = 0
     recovered: int = 0

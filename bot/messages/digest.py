@@ -79,6 +79,8 @@ def _waiting_sentence(catalogue: Catalogue, summary: ShiftSummary) -> str:
 
 def _failed_sentence(catalogue: Catalogue, summary: ShiftSummary) -> str:
     if not summary.failed and not summary.failed_playbooks:
+        if summary.playbooks_unlisted:
+            return f"🟢 {catalogue.gettext('No failed workflow runs.')}"
         return f"🟢 {catalogue.gettext('No failed runs.')}"
     sentences = []
     if summary.failed:

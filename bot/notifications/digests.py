@@ -158,6 +158,9 @@ def collect(
         ),
         failed=counts.failed,
         failed_playbooks=counts.failed_playbooks if "playbook" in kinds else 0,
+        playbooks_unlisted=any(
+            status.playbooks_answer for status in services.store.poll_statuses.all()
+        ),
         retriers=count_retriers(retries),
         retried=len(retried),
         recovered=sum(

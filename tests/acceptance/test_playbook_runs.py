@@ -6,6 +6,7 @@ SecMaster calls them playbook instances, and counts no retries of them.
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from bot.cli.demo_story import POLICY
 from bot.domain.objects import Ref
 from bot.domain.snapshots import decision_fingerprint
+from bot.notifications.digests import collect
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import SecMasterSandbox, seed
 from bot.sandbox.secmaster.arrivals import THROTTLED
@@ -180,6 +182,10 @@ async def test_where_they_can_not_be_listed_that_is_said_and_all_else_is_watched
         lambda: next((v for v in environment.slack.views(CAROL) if "Failed runs" in str(v)), None)
     )
     assert "Failed playbook runs can't be listed now." in json.dumps(view)
+    # A shift summary does not take them for none.
+    services, now = environment.app.services, environment.clock.now()
+    shift = await asyncio.to_thread(collect, services, now - timedelta(hours=8), now)
+    assert shift.playbooks_unlisted
     await environment.secmaster.faults.clear()
     add_failure(environment.secmaster)
     await environment.slack.until(lambda: card_of(environment, ONCALL, NAME))

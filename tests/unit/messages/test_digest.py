@@ -79,6 +79,8 @@ def test_a_quiet_shift_is_told_in_one_line() -> None:
         "🌙 *Quiet shift, 2026-02-28 20:00 UTC – 2026-03-01 08:00 UTC.* Nothing was decided or "
         "retried. 🟢 No tasks are waiting. 🟢 No failed runs."
     )
+    text = read(ShiftSummary(since=SINCE, until=UNTIL, playbooks_unlisted=True))
+    assert "🟢 No failed workflow runs." in text
     text = read(ShiftSummary(since=SINCE, until=UNTIL, waiting=1, failed=1))
     assert "🟡 1 task is waiting. It is not overdue." in text
     assert "🔴 1 failed run." in text
