@@ -3,10 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-# One more than there are cores: tests wait for sockets, clocks and processes as well.
-WORKERS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 PYTEST := $(BIN)/pytest
-MANY := --numprocesses $(WORKERS) --dist worksteal
+MANY := --numprocesses auto --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help install check test test-all burst coverage bench demo messages screenshots wheel lock clean
@@ -30,7 +28,7 @@ test: $(READY) ## the tests to run before every push: five minutes on two cores
 	$(PYTEST) -m "deadline and not slow"
 
 test-all: $(READY) ## every test: both databases, the browser; the burst in full is `make burst`
-	EXAMPLES=all $(PYTEST) $(MANY) -m "not burst and not deadline"
+	EXAMPLES=half $(PYTEST) $(MANY) -m "not burst and not deadline"
 	$(PYTEST) -m deadline
 
 burst: $(READY) ## ten thousand tasks and a thousand failures at once: four minutes and more

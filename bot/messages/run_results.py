@@ -64,7 +64,6 @@ FAILED_AT = _by_kind(
     N_("The run failed at {node} after {duration}: {name}."),
     N_("The playbook run failed at {node} after {duration}: {name}."),
 )
-UNNAMED = _by_kind(N_("the run"), N_("the playbook run"))
 
 # How a retry ended, where it did; {name} is the run's.
 RETRIES = {
@@ -106,7 +105,7 @@ def _retry_ended(catalogue: Catalogue, actor_id: str, result: RunResult) -> Mess
     """Say how a run ended that was retried from Slack."""
     params = {
         "duration": _duration(catalogue, result),
-        "name": inline(_name(catalogue, result)),
+        "name": inline(_name(result)),
     }
     if result.status is RunStatus.FAILED and result.node:
         text = catalogue.gettext(
@@ -144,7 +143,7 @@ def decision_line(catalogue: Catalogue, decided: DecidedTask, links: Mapping[str
 
 def audit_text(catalogue: Catalogue, markup: Markup, result: RunResult) -> str:
     """Return what the audit says of what came of an operation."""
-    name = markup.bold(result.next_name if result.next_task else result.name)
+    name = markup.bold(_name(result))
     duration = _duration(catalogue, result)
     if result.status is RunStatus.NEXT_TASK:
         sentence = catalogue.gettext("Next: {name} is waiting.", name=name)
@@ -229,7 +228,7 @@ def _defenses(catalogue: Catalogue, names: Sequence[str]) -> str:
 
 def _sentence(catalogue: Catalogue, result: RunResult, url: str) -> str:
     """Return the sentence that says how a run went on, with a link if there is an address."""
-    name = _name(catalogue, result)
+    name = _name(result)
     name = link(url, name) or inline(name)
     if result.status is RunStatus.NEXT_TASK:
         return catalogue.gettext("Next: {name} is waiting.", name=name)
@@ -244,8 +243,11 @@ def _duration(catalogue: Catalogue, result: RunResult) -> str:
     return catalogue.duration(timedelta(seconds=result.seconds))
 
 
-def _name(catalogue: Catalogue, result: RunResult) -> str:
-    """Return the name of the run, or of the task that it waits for, as plain text."""
+def _name(result: RunResult) -> str:
+    """Return the name of the run, or of the task that it waits for, as plain text.
+
+    A run without a name has its id.
+    """
     if result.status is RunStatus.NEXT_TASK:
         return result.next_name or "—"
-    return result.name or catalogue.gettext(UNNAMED[result.run.kind])
+    return result.name or result.run.id

@@ -77,6 +77,7 @@ when = {{ name = "no task" }}
 """
 GENERAL = "C0GENERAL"
 DOORS = ("command", "mention", "direct message")
+LONGEST = 180  # seconds: dozens of commands at three doors
 ID = "11111111-2222-4333-8444-555555555555"
 # What follows an action's id.
 PARAMS = {
@@ -194,7 +195,9 @@ async def story(
     slack.ignore_messages()
     slack.workspace.channels[RANDOM].members.append("U0BOT")
     secmaster.world.tasks.clear()
-    async with bot_process(slack, secmaster, database_url, folder, rules=RULES) as bot:
+    async with bot_process(
+        slack, secmaster, database_url, folder, rules=RULES, longest=LONGEST
+    ) as bot:
         engine = open_read_only(database_url)
         lists = [each for each in secmaster.requests if each.endpoint == "ListTasks"]
         await secmaster.until(
@@ -214,8 +217,7 @@ async def kill_and_restart(story: Story) -> None:
     await story.recorded(*story.expected.elements())
 
 
-@pytest.mark.longest(90)
-@postgres_in_full
+@pytest.mark.longest(LONGEST)
 @pytest.mark.slow
 async def test_each_command_that_records_survives_at_every_door(
     slack: SlackRecorder, secmaster: SecMasterSandbox, database_url: str, tmp_path: Path
@@ -334,7 +336,7 @@ async def prepare(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one return for eac
             raise AssertionError(f"{command.usage} records something, and is not tried here")
 
 
-@pytest.mark.longest(90)
+@pytest.mark.longest(LONGEST)
 @postgres_in_full
 @pytest.mark.slow
 async def test_each_button_form_and_shortcut_that_records_survives(

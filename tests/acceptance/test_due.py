@@ -217,7 +217,7 @@ async def test_whoever_may_decide_nothing_about_it_may_not_snooze_it(
     ts = await waiting(environment, due_in=8)
     await snooze(environment, DAVE, ts)
     [answer] = environment.slack.views(DAVE)
-    assert "can do this (rule" in json.dumps(answer["blocks"])
+    assert "You can't snooze this for everyone: only *approver*" in json.dumps(answer["blocks"])
     assert environment.slack.thread(SOC, ts)[1:] == []
 
 

@@ -59,7 +59,8 @@ async def test_an_approver_and_then_a_manager_approve_and_each_is_asked_in_their
     assert claims.approval_requests(TASK, environment.clock.now()) == ()
 
     await slack.press(BOB, SOC, ts, "task.approve")
-    reply, call = await environment.replies(ts, 2)
+    # Who is next is called while the approval is answered.
+    call, reply = sorted(await environment.replies(ts, 2))
     assert "1 approval by *manager* is needed now." in reply
     assert call.startswith(f"<@{CAROL}> <@{DAVE}> 🗳️ 1 more approval needed")
     assert "Stage 1, *approver*: 1 of 1" in card(environment, ts)

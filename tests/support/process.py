@@ -118,11 +118,13 @@ async def bot_process(
     replica: str = "main",
     timeouts: Timeouts = QUICK_TIMEOUTS,
     settings: Mapping[str, str] = MappingProxyType({}),
+    longest: float = 60,
 ) -> AsyncIterator[BotProcess]:
     """Run the bot between the two, with nothing but environment variables and a policy file.
 
-    A decision without a reason leaves no comment, its run is not followed, nobody is called for an
-    approval, and cards may be posted in every channel, unless the rules say otherwise.
+    ``longest`` is how many seconds the whole story may take. A decision without a reason leaves no
+    comment, its run is not followed, nobody is called for an approval, and cards may be posted in
+    every channel, unless the rules say otherwise.
     """
     if "call = " not in rules:
         rules = re.sub(r"^approvals = [2-9]$", r'\g<0>\ncall = "none"', rules, flags=re.MULTILINE)
@@ -152,7 +154,7 @@ async def bot_process(
     url = f"http://127.0.0.1:{port}"
     slack.request_url = f"{url}/slack/events"
     process = BotProcess(variables, folder, url, timeouts)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(longest):
         await process.start()
         try:
             yield process

@@ -56,9 +56,7 @@ def test_a_thread_is_told_how_a_run_ended_after_a_decision() -> None:
 def test_a_run_of_a_playbook_is_called_so() -> None:
     playbook = Ref(kind="playbook", id="p-1")
     failed = FAILED.model_copy(update={"run": playbook, "name": ""})
-    assert "*The playbook run failed at Isolate host after 2 min: the playbook run.*" in thread(
-        failed
-    )
+    assert "*The playbook run failed at Isolate host after 2 min: p-1.*" in thread(failed)
 
 
 def test_the_next_task_is_named_with_a_link_to_its_card() -> None:
@@ -84,11 +82,11 @@ def test_how_a_retry_ended_names_the_run_and_who_retried_it() -> None:
     )
     terminated = FINISHED.model_copy(update={"status": RunStatus.TERMINATED, "name": ""})
     assert thread(terminated, "instance.retry") == (
-        "<@U0CAROL> ⛔ The run was terminated 2 min after the retry: the run."
+        "<@U0CAROL> ⛔ The run was terminated 2 min after the retry: i-1."
     )
     playbook = terminated.model_copy(update={"run": Ref(kind="playbook", id="p-1")})
     assert thread(playbook, "playbook.retry") == (
-        "<@U0CAROL> ⛔ The playbook run was terminated 2 min after the retry: the playbook run."
+        "<@U0CAROL> ⛔ The playbook run was terminated 2 min after the retry: p-1."
     )
 
 
