@@ -113,8 +113,14 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-async def secmaster(clock: FakeClock) -> AsyncIterator[SecMasterSandbox]:
-    sandbox = SecMasterSandbox(pace=0, clock=clock.now)
+def pace() -> float:
+    """Seconds between two steps of a run; many where a story says when it takes the next one."""
+    return 0
+
+
+@pytest.fixture
+async def secmaster(clock: FakeClock, pace: float) -> AsyncIterator[SecMasterSandbox]:
+    sandbox = SecMasterSandbox(pace=pace, clock=clock.now)
     await sandbox.start()
     yield sandbox
     await sandbox.stop()

@@ -29,10 +29,6 @@ def _moment(at: datetime | None) -> str:
     return at.isoformat() if at else ""
 
 
-def _to_the_second(at: datetime | None) -> datetime | None:
-    return at and at.replace(microsecond=0)
-
-
 def _failed_node_text(run: Instance, read: Callable[[Node], str]) -> str:
     return read(run.failed_node) if run.failed_node else ""
 
@@ -104,7 +100,11 @@ PLAYBOOK_FIELDS: tuple[Field[PlaybookInstance], ...] = (
     Field("dataobject", lambda run: run.dataobject.name or run.dataobject.id, decisive=True),
     # It tells one attempt from another: SecMaster counts no retries here. To the second, since it
     # is unstated whether a list has it as exactly as the run itself.
-    Field("end_time", lambda run: _moment(_to_the_second(run.end_time)), decisive=True),
+    Field(
+        "end_time",
+        lambda run: _moment(run.end_time and run.end_time.replace(microsecond=0)),
+        decisive=True,
+    ),
     # Its workflow runs are another request, which may fail: nobody is asked again for that.
     Field("failed_action", lambda run: _failed_action_text(run, lambda action: action.name)),
     Field("error_msg", lambda run: _failed_action_text(run, lambda action: action.log.error_msg)),

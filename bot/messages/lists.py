@@ -18,7 +18,7 @@ from bot.messages import evidence
 from bot.messages.assignments import claimed_fact
 from bot.messages.batch_forms import batch_button
 from bot.messages.blocks import Message, actions, context, named_label, plain_name, section
-from bot.messages.catalogue import N_, Catalogue
+from bot.messages.catalogue import N_, NN_, Catalogue
 from bot.messages.fields import run_state, task_state
 from bot.messages.text import ago_token, code, date_token, inline
 from bot.secmaster import (
@@ -103,6 +103,20 @@ NOTHING_FOUND = ByKind(
     task=N_("No task was found."),
     instance=N_("No run was found."),
     playbook=N_("No playbook run was found."),
+)
+UNRATED = ByKind(
+    task=NN_(
+        "{count} more task is not listed: how severe it is has not been read.",
+        "{count} more tasks are not listed: how severe they are has not been read.",
+    ),
+    instance=NN_(
+        "{count} more run is not listed: how severe it is has not been read.",
+        "{count} more runs are not listed: how severe they are has not been read.",
+    ),
+    playbook=NN_(
+        "{count} more playbook run is not listed: how severe it is has not been read.",
+        "{count} more playbook runs are not listed: how severe they are has not been read.",
+    ),
 )
 
 
@@ -335,21 +349,7 @@ def _search_note(catalogue: Catalogue, query: ListQuery, page: ListPage) -> str:
 
 def _unrated_note(catalogue: Catalogue, kind: ObjectKind, unrated: int) -> str:
     """Say how many objects are left out since nobody knows how severe they are; "" for none."""
-    if not unrated:
-        return ""
-    if kind == "task":
-        text = catalogue.ngettext(
-            "{count} more task is not listed: how severe it is has not been read.",
-            "{count} more tasks are not listed: how severe they are has not been read.",
-            unrated,
-        )
-    else:
-        text = catalogue.ngettext(
-            "{count} more run is not listed: how severe it is has not been read.",
-            "{count} more runs are not listed: how severe they are has not been read.",
-            unrated,
-        )
-    return f"⚠️ {text}"
+    return f"⚠️ {catalogue.ngettext(*UNRATED[kind], unrated)}" if unrated else ""
 
 
 def _source_note(catalogue: Catalogue, page: ListPage) -> str:

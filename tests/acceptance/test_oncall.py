@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -16,7 +15,6 @@ from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import SecMasterSandbox
 from bot.sandbox.secmaster.arrivals import THROTTLED, TRACEBACK
 from bot.sandbox.secmaster.wire import stamp
-from tests.support.clock import FakeClock
 from tests.support.databases import both_databases, postgres_in_full
 from tests.support.environment import BotEnvironment, policy, restarted, settings_for
 from tests.support.people import ALICE, CAROL, DAVE, ONCALL, SOC
@@ -36,12 +34,9 @@ def rules(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-async def secmaster(clock: FakeClock) -> AsyncIterator[SecMasterSandbox]:
-    """One in which a run takes its next step when a story says so."""
-    sandbox = SecMasterSandbox(pace=3600, clock=clock.now)
-    await sandbox.start()
-    yield sandbox
-    await sandbox.stop()
+def pace() -> float:
+    """A run takes its next step when a story says so."""
+    return 3600
 
 
 async def test_a_failure_comes_with_where_how_and_what_the_node_was_given(

@@ -5,7 +5,6 @@ SecMaster calls them playbook instances, and counts no retries of them.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,6 @@ from bot.sandbox.secmaster import SecMasterSandbox, seed
 from bot.sandbox.secmaster.arrivals import THROTTLED
 from bot.sandbox.secmaster.runs import Script
 from bot.sandbox.secmaster.wire import node_record, stamp
-from tests.support.clock import FakeClock
 from tests.support.databases import both_databases
 from tests.support.environment import BotEnvironment
 from tests.support.people import ALICE, CAROL, DAVE, ONCALL, RANDOM, SOC
@@ -49,12 +47,9 @@ def rules() -> str:
 
 
 @pytest.fixture
-async def secmaster(clock: FakeClock) -> AsyncIterator[SecMasterSandbox]:
-    """One in which a run takes its next step when a story says so."""
-    sandbox = SecMasterSandbox(pace=3600, clock=clock.now)
-    await sandbox.start()
-    yield sandbox
-    await sandbox.stop()
+def pace() -> float:
+    """A run takes its next step when a story says so."""
+    return 3600
 
 
 @both_databases
@@ -122,6 +117,8 @@ async def test_it_is_listed_shown_searched_explained_and_terminated_by_its_id_al
     assert "The workflow runs of this playbook run can't be read." in text_of(environment, ts)
     assert NAME in await listed(environment, "playbook list web-7")
     assert "Evidence 1" in await listed(environment, "playbook list running")
+    unrated = await listed(environment, "playbook list severity:fatal")
+    assert "more playbook runs are not listed: how severe they are has not been read." in unrated
     assert "No playbook run was found." in await environment.answer(
         CAROL, "/secmaster playbook list nothing"
     )

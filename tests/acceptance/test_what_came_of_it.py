@@ -2,7 +2,6 @@
 
 import json
 from collections import Counter
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ from bot.domain.objects import Ref
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import SecMasterSandbox, seed
 from bot.sandbox.secmaster.definitions import defense
-from tests.support.clock import FakeClock
 from tests.support.databases import both_databases, postgres_in_full
 from tests.support.environment import BotEnvironment
 from tests.support.people import ALICE, BOB, ONCALL, SOC
@@ -31,12 +29,9 @@ def rules() -> str:
 
 
 @pytest.fixture
-async def secmaster(clock: FakeClock) -> AsyncIterator[SecMasterSandbox]:
-    """One in which a run takes its next step when a story says so."""
-    sandbox = SecMasterSandbox(pace=3600, clock=clock.now)
-    await sandbox.start()
-    yield sandbox
-    await sandbox.stop()
+def pace() -> float:
+    """A run takes its next step when a story says so."""
+    return 3600
 
 
 @both_databases
