@@ -4,6 +4,7 @@ A story names what it expects by reading it. What the bot posted beyond that, wh
 a message that nobody expected: a double post, an answer to the wrong person, a stray reminder.
 """
 
+import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
@@ -162,7 +163,13 @@ class SlackRecorder(SlackSandbox):
                 self.read_messages = read_before
             return value
 
-        value = await super().until(evaluate)
+        try:
+            value = await super().until(evaluate)
+        except asyncio.CancelledError as error:
+            # Whoever reads of a wait in vain asks first what came instead.
+            for message in self.unexpected_messages()[-5:]:
+                error.add_note(f"posted and not read: {message}")
+            raise
         assert value
         return value
 
