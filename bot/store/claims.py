@@ -1,6 +1,7 @@
 """Claims: which operation holds a decision, who approved it, and what came of it."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, assert_never
 
@@ -55,6 +56,17 @@ MAX_OVERLAP = timedelta(hours=1)
 PERHAPS_SENT = (OperationState.DONE, OperationState.UNKNOWN, *UNDER_WAY)
 
 
+@dataclass(frozen=True, slots=True)
+class ClaimRequest:
+    """What `Claims.claim` is asked for: a ``key`` for an operation, at a time."""
+
+    operation: Operation
+    key: str
+    snapshot: StoredSnapshot
+    covers: Sequence[Ref]
+    at: datetime
+
+
 class Claims(Repository):
     """The table of claims, with the approvals that they need and the audit of their changes."""
 
@@ -75,8 +87,9 @@ class Claims(Repository):
         once; an operation without a key always gets through. Either way the attempt is recorded in
         the audit: ``allowed``, ``counted`` or ``lost``.
         """
+        claim_request = ClaimRequest(operation, key, snapshot, covers, at)
         with self.engine.begin() as connection:
-            return self._claim(connection, operation, key, at, snapshot, covers)
+            return self._claim(connection, claim_request)
 
     def try_claim(
         self,
@@ -91,21 +104,16 @@ class Claims(Repository):
         Nothing is changed: all of it is undone.
         """
         with self.engine.connect() as connection:  # and rolled back at the end
-            _lock(connection, operation, covers)
+            claim_request = ClaimRequest(operation, key, snapshot, covers, at)
+            _lock(connection, claim_request)
             approvals.revoke(connection, operation.ref, operation.revoked_approvals)
-            return self._claim(connection, operation, key, at, snapshot, covers)
+            return self._claim(connection, claim_request)
 
-    def _claim(  # noqa: PLR0913, PLR0917 - what `claim` is given, in its transaction
-        self,
-        connection: sa.Connection,
-        operation: Operation,
-        key: str,
-        at: datetime,
-        snapshot: StoredSnapshot,
-        covers: Sequence[Ref],
-    ) -> Claim:
+    def _claim(self, connection: sa.Connection, claim_request: ClaimRequest) -> Claim:
         """Claim a key in the caller's transaction."""
-        _lock(connection, operation, covers)
+        _lock(connection, claim_request)
+        operation, key = claim_request.operation, claim_request.key
+        snapshot, at = claim_request.snapshot, claim_request.at
         snapshots.save(connection, self._insert, operation.ref, snapshot, at)
         own_claim = (claims.c.key == key) & (claims.c.operation_id == operation.id)
         row = connection.execute(sa.select(claims).where(own_claim)).one_or_none()
@@ -118,7 +126,7 @@ class Claims(Repository):
             connection.execute(sa.delete(claims).where(claims.c.operation_id == operation.id))
         holder = self._holder(connection, operation, key, at) if key else None
         if key and holder is None and BY_NAME[operation.action].is_retry:
-            holder = _overlapping(connection, operation, covers, at)
+            holder = _overlapping(connection, claim_request)
         if not claimed and audit.is_counted_or_given_up(connection, operation):
             # It was counted before a crash. Since then the request may have got enough
             # approvals, or this one may have been withdrawn, or the request may be over.
@@ -127,18 +135,14 @@ class Claims(Repository):
         if holder:
             audit.record_lost(connection, operation, holder, at)
             return HeldBy(holder)
-        return self._claim_free_key(connection, operation, key, at, snapshot, covers)
+        return self._claim_free_key(connection, claim_request)
 
-    def _claim_free_key(  # noqa: PLR0913, PLR0917 - what `_claim` is given
-        self,
-        connection: sa.Connection,
-        operation: Operation,
-        key: str,
-        at: datetime,
-        snapshot: StoredSnapshot,
-        covers: Sequence[Ref],
+    def _claim_free_key(
+        self, connection: sa.Connection, claim_request: ClaimRequest
     ) -> AddedApproval:
         """Claim a free key if the operation has enough approvals, or count it as one."""
+        operation, key = claim_request.operation, claim_request.key
+        snapshot, at = claim_request.snapshot, claim_request.at
         if _brake_applies(connection, operation, at):
             # One more of those who come last: whoever is first has them as a check.
             stages = with_at_least(operation.terms.stages, 2)
@@ -157,7 +161,7 @@ class Claims(Repository):
         match result:
             case Taken():
                 if key:
-                    self._hold(connection, result.operation, key, at, covers)
+                    self._hold(connection, replace(claim_request, operation=result.operation))
                 audit.record(connection, result.operation, AuditOutcome.ALLOWED, at, **facts)
             case WaitingFor():
                 counted = result.request.approvals
@@ -170,15 +174,9 @@ class Claims(Repository):
                 assert_never(result)
         return result
 
-    def _hold(
-        self,
-        connection: sa.Connection,
-        operation: Operation,
-        key: str,
-        at: datetime,
-        covers: Sequence[Ref],
-    ) -> None:
+    def _hold(self, connection: sa.Connection, claim_request: ClaimRequest) -> None:
         """Record that an operation holds a key, in the place of one that held it before."""
+        operation = claim_request.operation
         row = {
             "ref": str(operation.ref),
             "workspace": operation.ref.workspace,
@@ -186,11 +184,11 @@ class Claims(Repository):
             "failure_group": operation.terms.failure_group,
             "operation_id": operation.id,
             "operation": operation.model_dump(mode="json"),
-            "covers": list(map(str, covers)),
+            "covers": list(map(str, claim_request.covers)),
             "state": OperationState.PENDING,
-            "at": at,
+            "at": claim_request.at,
         }
-        insert = self._insert(claims).values(key=key, **row)
+        insert = self._insert(claims).values(key=claim_request.key, **row)
         connection.execute(insert.on_conflict_do_update(index_elements=["key"], set_=row))
 
     def _holder(
@@ -329,12 +327,12 @@ def standing_operation(
     return _standing(row) if row else None
 
 
-def _lock(connection: sa.Connection, operation: Operation, covers: Sequence[Ref]) -> None:
+def _lock(connection: sa.Connection, claim_request: ClaimRequest) -> None:
     """Lock an operation's object and what it covers, always in one order.
 
     Two that took these locks in other orders would wait for one another.
     """
-    for ref in sorted({str(operation.ref), *map(str, covers)}):
+    for ref in sorted({str(claim_request.operation.ref), *map(str, claim_request.covers)}):
         approvals.lock_object(connection, ref)
 
 
@@ -374,7 +372,7 @@ def _brake_applies(connection: sa.Connection, operation: Operation, at: datetime
 
 
 def _overlapping(
-    connection: sa.Connection, operation: Operation, covers: Sequence[Ref], at: datetime
+    connection: sa.Connection, claim_request: ClaimRequest
 ) -> StandingOperation | None:
     """Return a retry under way of an object that this retry works on, or that works on this one.
 
@@ -384,14 +382,15 @@ def _overlapping(
         followed_operations.c.operation_id == claims.c.operation_id,
         followed_operations.c.ended_at.is_(None),
     )
-    done = (claims.c.state == OperationState.DONE) & (claims.c.at > at - MAX_OVERLAP) & is_followed
+    operation, since = claim_request.operation, claim_request.at - MAX_OVERLAP
+    done = (claims.c.state == OperationState.DONE) & (claims.c.at > since) & is_followed
     query = sa.select(claims).where(
         claims.c.workspace == operation.ref.workspace,
         claims.c.claim_group == BY_NAME[operation.action].claim_group,
         claims.c.ref != str(operation.ref),
         sa.or_(claims.c.state.in_(UNDER_WAY), done),
     )
-    refs, own = set(map(str, covers)), str(operation.ref)
+    refs, own = set(map(str, claim_request.covers)), str(operation.ref)
     rows = connection.execute(query.order_by(claims.c.at.desc())).all()
     row = next((row for row in rows if row.ref in refs or own in row.covers), None)
     return _standing(row) if row else None
