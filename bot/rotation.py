@@ -68,7 +68,7 @@ class Rotation:
             for name in Settings.model_fields
             if getattr(settings, name) != getattr(self.settings, name)
         }
-        used: set[str] = set()
+        accepted: set[str] = set()
         for names, take_over in self._groups(settings):
             group = changed & set(names)
             changed -= group
@@ -80,10 +80,10 @@ class Rotation:
                 details = {"settings": _labels(group), "problem": problem}
                 log.error("a new secret is not used, the one before is", extra=details)
             else:
-                used |= group
-        update = {name: getattr(settings, name) for name in used}
+                accepted |= group
+        update = {name: getattr(settings, name) for name in accepted}
         self.settings = self.settings.model_copy(update=update)
-        log.info("secrets read again", extra={"new": _labels(used)})
+        log.info("secrets read again", extra={"new": _labels(accepted)})
         if changed:
             log.warning("changed settings need a restart", extra={"settings": _labels(changed)})
 

@@ -17,7 +17,7 @@ from bot.messages import Message, audit_history, command_help, command_problems,
 from bot.messages import permissions as permission_messages
 from bot.messages.audit_history import OTHER_RECORDS
 from bot.operations import authorization
-from bot.operations.audit_stories import CHUNK, Record, audited_records, told_records
+from bot.operations.audit_stories import CHUNK, Record, audited_records, reportable_records
 from bot.operations.authorization import Right
 from bot.operations.reading import Reader, open_reader
 from bot.slack.directory import LookupFailed
@@ -192,7 +192,7 @@ def _find(store: Store, reader: Reader, query: AuditQuery) -> tuple[list[Record]
     scanned = 0
     while chunk := list(islice(records, CHUNK)):
         scanned += len(chunk)
-        for record, snapshot in told_records(store, list(filter(query.matches, chunk))):
+        for record, snapshot in reportable_records(store, list(filter(query.matches, chunk))):
             if not _may_read(reader, record, snapshot):
                 continue
             page.append(record)
@@ -221,12 +221,12 @@ async def object_history(
 
     def find() -> list[audit_history.AuditedRecord]:
         records = islice(store.audit.latest(AuditQuery(target=str(ref))), SCAN)
-        told = (
+        readable = (
             record
-            for record, snapshot in told_records(store, list(records))
+            for record, snapshot in reportable_records(store, list(records))
             if _may_read(reader, record, snapshot)
         )
-        return list(audited_records(store, islice(told, limit)))
+        return list(audited_records(store, islice(readable, limit)))
 
     return await asyncio.to_thread(find)
 

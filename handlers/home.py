@@ -113,18 +113,18 @@ async def _read_requests(app: AppContext, actor: Actor) -> Sequence[HomeRequest]
     services, reader = app.services, await open_reader(app.services, actor, *SHARED)
     person = await asyncio.to_thread(PersonalView.load, app, reader)
     origins = await asyncio.to_thread(_open_requests, app)
-    shown = {each.request.id for each in await asyncio.to_thread(person.requests, origins)}
+    allowed = {each.request.id for each in await asyncio.to_thread(person.requests, origins)}
 
-    async def read(origin: OpenRequest, known: Snapshot) -> tuple[OpenRequest, Snapshot] | None:
+    async def read(origin: OpenRequest, snapshot: Snapshot) -> tuple[OpenRequest, Snapshot] | None:
         try:
             async with asyncio.timeout(services.timeouts.read):
                 return origin, await reader.read(origin.ref)
         except (NotFound, ReadRefused):
             return None
         except (SecMasterError, TimeoutError):
-            return origin, known
+            return origin, snapshot
 
-    pairs = [pair for pair in origins if pair[0].request.id in shown][:MOST_READ]
+    pairs = [pair for pair in origins if pair[0].request.id in allowed][:MOST_READ]
     readings = await asyncio.gather(*(read(*pair) for pair in pairs))
     requests = await asyncio.to_thread(person.requests, list(filter(None, readings)))
     await asyncio.to_thread(

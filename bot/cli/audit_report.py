@@ -254,16 +254,16 @@ def open_audit(
     It has the settings' key. Raises AuditUnavailable, also for what fails while it is read.
     """
     try:
-        named = load_database(database)
+        database_settings = load_database(database)
     except SettingsError as error:
         raise AuditUnavailable(f"{error}.") from None
-    url = named.database_url
+    url = database_settings.database_url
     if url.startswith("sqlite"):
         require_file(sa.make_url(url).database or "")
     try:
         engine = open_engine(url)
-        if named.audit_key:
-            use_key(engine, AuditKey(named.audit_key.get_secret_value()))
+        if database_settings.audit_key:
+            use_key(engine, AuditKey(database_settings.audit_key.get_secret_value()))
         try:
             require_this_version(engine)
             yield engine

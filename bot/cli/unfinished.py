@@ -202,10 +202,10 @@ def open_unfinished(database: str = "") -> Iterator[UnfinishedOperations]:
     Raises CannotFree, also for what fails in the block.
     """
     try:
-        named = settings.load_database(database)
-        engine = connect(named.database_url)
-        if named.audit_key:
-            use_key(engine, AuditKey(named.audit_key.get_secret_value()))
+        database_settings = settings.load_database(database)
+        engine = connect(database_settings.database_url)
+        if database_settings.audit_key:
+            use_key(engine, AuditKey(database_settings.audit_key.get_secret_value()))
         try:
             current, newest = schema_versions(engine)
             if current != newest:

@@ -140,9 +140,9 @@ def read_edge(text: str, now: datetime, zone: tzinfo, *, is_end: bool) -> dateti
     if span := re.fullmatch(r"([0-9]{1,5})([dhm])", word):
         return now - int(span[1]) * SPANS[span[2]]
     today = now.astimezone(zone).date()
-    named = {"today": today, "yesterday": today - timedelta(days=1)}
-    if word in named or re.fullmatch(r"\d{4}-\d{2}-\d{2}", word):
-        day = named.get(word) or date.fromisoformat(word)
+    days = {"today": today, "yesterday": today - timedelta(days=1)}
+    if word in days or re.fullmatch(r"\d{4}-\d{2}-\d{2}", word):
+        day = days.get(word) or date.fromisoformat(word)
         day = day + timedelta(days=1) if is_end else day
         return datetime.combine(day, time(), zone)
     at = datetime.fromisoformat(text.strip().upper())

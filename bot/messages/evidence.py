@@ -149,8 +149,8 @@ def plain_facts(catalogue: Catalogue, snapshot: Snapshot) -> list[str]:
     if finding is None:
         return []
     names = [clip(" ".join(defang(name).split()), ASSET) for name in asset_names(finding)]
-    known = finding.severity in SEVERITIES
-    facts = [severity(catalogue, finding.severity) if known else "", *names[:1]]
+    is_rated = finding.severity in SEVERITIES
+    facts = [severity(catalogue, finding.severity) if is_rated else "", *names[:1]]
     return [fact for fact in facts if fact]
 
 
@@ -301,13 +301,13 @@ def _state_line(catalogue: Catalogue, finding: Finding) -> str:
     """Say how often it was seen since when, whether it is true, and how it is handled."""
     parts = []
     if finding.count > 0 and finding.first_observed_time:
-        seen = catalogue.ngettext(
+        occurrences = catalogue.ngettext(
             "Seen {count} time, {when}",
             "Seen {count} times since {when}",
             finding.count,
             when=date_token(finding.first_observed_time),
         )
-        parts.append(seen)
+        parts.append(occurrences)
     parts.append(value_text(catalogue, VERIFICATIONS, finding.verification_state))
     if handling := value_text(catalogue, HANDLE_STATUSES, finding.handle_status):
         parts.append(f"*{catalogue.gettext('Handling')}* {handling}")

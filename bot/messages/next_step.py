@@ -213,8 +213,8 @@ def _changes(catalogue: Catalogue, evidence: Evidence, changes: VersionChanges) 
     sentences = []
     for sign, text, names in zip(CHANGE_SIGNS, texts, differences, strict=True):
         if names:
-            named = catalogue.all_of([bold(name, NAME) for name in names], MOST_NAMES)
-            sentences.append(f"{sign} {catalogue.gettext(text, names=named)}")
+            quoted = catalogue.all_of([bold(name, NAME) for name in names], MOST_NAMES)
+            sentences.append(f"{sign} {catalogue.gettext(text, names=quoted)}")
     if changes.reordered and evidence.playbook_version:
         order = catalogue.gettext("The actions are the same, in another order.")
         sentences.append(f"✏️ {order}")

@@ -321,8 +321,8 @@ def _obstacle(  # noqa: C901, PLR0911 - a sentence each
 def _request_about(explained: Explained, action: Action) -> ApprovalRequest | None:
     """Return an action's request with the approvals that count; None where none does."""
     requests = (request.counted_for(explained.snapshot) for request in explained.requests)
-    named = (request for request in requests if request.action == action.name)
-    return next((request for request in named if request.approvals), None)
+    candidates = (request for request in requests if request.action == action.name)
+    return next((request for request in candidates if request.approvals), None)
 
 
 def role_members(catalogue: Catalogue, names: Sequence[str], roles: Mapping[str, Role]) -> str:
@@ -349,8 +349,8 @@ def no_right(
     catalogue: Catalogue, right: str, names: Sequence[str], roles: Mapping[str, Role]
 ) -> Message:
     """Say that a right such as "reload" is for other roles; ``names`` are theirs."""
-    who = role_members(catalogue, names, roles)
-    return text_message(f"🚫 {catalogue.gettext(RIGHT_SENTENCES[right], who=who)}")
+    members = role_members(catalogue, names, roles)
+    return text_message(f"🚫 {catalogue.gettext(RIGHT_SENTENCES[right], who=members)}")
 
 
 def missing_read_rules(config: Config) -> str:

@@ -48,8 +48,8 @@ def failed_first(actions: Sequence[PlaybookAction]) -> list[PlaybookAction]:
 def _row_text(catalogue: Catalogue, action: PlaybookAction) -> str:
     """Say what one action is and how it ended, with the error of one that failed."""
     log = action.log
-    known = action.name.strip() or log.action_name.strip()
-    name = bold(known, 100) if known else code(action.workflow_id)
+    action_name = action.name.strip() or log.action_name.strip()
+    name = bold(action_name, 100) if action_name else code(action.workflow_id)
     status = state_name(catalogue, INSTANCE_STATES, log.status) if log.status else ""
     text = " · ".join(filter(None, (name, status, code(action.instance_id))))
     if log.status == PlaybookInstanceStatus.FAILED and log.error_msg.strip():

@@ -121,8 +121,8 @@ def _nobody_or_others(catalogue: Catalogue, answers: Sequence[Case], config: Con
         role for case in answers if case.answer is Answer.OTHERS for role in case.rule.roles
     )
     if roles:
-        who = role_members(catalogue, tuple(roles), config.roles)
-        return catalogue.gettext("no, only {who}", who=who)
+        members = role_members(catalogue, tuple(roles), config.roles)
+        return catalogue.gettext("no, only {who}", who=members)
     if any(case.answer is Answer.DENIED for case in answers):
         return catalogue.gettext("no, the policy denies it")
     return catalogue.gettext("no, no rule allows it to anybody")
@@ -137,8 +137,8 @@ def _case_line(catalogue: Catalogue, case: Case, person: Person, config: Config)
         case Answer.ALLOWED:
             answer = _terms(catalogue, catalogue.gettext("yes"), case, person)
         case Answer.OTHERS:
-            who = role_members(catalogue, case.rule.roles, config.roles)
-            answer = catalogue.gettext("no, only {who}", who=who)
+            members = role_members(catalogue, case.rule.roles, config.roles)
+            answer = catalogue.gettext("no, only {who}", who=members)
         case Answer.DENIED:
             answer = catalogue.gettext("no, the policy denies it")
         case _:

@@ -45,9 +45,9 @@ def is_routable(services: Services, ref: Ref, snapshot: Snapshot) -> bool:
 def subscribed_channels(services: Services) -> tuple[list[str], list[str]]:
     """Return the subscribed channels that the policy names, and those that it does not; blocks."""
     channels = services.store.subscriptions.channels()
-    named = named_channels(services.policy.current)
-    outside = [channel for channel in channels if channel not in named]
-    return [channel for channel in channels if channel in named], outside
+    allowed = named_channels(services.policy.current)
+    outside = [channel for channel in channels if channel not in allowed]
+    return [channel for channel in channels if channel in allowed], outside
 
 
 def card_entries(

@@ -27,18 +27,18 @@ ENDS = (
 
 
 def audited_records(store: Store, records: Iterable[Record]) -> Iterator[AuditedRecord]:
-    """Yield what is to be told, in the order of the records; blocks.
+    """Yield what is to be reported, in the order of the records; blocks.
 
     That something was allowed is left out where its end is on record too. What came of it
     afterwards is told with its end, and not once more.
     """
     remaining = iter(records)
     while chunk := list(islice(remaining, CHUNK)):
-        told = told_records(store, chunk)
-        histories = _histories(store, [record for record, _snapshot in told])
+        pairs = reportable_records(store, chunk)
+        histories = _histories(store, [record for record, _snapshot in pairs])
         lapsed = [
             ref
-            for record, _snapshot in told
+            for record, _snapshot in pairs
             if record.get("outcome") == AuditOutcome.LAPSED
             and (ref := Ref.parse(str(record.get("target"))))
         ]
@@ -46,11 +46,11 @@ def audited_records(store: Store, records: Iterable[Record]) -> Iterator[Audited
         names = _names(store, chunk)
         done = [
             str(record.get("operation_id"))
-            for record, _snapshot in told
+            for record, _snapshot in pairs
             if record.get("outcome") == AuditOutcome.DONE
         ]
         results = store.audit.results(done)
-        for record, snapshot in told:
+        for record, snapshot in pairs:
             target = str(record.get("target"))
             is_lapsed = record.get("outcome") == AuditOutcome.LAPSED
             is_done = record.get("outcome") == AuditOutcome.DONE
@@ -64,7 +64,9 @@ def audited_records(store: Store, records: Iterable[Record]) -> Iterator[Audited
             )
 
 
-def told_records(store: Store, records: Sequence[Record]) -> list[tuple[Record, Snapshot | None]]:
+def reportable_records(
+    store: Store, records: Sequence[Record]
+) -> list[tuple[Record, Snapshot | None]]:
     """Return the records that tell something that no later one does, each with its object.
 
     That is as the person of a record saw it, or as it was found; None if it is not kept. However

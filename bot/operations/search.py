@@ -159,14 +159,14 @@ def _texts(snapshot: Snapshot) -> Iterator[str]:
             yield from _json_texts(snapshot.view_parameters)
             yield from _json_texts(snapshot.handle_parameters)
         case Instance():
-            for named in (snapshot.playbook, snapshot.dataclass_):
-                yield from (named.name, named.en_name)
+            for part in (snapshot.playbook, snapshot.dataclass_):
+                yield from (part.name, part.en_name)
             yield from (snapshot.name, snapshot.workflow.name, snapshot.workflow.name_en)
             if node := snapshot.failed_node:
                 yield from (node.action_name, node.error_msg)
         case PlaybookInstance():
-            for named in (snapshot.dataobject, snapshot.dataclass_):
-                yield from (named.name, named.en_name)
+            for part in (snapshot.dataobject, snapshot.dataclass_):
+                yield from (part.name, part.en_name)
             yield from (snapshot.name, snapshot.playbook.name)
             for action in snapshot.actions or ():
                 yield from (action.name, action.log.error_msg)

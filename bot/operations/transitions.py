@@ -136,9 +136,9 @@ def next_state(state: State, result: StepResult) -> State:
 
 def interrupted(state: State, code: str) -> State:
     """Return the state after a fault of our own, named by ``code``, broke off the effect."""
-    sent = state.write is WriteKind.ACTION
+    is_action = state.write is WriteKind.ACTION
     outcome = Outcome(
-        state=OperationState.UNKNOWN if sent else OperationState.FAILED,
+        state=OperationState.UNKNOWN if is_action else OperationState.FAILED,
         reason_code=OutcomeReason.OWN_FAULT,
         code=code,
     )

@@ -255,8 +255,8 @@ class Question(Section):
         kind: ObjectKind = self.row.kind
         for other, name in self.objects.items():
             if name and other != kind:
-                named = f"{self.action} is done on {ONE[kind]}, and this names {ONE[other]}"
-                raise ValueError(named)
+                problem = f"{self.action} is done on {ONE[kind]}, and this names {ONE[other]}"
+                raise ValueError(problem)
         if not self.about and needs_snapshot(_scope(info).policy.rules, self.row):
             raise ValueError(f"a rule asks what {self.action} is done on: name the {kind}")
         return self

@@ -49,8 +49,8 @@ _READINGS = {
 # The letters I and l are one stroke, and so are those that look like them.
 _L_FOR_I = {letter: "l" for letter, latin in _READINGS.items() if latin == "I"}
 _TABLES = tuple(
-    str.maketrans(_READINGS | others)
-    for others in ({}, _L_FOR_I, {"\N{CYRILLIC LETTER PALOCHKA}": "l"})
+    str.maketrans(_READINGS | readings)
+    for readings in ({}, _L_FOR_I, {"\N{CYRILLIC LETTER PALOCHKA}": "l"})
 )
 
 # An escape, a repetition without its lower end, a named class, the start of a class, a character.

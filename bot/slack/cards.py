@@ -594,9 +594,9 @@ class Cards:
         if group_card is None or not objects:
             return group_card is not None
         message, posted_at = group_card
-        known = await asyncio.to_thread(self._store.evidence.attach, dict(objects))
-        objects = list(known.items())
-        joined, stored = [], []
+        current = await asyncio.to_thread(self._store.evidence.attach, dict(objects))
+        objects = list(current.items())
+        cards, stored = [], []
         for ref, snapshot in objects:
             stored_snapshot = snapshots.stored(snapshot)
             update = {
@@ -605,32 +605,32 @@ class Cards:
                 "rendered_fingerprint": "",  # it does not show this one yet
                 "decision_fingerprint": stored_snapshot.fingerprint,
             }
-            joined.append(message.model_copy(update=update))
+            cards.append(message.model_copy(update=update))
             stored.append(stored_snapshot)
         await asyncio.to_thread(
-            self._store.cards.add_to_group, list(zip(joined, stored, strict=True)), posted_at, now
+            self._store.cards.add_to_group, list(zip(cards, stored, strict=True)), posted_at, now
         )
         ref, snapshot = objects[-1]
         try:
             # Many may arrive at once: they share a drawing.
-            drawing = functools.partial(self._draw_joined, joined[-1], snapshot)
+            drawing = functools.partial(self._draw_joined, cards[-1], snapshot)
             await self._renders.run(f"{message.channel} {message.ts}", drawing)
         except SlackFailed as error:
             if error.is_temporary:
                 raise
             # What can't be drawn there must not be hidden there: it gets a card of its own.
             log.warning("group card not updated", extra={"ref": str(ref), "code": error.code})
-            for card in joined:
+            for card in cards:
                 await asyncio.to_thread(self._store.cards.forget_card, card, only=card.ref)
             return False
         rendered = [
             card.model_copy(
                 update={"rendered_fingerprint": snapshots.rendered_fingerprint(snapshot)}
             )
-            for card, (_, snapshot) in zip(joined, objects, strict=True)
+            for card, (_, snapshot) in zip(cards, objects, strict=True)
         ]
         await asyncio.to_thread(self._store.cards.mark_rendered, rendered)
-        for card in joined:
+        for card in cards:
             self.incomplete.put_nowait(IncompleteCards(card.ref))
         return True
 

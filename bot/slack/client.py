@@ -248,10 +248,10 @@ def _refused(code: str) -> SlackApiError:
 def _place(options: dict[str, Any]) -> str:
     """Return the workspace that a call names, or else the channel; "" for none."""
     arguments = [options.get(kind) for kind in ("params", "json", "data")]
-    named = [
+    values = [
         each.get(key)
         for key in ("team_id", "channel")
         for each in arguments
         if isinstance(each, dict)
     ]
-    return str(next(filter(None, named), ""))
+    return str(next(filter(None, values), ""))

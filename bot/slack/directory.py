@@ -105,12 +105,12 @@ class Directory:
         except UNANSWERED as error:
             log.warning("user groups not looked up yet", extra={"code": lookup_code(error)})
             members = {}
-        named = _named_people(config, config.roles, members)
-        if not self._installation.enterprise or not (named or groups):
+        people = _named_people(config, config.roles, members)
+        if not self._installation.enterprise or not (people or groups):
             return
         await self._ids.read_lists()
         try:
-            await self._ids.among(named, "")
+            await self._ids.among(people, "")
         except UNANSWERED as error:
             log.warning("people not looked up yet", extra={"code": lookup_code(error)})
 

@@ -115,8 +115,8 @@ class CardStates(Repository):
                 snapshots_table.c.fingerprint == next(filter(None, fingerprints), "")
             )
             snapshot = parse(ref.kind, connection.execute(query).scalar() or "")
-            if snapshot and (known := evidence.of(connection, ref)):
-                snapshot = with_evidence(without_evidence(snapshot), known)
+            if snapshot and (around := evidence.of(connection, ref)):
+                snapshot = with_evidence(without_evidence(snapshot), around)
             names = dict(state.names) | _run_name(connection, ref, snapshot)
         return replace(state, snapshot=snapshot, names=names, stale=True)
 

@@ -20,15 +20,15 @@ POST_UNINVITED = "chat:write.public"
 async def check_channels(subject: Subject) -> list[Result]:
     """Look at each channel that the policy names, all side by side."""
     config, access = await subject.policy.need(), await subject.slack.need()
-    named = by_id(channels(config))
-    results = [ok(f"{len(named)} named by the policy")]
-    if not named:
+    references = by_id(channels(config))
+    results = [ok(f"{len(references)} named by the policy")]
+    if not references:
         return results
     roster = await subject.people.need()
     posts_uninvited = POST_UNINVITED in {scope.strip() for scope in access.granted.split(",")}
 
     async def look(channel: str) -> list[Result]:
-        where = f"({places(named[channel])})"
+        where = f"({places(references[channel])})"
         try:
             audience = await read_audience(access.client, channel, roster.guests)
         except SlackApiError as error:
@@ -44,7 +44,7 @@ async def check_channels(subject: Subject) -> list[Result]:
         return list(_readers(name, audience, config))
 
     with calls_of_slack(subject.settings):
-        for answers in await asyncio.gather(*map(look, sorted(named))):
+        for answers in await asyncio.gather(*map(look, sorted(references))):
             results += answers
     if roster.is_partial:
         results.append(note("there are more people than were looked at for guests"))

@@ -21,20 +21,20 @@ RETRIES = tuple(action for action in TABLE if action.is_retry)
 async def check_people(subject: Subject) -> list[Result]:
     """Look at each person and user group of the policy: that they are there, and may act."""
     config = await subject.policy.need()
-    named = by_id(people_and_groups(config))
+    references = by_id(people_and_groups(config))
     results: list[Result] = []
-    groups = await subject.groups.get() if any(map(_is_group, named)) else {}
-    ids = [id_ for id_ in named if not _is_group(id_)]
+    groups = await subject.groups.get() if any(map(_is_group, references)) else {}
+    ids = [id_ for id_ in references if not _is_group(id_)]
     with calls_of_slack(subject.settings):
         people = await (await subject.people.get()).find(ids) if ids else []
     for id_, person in zip(ids, people, strict=True):
         is_there = person.state is not PersonState.UNKNOWN
-        results += _judge(named[id_], person_problem(person), is_there=is_there)
-    for id_ in filter(_is_group, named):
+        results += _judge(references[id_], person_problem(person), is_there=is_there)
+    for id_ in filter(_is_group, references):
         group = groups.get(id_)
         is_there = group is not None and not group.is_disabled
-        results += _judge(named[id_], group_problem(id_, group), is_there=is_there)
-    people_named, groups_named = len(ids), len(named) - len(ids)
+        results += _judge(references[id_], group_problem(id_, group), is_there=is_there)
+    people_named, groups_named = len(ids), len(references) - len(ids)
     count = (
         f"{people_named} {'person' if people_named == 1 else 'people'} and {groups_named} "
         f"{'user group' if groups_named == 1 else 'user groups'} named by the policy"

@@ -45,11 +45,11 @@ async def check_organisation(subject: Subject) -> list[Result]:
     """Say who belongs here where the workspace is in an Enterprise Grid."""
     config, access = await subject.policy.need(), await subject.slack.need()
     installation = access.installation
-    named = ", ".join(config.organisation.workspaces)
+    workspaces = ", ".join(config.organisation.workspaces)
     if not installation.enterprise:
         unused = "[organisation] changes nothing: this workspace is a part of no Enterprise Grid"
-        return [note(unused)] if named else []
-    if installation.is_org_wide and not named and not installation.team:
+        return [note(unused)] if workspaces else []
+    if installation.is_org_wide and not workspaces and not installation.team:
         raise CheckFailed(
             f"the app is installed for all of the Enterprise Grid {installation.enterprise}, and "
             "Slack lists user groups by workspace: name workspaces under [organisation] in the "
@@ -58,8 +58,10 @@ async def check_organisation(subject: Subject) -> list[Result]:
     if installation.is_org_wide:
         await check_workspaces(subject.settings, access, config)
     kind = "installed for all of" if installation.is_org_wide else "a part of"
-    workspaces = f"{named} and {installation.team}" if installation.team else named
-    people = f"those who are in {workspaces}" if named else "the people of all its workspaces"
+    all_workspaces = f"{workspaces} and {installation.team}" if installation.team else workspaces
+    people = (
+        f"those who are in {all_workspaces}" if workspaces else "the people of all its workspaces"
+    )
     return [ok(f"{kind} the Enterprise Grid {installation.enterprise}: {people} belong here")]
 
 

@@ -111,10 +111,10 @@ class Subject:
         access, config = await self.slack.need(), await self.policy_or_none()
         teams = access.installation.teams(config.organisation.workspaces)
         references = people_and_groups(config)
-        named = {ref.id for ref in references if ref.kind is DestinationKind.USERGROUP}
+        group_ids = {ref.id for ref in references if ref.kind is DestinationKind.USERGROUP}
         with calls_of_slack(self.settings):
             try:
-                return await read_groups(access.client, teams, named)
+                return await read_groups(access.client, teams, group_ids)
             except SlackFailed as error:  # the workspace that refuses it is told of by itself
                 raise NotChecked(f"user groups can't be listed ({error.code})") from error
 
