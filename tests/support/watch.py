@@ -30,11 +30,24 @@ instances = ["FAILED"]
 
 
 async def first_poll_finished(environment: BotEnvironment) -> None:
-    """Wait until the first poll is through.
+    """Wait until the first poll is through, and all that it had to say is posted.
 
     What is there by then is summed up in one message for each channel; that it is one, and what
     it says, is a story of its own.
     """
+    await first_poll_recorded(environment)
+    store = environment.app.services.store
+
+    def is_posted() -> bool:
+        closed = {channel for channel, _ in store.closed_channels.all()}
+        ready = store.outbox.ready_destinations(environment.clock.now())
+        return all(destination.id in closed for destination in ready)
+
+    await environment.secmaster.until(is_posted)
+
+
+async def first_poll_recorded(environment: BotEnvironment) -> None:
+    """Wait until all that comes now is news."""
     environment.ignore_messages("👋 Now watching SecMaster.")
     statuses = environment.app.services.store.poll_statuses
     await environment.secmaster.until(
@@ -87,7 +100,7 @@ async def add_failure(
     node_output: str = "",
 ) -> dict[str, Any]:
     """Let a run of a workflow fail, after the first poll so that it is news; returns the run."""
-    await first_poll_finished(environment)
+    await first_poll_recorded(environment)
     now = stamp(environment.secmaster.world.clock())
     node = node_record(
         f"node-{number}",
