@@ -23,7 +23,7 @@ check: $(READY) ## formatter, linter, types, import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: $(READY) ## the tests to run before every push: five minutes on two cores
+test: $(READY) ## the tests to run before every push: about ten minutes on two cores
 	$(PYTEST) $(MANY) -m "not slow and not deadline"
 	$(PYTEST) -m "deadline and not slow"
 

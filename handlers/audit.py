@@ -30,6 +30,7 @@ from handlers.parsing import PERSON, QUOTES, UUID, ParseError, identifier, split
 SCAN = 5000  # records looked through for one page
 CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2})?")
 EDGES = {"from": "since", "since": "since", "until": "until", "till": "until", "to": "until"}
+DAYS = frozenset({"today", "yesterday"})
 FILLERS = frozenset({"by", "of", "on"})
 KIND_WORDS: dict[str, ObjectKind] = {kind: kind for kind in OBJECT_KINDS}
 ACTION_WORDS = {
@@ -64,13 +65,14 @@ def parse_audit(arguments: Arguments) -> ShowAudit:  # noqa: C901 - a filter eac
     while rest:
         word, rest = split(rest)
         lower = word.lower()
-        if person := PERSON.fullmatch(word):
-            request = replace(request, person=person[1])
-        elif word.startswith("@"):
-            request = replace(request, person=word.removeprefix("@"))
+        person = PERSON.fullmatch(word)
+        if person or word.startswith("@"):
+            request = replace(request, person=person[1] if person else word.removeprefix("@"))
         elif lower in EDGES:
             text, rest = take_time(lower, rest)
             request = replace(request, edges={**request.edges, EDGES[lower]: text})
+        elif lower in DAYS:
+            request = replace(request, edges={"since": lower, "until": lower})
         elif UUID.search(word):
             request = replace(request, object=identifier(word))
         elif lower in KIND_WORDS:

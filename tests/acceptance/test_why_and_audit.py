@@ -391,6 +391,9 @@ async def test_the_audit_is_asked_for_by_person_time_action_and_name(
     hours = await asked_audit(environment, "until 2026-03-02 08:00 from 2026-03-02 06:00 封禁")
     assert hours.count("was not allowed") == 2
     assert (await asked_audit(environment, "until 2026-03-01")).count("was not allowed") == 0
+    environment.clock.set(datetime(2026, 3, 2, 2, 0, tzinfo=UTC))
+    assert (await asked_audit(environment, "today")).count("was not allowed") == 10
+    assert (await asked_audit(environment, "yesterday 封禁")).count("was not allowed") == 0
     nothing = await asked_audit(environment, "terminate", "No records match.")
     assert "was not allowed" not in nothing
     await environment.slack.command(ALICE, SOC, "/secmaster audit from someday")
