@@ -159,6 +159,7 @@ async def test_where_the_gathering_card_was_deleted_a_failure_gets_its_own(
 async def test_several_is_about_the_failures_of_this_workflow(environment: BotEnvironment) -> None:
     runs, ts = await three(environment)
     other = await add_failure(environment, number=9, workflow=1)
+    await environment.posted(ONCALL, other["name"])
     await environment.slack.press(CAROL, ONCALL, ts, "several")
     names = [run["name"] for run in runs]
     form = await environment.slack.until(

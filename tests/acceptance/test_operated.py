@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.cli.demo_story import POLICY
+from bot.domain.objects import Ref
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import SecMasterSandbox, seed
 from tests.support.batch import choose, open_from_list
@@ -79,10 +80,11 @@ async def test_what_people_do_is_logged_and_counted_once_under_one_id(
     await slack.faults.set(Fault(on="chat.postMessage", status=429, retry_after=0, times=1))
     await slack.command(ALICE, SOC, f"/task comment {TASK} a secret word")
     await environment.replies(ts)
-    # Alice approves, and Bob's approval comes too late.
-    await slack.press(ALICE, SOC, ts, "task.approve")
-    await environment.replies(ts, 2)
-    await slack.press(BOB, SOC, ts, "task.approve")
+    # Alice approves, and Bob's approval, on the card as it was before, comes too late.
+    async with environment.app.services.cards.render_lock(Ref(kind="task", id=TASK)):
+        await slack.press(ALICE, SOC, ts, "task.approve")
+        await environment.replies(ts, 2)
+        await slack.press(BOB, SOC, ts, "task.approve")
     await environment.ephemeral(BOB)
     ends = await log.until("operation ended", 3)
 
