@@ -129,6 +129,7 @@ async def test_three_minutes_of_refused_credentials_are_told_once_and_once_that_
     await environment.polls(2)
     assert await troubles(environment) == []
     await environment.secmaster.faults.set(REFUSED)
+    await clock.until_waiting(2)  # after the first refusal, which the three minutes begin with
     await clock.pass_time(minutes=2)
     assert await troubles(environment) == []
     await clock.pass_time(minutes=2)
