@@ -158,6 +158,7 @@ async def test_people_choose_how_they_are_called_and_a_delegate_is_called_for_th
     assert "1 more approval needed" in await direct_call(environment, BOB)
     assert chat_of(environment, CAROL) == []
     # The right that a delegate used is not called for.
+    await environment.slack.until(lambda: "withdraw" in environment.buttons(ts))
     await environment.slack.press(ALICE, SOC, ts, "withdraw")
     await environment.answer(BOB, "/secmaster calls rule")
     await environment.answer(CAROL, "/secmaster calls rule")

@@ -271,7 +271,11 @@ async def task(environment: BotEnvironment, *, hours: float, **fields: str) -> s
     await first_poll_finished(environment)
     due = environment.clock.now() + timedelta(hours=hours)
     environment.secmaster.world.add_task(name="Isolate x", due_date=stamp(due), **fields)
-    return await environment.slack.until(lambda: card_of(environment, SOC, "Isolate x"))
+    ts = await environment.slack.until(lambda: card_of(environment, SOC, "Isolate x"))
+    # It stands in Slack a moment before it is on record, and no thread of it is told of anything.
+    cards = environment.app.services.store.cards
+    await environment.secmaster.until(lambda: cards.cards_at(SOC, ts))
+    return ts
 
 
 def shown(environment: BotEnvironment, ts: str) -> str:

@@ -308,6 +308,9 @@ async def test_nothing_is_sent_where_our_chat_can_not_be_opened(
     [message] = await environment.slack.until(lambda: environment.slack.messages(CHAT))
     assert "Nothing was sent. Press again." in message["text"]
     assert environment.secmaster.writes("UpdateTask") == []
+    redrawn = environment.slack.home(ALICE)
+    assert redrawn
+    block, _name = the_row(redrawn, "task.approve")
     await environment.slack.press_in_view(ALICE, home["id"], "task.approve", block_id=block)
     await environment.secmaster.until(lambda: environment.secmaster.writes("UpdateTask"))
     card = await environment.slack.until(lambda: environment.new_card(CHAT, {message["ts"]}))

@@ -82,7 +82,7 @@ async def test_a_write_that_got_lost_on_its_way_is_sent_again_only_after_reading
     puts = [each.endpoint for each in environment.secmaster.requests if each.path.endswith(TASK.id)]
     assert puts.count("UpdateTask") == 2
     first, second = [at for at, endpoint in enumerate(puts) if endpoint == "UpdateTask"]
-    assert puts[first + 1 : second].count("ShowTask") >= 3
+    assert "ShowTask" in puts[first + 1 : second]
 
 
 async def test_while_secmaster_is_down_the_operation_is_kept_and_then_done(

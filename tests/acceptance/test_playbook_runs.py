@@ -79,13 +79,21 @@ async def test_a_failed_playbook_run_is_retried_once_and_followed_to_its_end(
     ref = Ref(kind="playbook", id=playbook["id"])
     fingerprint = decision_fingerprint(await environment.app.services.workspaces.read(ref))
     await environment.slack.until(lambda: fingerprint in text_of(environment, ts))
+    await environment.secmaster.faults.set(Fault(on=OPERATE, hold=True))
     await asyncio.gather(
         *(environment.slack.press(who, ONCALL, ts, "playbook.retry") for who in (CAROL, DAVE))
     )
+    refusal = await environment.slack.until(
+        lambda: environment.slack.read_first(
+            [*environment.slack.ephemerals(CAROL), *environment.slack.ephemerals(DAVE)],
+            ("is retrying", "The retry was not sent."),
+        )
+    )
+    await environment.secmaster.faults.clear()
     reply = (await environment.replies(ts, channel=ONCALL))[-1]
     first, second = (CAROL, DAVE) if f"<@{CAROL}>" in reply else (DAVE, CAROL)
     assert reply.startswith(f"✅ *Retry started by <@{first}>.*")
-    assert f"<@{first}>" in await environment.ephemeral(second, "The retry was not sent.")
+    assert f"<@{first}>" in refusal
     assert len(environment.secmaster.writes(OPERATE)) == 1
 
     # While it is retried, the runs that it listed are not.

@@ -23,7 +23,7 @@ QUICK_TIMEOUTS = Timeouts(
     before_ack=PATIENCE,
     optional=PATIENCE,
     answer=PATIENCE,
-    sweep=0.2,
+    sweep=0.5,  # a start that lasts longer on a busy machine would be taken for one broken off
     follow_policy=1,
     # Cards stay as they were posted, but in the stories that are about what comes in later.
     evidence=EvidenceTimeouts(read=PATIENCE, at_once=0, interval=0),
