@@ -250,9 +250,10 @@ async def test_what_waits_for_ones_approval_stands_first_on_home_and_ones_own_af
         lambda: "approval: 1" not in json.dumps(environment.slack.home(ALICE))
     )
     environment.ignore_messages(channel="D0BOB")
-    assert [one.body["action"] for one in environment.secmaster.writes("UpdateTask")][-1:] == [
-        "TERMINATE"
-    ]
+    writes = environment.secmaster.writes
+    await environment.secmaster.until(
+        lambda: "TERMINATE" in [write.body["action"] for write in writes("UpdateTask")]
+    )
 
 
 @with_rules([HOME], ids=["home"])

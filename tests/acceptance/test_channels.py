@@ -12,7 +12,7 @@ from tests.support.batch import choose, open_view
 from tests.support.databases import postgres_in_full
 from tests.support.environment import BotEnvironment, buttons, on_card
 from tests.support.people import ALICE, BOB, CAROL, DAVE, ONCALL, PARTNERS, RANDOM, SOC
-from tests.support.watch import card_of, first_poll_finished, snooze
+from tests.support.watch import card_of, first_poll_finished, posting_finished, snooze
 
 DM, TASK, OTHER = "D0ALICE", seed.TASK_ISOLATE, seed.TASK_BLOCK_IP
 NAMED = POLICY + f'\n[rights]\nwatch = ["approver"]\n[channels]\nallow = ["{SOC}", "{PARTNERS}"]\n'
@@ -147,6 +147,7 @@ async def test_subscriptions_stay_within_the_channels_of_the_policy(
     await environment.posted(RANDOM, "subscribed this channel")
     environment.secmaster.world.add_task(name="Isolate a")
     await environment.slack.until(lambda: card_of(environment, RANDOM, "Isolate a"))
+    await posting_finished(environment)  # which opens a channel
     set_channels(environment, allow=(SOC,))
     for name in ("Isolate b", "Isolate c"):
         environment.secmaster.world.add_task(name=name)

@@ -17,6 +17,7 @@ from tests.support.watch import (
     card_of,
     first_poll_finished,
     ignore_seeded_tasks,
+    posting_finished,
     task_id_of,
 )
 
@@ -272,9 +273,7 @@ async def task(environment: BotEnvironment, *, hours: float, **fields: str) -> s
     due = environment.clock.now() + timedelta(hours=hours)
     environment.secmaster.world.add_task(name="Isolate x", due_date=stamp(due), **fields)
     ts = await environment.slack.until(lambda: card_of(environment, SOC, "Isolate x"))
-    # It stands in Slack a moment before it is on record, and no thread of it is told of anything.
-    cards = environment.app.services.store.cards
-    await environment.secmaster.until(lambda: cards.cards_at(SOC, ts))
+    await posting_finished(environment)
     return ts
 
 

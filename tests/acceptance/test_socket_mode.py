@@ -115,8 +115,11 @@ async def test_when_all_connections_go_at_once_they_come_back(environment: BotEn
     await environment.slack.faults.set(Fault(on="apps.connections.open", status=500, times=1))
     assert await sockets.disconnect("refresh_requested") == 2
     await environment.slack.until(lambda: len(sockets.connections) == 2)
+    await environment.secmaster.faults.set(Fault(on="UpdateTask", hold=True))
     clicks = [environment.slack.press(ALICE, SOC, ts, "task.approve") for _ in range(4)]
     assert {each.error for each in await asyncio.gather(*clicks)} == {""}
+    await environment.slack.until(lambda: len(environment.slack.ephemerals(ALICE)) == 3)
+    await environment.secmaster.faults.clear()
     await environment.replies(ts)
     for _ in range(3):
         await environment.ephemeral(ALICE, "Your second press was not sent.")

@@ -36,6 +36,15 @@ async def first_poll_finished(environment: BotEnvironment) -> None:
     it says, is a story of its own.
     """
     await first_poll_recorded(environment)
+    await posting_finished(environment)
+
+
+async def posting_finished(environment: BotEnvironment) -> None:
+    """Wait until all that is due by now is posted, and on record as posted.
+
+    A card stands in Slack a moment before: until then what its threads are to be told passes it
+    over.
+    """
     store = environment.app.services.store
 
     def is_posted() -> bool:
