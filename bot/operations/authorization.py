@@ -32,6 +32,7 @@ from bot.policy.decide import (
     Principal,
     Refused,
     decide,
+    decide_by_one_right,
     needs_snapshot,
 )
 from bot.policy.rules import ReasonRule, asks_evidence, covers
@@ -391,7 +392,8 @@ async def no_longer_allowed(
 ) -> tuple[Approval, ...]:
     """Return those of these approvals whose givers may not give them any more.
 
-    Whoever has lost the role of the stage that they filled may not, whatever else they have.
+    Each counts by the right that it was given by, and by no other: that one may be behind another
+    approval already. Whoever has lost the role of the stage that they filled may not, whatever else they have.
     Somebody whom Slack does not know any more may not. Raises LookupFailed.
     """
     roles = config.roles_about(action)
@@ -403,7 +405,9 @@ async def no_longer_allowed(
             if error.is_nobody:
                 return True
             raise
-        decision = decide(config.rules, principal, action, context, turn=approval.stage)
+        decision = decide_by_one_right(
+            config.rules, principal, action, context, approval.delegator
+        )
         return not isinstance(decision, Allowed) or not decision.may_fill(approval.stage)
 
     revoked = await asyncio.gather(*map(is_revoked, approvals))

@@ -6,7 +6,7 @@ approval already.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import assert_never
 
 from bot.domain import snapshots
@@ -45,6 +45,9 @@ from bot.slack.directory import LookupFailed
 from bot.slack.gateway import SlackFailed
 
 DONE = Outcome(state=OperationState.DONE)
+# Slack may let us wait for minutes between a read and the key, in which others may decide. It is
+# less than the time after which an open object's last decision no longer holds the key.
+MAX_AGE = timedelta(seconds=5)
 
 # Asks the policy again about an operation, and takes a key for it: for good, or as a trial.
 Authorize = Callable[
@@ -54,14 +57,17 @@ TakeKey = Callable[[Operation, str, datetime, StoredSnapshot, Sequence[Ref]], Cl
 
 
 async def run(services: Services, operation: Operation) -> PreflightResult:
-    """Read the object where anything depends on it, ask the policy again, then take the key."""
+    """Read the object where anything depends on it, ask the policy again, then take the key.
+
+    Where time has passed before the key can be taken, all that is done anew.
+    """
     if operation.intent is ApprovalIntent.WITHDRAW:  # nobody needs a right to take back their own
         return await asyncio.to_thread(_change_approval, services, operation)
     action, location = BY_NAME[operation.action], operation.location
     gives = operation.intent is ApprovalIntent.GIVE
     posts_card = gives and not location.card
     always_reads = posts_card or (gives and bool(action.allowed_statuses))
-    snapshot: Snapshot | None = None
+    snapshot, asked_at = None, services.clock.now()
     while snapshot is None and (always_reads or needs_object(services.policy.current, action)):
         try:
             snapshot = await services.workspaces.read(operation.ref)
@@ -94,6 +100,8 @@ async def run(services: Services, operation: Operation) -> PreflightResult:
             return _final(failed(OutcomeReason.CANNOT_POST, code=error.code))
         location = location.model_copy(update={"card": ts})
         authorized = authorized.model_copy(update={"location": location})
+    if action.allowed_statuses and services.clock.now() - asked_at > MAX_AGE:
+        return await run(services, operation.model_copy(update={"location": location}))
     return await _claim(services, authorized, snapshot, services.store.claims.claim)
 
 

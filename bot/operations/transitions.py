@@ -229,7 +229,8 @@ def look_again_or_resend(state: State, result: StepResult) -> State:
 def confirm(state: State, result: StepResult) -> State:
     """The write took effect: go on to the action after the attribution, or conclude."""
     if state.write is WriteKind.ATTRIBUTION:
-        return _proceed(state, Effect.WRITE)
+        # It was in doubt for a while, or this process has just begun.
+        return replace(_proceed(state, Effect.WRITE), outdated=True)
     return conclude(state, result)
 
 

@@ -195,6 +195,24 @@ def decide(  # noqa: PLR0913 - who does what, and what is asked for
     return next((each for each in allowed if each.may_fill(turn)), next(iter(allowed), decision))
 
 
+def decide_by_one_right(
+    rules: Sequence[Rule],
+    principal: Principal,
+    action: Action,
+    context: PolicyContext,
+    delegator: str,
+) -> Decision:
+    """Decide by one right alone: that of the delegator with this id, or for "" the person's own."""
+    decision = _decide(rules, principal, action, context, break_glass=False)
+    if not delegator or (isinstance(decision, Refused) and decision.reason not in DELEGABLE):
+        return decision
+    for each in principal.delegators:
+        if each.id == delegator:
+            acting = principal.acting_for(each)
+            return _decide(rules, acting, action, context, break_glass=False)
+    return Refused(RefusalReason.RULE)
+
+
 def may_add_approval(
     rules: Sequence[Rule],
     principal: Principal,

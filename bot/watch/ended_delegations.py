@@ -22,8 +22,8 @@ log = logging.getLogger(__name__)
 async def take_back_approvals(services: Services) -> None:
     """Take back the approvals through delegations that are over, and have their threads told.
 
-    Whoever may approve without the delegation keeps theirs, as at a press. Whom Slack can't say
-    anything about now is looked at again the next time.
+    Whoever may approve without the delegation gives theirs anew. Whom Slack can't say anything
+    about now is looked at again the next time.
     """
     now = services.clock.now()
     requests = await asyncio.to_thread(services.store.claims.open_requests, now)

@@ -18,6 +18,7 @@ from bot.domain.claims import Taken
 from bot.domain.objects import Ref
 from bot.domain.operations import OperationState, Outcome, PolicyRefusal
 from bot.domain.reasons import OutcomeReason, RefusalReason
+from bot.domain.slack import SlackLocation
 from bot.domain.snapshots import Change, StoredSnapshot
 from bot.messages import approvals
 from bot.operations import preflight, write
@@ -825,3 +826,38 @@ async def test_lapse_leaves_a_request_alone_that_has_not_expired(stage: Operatio
     outcome = await preflight.lapse(stage.services, operation)
     assert outcome == Outcome(state=OperationState.DONE)
     assert stage.audited() == [(ALICE, "counted")]
+
+
+async def test_run_reads_again_where_slack_lets_the_card_wait(stage: OperationStage) -> None:
+    """Somebody else may have decided by then, and the key of what settled is free again."""
+    await stage.slack.faults.set(Fault(on="chat.postMessage", hold=True))
+    late = asyncio.create_task(stage.preflight(stage.operation("task.terminate", BOB)))
+    await stage.slack.faults.until_held("chat.postMessage")
+    card = SlackLocation(channel=SOC, card="1.1")
+    first = await stage.preflight(stage.operation("task.approve", ALICE, location=card))
+    assert first.operation
+    sent = await write.send(stage.services, first.operation, WriteKind.ACTION, None)
+    conclude = stage.services.store.claims.conclude
+    conclude(first.operation, sent.outcome, stage.clock.now())
+    stage.clock.forward(seconds=61)
+    await stage.slack.faults.clear()
+    result = await late
+    assert result.kind is ResultKind.FINAL
+    assert result.outcome.reason_code is OutcomeReason.NOT_NOW
+
+
+async def test_run_lets_no_right_count_twice_that_was_delegated_in_turn(
+    stage: OperationStage,
+) -> None:
+    """Dave approved by the right of Alice; that of Bob, who delegates to Dave too, is another."""
+    stage.set_policy(rule("task.approve", more="approvals = 2"))
+    stage.delegate(ALICE, DAVE)
+    counted = await stage.preflight(await stage.pressed("task.approve", DAVE))
+    assert counted.outcome.state is OperationState.COUNTED
+    stage.delegate(BOB, DAVE)
+    stage.revoke_delegation(ALICE, DAVE)
+    result = await stage.preflight(await stage.pressed("task.approve", BOB))
+    assert result.outcome.state is OperationState.COUNTED
+    request = result.outcome.approval_request
+    assert request
+    assert [approval.actor.id for approval in request.approvals] == [BOB]

@@ -201,6 +201,15 @@ def test_what_is_in_doubt_is_read_at_once_and_named(kind: WriteKind) -> None:
     assert state.notice.write is kind
 
 
+def test_what_follows_an_attribution_in_doubt_is_compared_once_more() -> None:
+    """A crash at the comment may have been long ago, and an answer that got lost took its time."""
+    start = transitions.start(operation(**WITH_REASON))
+    state = follow(start, ResultKind.DONE, ResultKind.IN_DOUBT, ResultKind.DONE)
+    assert (state.effect, state.outdated) == (Effect.WRITE, True)
+    state = follow(start, ResultKind.DONE, ResultKind.DONE)
+    assert (state.effect, state.outdated) == (Effect.WRITE, False)
+
+
 @pytest.mark.parametrize(
     ("effect", "seconds"), [(WriteEffect.POSSIBLE, 60), (WriteEffect.UNREACHED, 5)]
 )
