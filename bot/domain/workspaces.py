@@ -7,7 +7,15 @@ from typing import assert_never
 
 from bot.domain.objects import Ref
 from bot.domain.snapshots import Snapshot
-from bot.secmaster import NotFound, PlaybookInstance, SecMaster, SecMasterError
+from bot.secmaster import (
+    AnswerLost,
+    NotFound,
+    PlaybookInstance,
+    SecMaster,
+    SecMasterError,
+    Unavailable,
+    Unreachable,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +43,11 @@ class Workspaces:
         except KeyError:
             raise NotFound(f"the workspace {alias} is not configured here") from None
 
-    async def read(self, ref: Ref) -> Snapshot:
+    async def read(self, ref: Ref, *, needs_topology: bool = False) -> Snapshot:
         """Read an object as SecMaster has it now; raises SecMasterError.
 
-        A run of a playbook comes with its topology, where that can be read.
+        A run of a playbook comes with its topology, where that can be read. ``needs_topology``: what
+        keeps it from being read and may pass is raised, as for the run itself.
         """
         client = self.client(ref.workspace)
         snapshot: Snapshot
@@ -48,7 +57,9 @@ class Workspaces:
             case "instance":
                 snapshot = await client.show_workflow_instance(ref.id)
             case "playbook":
-                snapshot = await _read_playbook_instance(client, ref.id)
+                snapshot = await _read_playbook_instance(
+                    client, ref.id, needs_topology=needs_topology
+                )
             case _:
                 assert_never(ref.kind)
         self.answered.set()
@@ -63,11 +74,15 @@ class Workspaces:
         return frozenset({alias, self.name(alias)})
 
 
-async def _read_playbook_instance(client: SecMaster, instance_id: str) -> PlaybookInstance:
-    """Read a playbook instance, then its topology: that one can't be read holds nothing up."""
+async def _read_playbook_instance(
+    client: SecMaster, instance_id: str, *, needs_topology: bool
+) -> PlaybookInstance:
+    """Read a playbook instance, then its topology: a right that is missing holds nothing up."""
     run = await client.show_playbook_instance(instance_id)
     try:
         actions = await client.show_playbook_topology(instance_id)
-    except SecMasterError:
+    except SecMasterError as error:
+        if needs_topology and isinstance(error, Unreachable | AnswerLost | Unavailable):
+            raise
         return run
     return run.model_copy(update={"actions": tuple(actions)})

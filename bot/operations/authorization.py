@@ -405,9 +405,7 @@ async def no_longer_allowed(
             if error.is_nobody:
                 return True
             raise
-        decision = decide_by_one_right(
-            config.rules, principal, action, context, approval.delegator
-        )
+        decision = decide_by_one_right(config.rules, principal, action, context, approval.delegator)
         return not isinstance(decision, Allowed) or not decision.may_fill(approval.stage)
 
     revoked = await asyncio.gather(*map(is_revoked, approvals))

@@ -70,7 +70,8 @@ async def run(services: Services, operation: Operation) -> PreflightResult:
     snapshot, asked_at = None, services.clock.now()
     while snapshot is None and (always_reads or needs_object(services.policy.current, action)):
         try:
-            snapshot = await services.workspaces.read(operation.ref)
+            # Which runs a retry takes up again must not depend on one answer that got lost.
+            snapshot = await services.workspaces.read(operation.ref, needs_topology=action.is_retry)
         except SecMasterError as error:
             return PreflightResult(**dict(not_sent(error)))
     config = services.policy.current  # what was reloaded while the object was read counts

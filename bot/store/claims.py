@@ -376,7 +376,8 @@ def _overlapping(
 ) -> StandingOperation | None:
     """Return a retry under way of an object that this retry works on, or that works on this one.
 
-    One that was sent is under way until its run has ended, which is followed.
+    One that was sent is under way until its run has ended, which is followed. One that may have
+    been sent shows by then whether it was.
     """
     is_followed = sa.exists().where(
         followed_operations.c.operation_id == claims.c.operation_id,
@@ -384,11 +385,13 @@ def _overlapping(
     )
     operation, since = claim_request.operation, claim_request.at - MAX_OVERLAP
     done = (claims.c.state == OperationState.DONE) & (claims.c.at > since) & is_followed
+    settling = claims.c.at > claim_request.at - SETTLE_TIME
+    perhaps = (claims.c.state == OperationState.UNKNOWN) & settling
     query = sa.select(claims).where(
         claims.c.workspace == operation.ref.workspace,
         claims.c.claim_group == BY_NAME[operation.action].claim_group,
         claims.c.ref != str(operation.ref),
-        sa.or_(claims.c.state.in_(UNDER_WAY), done),
+        sa.or_(claims.c.state.in_(UNDER_WAY), done, perhaps),
     )
     refs, own = set(map(str, claim_request.covers)), str(operation.ref)
     rows = connection.execute(query.order_by(claims.c.at.desc())).all()

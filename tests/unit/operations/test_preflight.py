@@ -36,6 +36,7 @@ from bot.slack.gateway import SlackFailed
 from tests.support.operations import (
     ALLOW_ALL,
     LIN,
+    PLAYBOOK_RUN,
     RUN,
     SAME_WORKFLOW_RUN,
     TASK,
@@ -861,3 +862,18 @@ async def test_run_lets_no_right_count_twice_that_was_delegated_in_turn(
     request = result.outcome.approval_request
     assert request
     assert [approval.actor.id for approval in request.approvals] == [BOB]
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"), [(503, ResultKind.RETRYABLE), (403, ResultKind.DONE), (404, ResultKind.DONE)]
+)
+async def test_run_retries_a_playbook_run_once_it_is_known_what_that_takes_up_again(
+    stage: OperationStage, status: int, kind: ResultKind
+) -> None:
+    """What may pass is waited for; where the right or the region is missing, nothing is held up."""
+    await stage.secmaster.faults.set(Fault(on="ShowPlaybookTopology", status=status))
+    card = SlackLocation(channel=SOC, card="1.1")
+    operation = stage.operation("playbook.retry", ALICE, ref=PLAYBOOK_RUN, location=card)
+    result = await stage.preflight(operation)
+    assert result.kind is kind
+    assert result.preflight.runs_unread is (kind is ResultKind.DONE)

@@ -149,6 +149,17 @@ def test_while_a_run_within_is_retried_the_playbooks_run_is_not(store: Store) ->
     assert isinstance(retried(store, again, part.ref), Taken)
 
 
+def test_a_retry_that_may_have_been_sent_holds_up_what_it_covers_until_it_would_show(
+    store: Store,
+) -> None:
+    whole, part = playbook_retry(1), operation(2)
+    retried(store, whole, part.ref)
+    store.claims.conclude(whole, Outcome(state=OperationState.UNKNOWN), NOW)
+    assert isinstance(retried(store, part, at=NOW + timedelta(seconds=30)), HeldBy)
+    later = part.model_copy(update={"id": "later"})
+    assert isinstance(retried(store, later, at=NOW + timedelta(seconds=61)), Taken)
+
+
 def test_a_retry_that_nobody_follows_to_its_end_holds_nothing_up_for_ever(store: Store) -> None:
     whole, part = playbook_retry(1), operation(2)
     retried(store, whole, part.ref)
