@@ -6,6 +6,7 @@ refused as a whole.
 """
 
 import difflib
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, assert_never
@@ -54,7 +55,8 @@ from handlers.requests import ActionRequest
 
 MOST_WORDS = 50  # of a sentence that are looked at
 LIKENESS = 0.75  # from 0, nothing alike, to 1
-SHORTEST_MISTYPED = 5  # letters: of a shorter word, a typo may well be another word
+# Letters: of a shorter word, a typo may well be another word.
+SHORTEST_READ, SHORTEST_MISTYPED = 4, 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -367,7 +369,7 @@ def closest(word: str, kind: ObjectKind | None = None) -> str:
     for other_kind in reversed((kind,) if kind else OBJECT_KINDS):
         commands |= BY_NAME[other_kind]
     reads = [name for name, row in commands.items() if row is None or row.only_reads]
-    typos = [name for name in commands if is_typo(word, name) and (name in reads or is_long(name))]
+    typos = [name for name in commands if is_typo(word, name) and may_be_meant(word, name, reads)]
     typos.sort(key=lambda name: name not in reads)
     names = typos or difflib.get_close_matches(word[:MAX_SEARCH], reads, n=1, cutoff=LIKENESS)
     if not names:
@@ -378,9 +380,15 @@ def closest(word: str, kind: ObjectKind | None = None) -> str:
     return f"{written_kind} {names[0]}" if written_kind else names[0]
 
 
-def is_long(word: str) -> bool:
-    """Whether a word is so long that a typo of it is hardly another word."""
-    return len(word) >= SHORTEST_MISTYPED
+def may_be_meant(word: str, name: str, reads: Collection[str]) -> bool:
+    """Whether a word is hardly another one than a typo of this name.
+
+    It is for a read that has some letters. What changes something has more of them, and its first
+    one is right: "batch" and "match" are words, and none is "watch".
+    """
+    if name in reads:
+        return len(name) >= SHORTEST_READ
+    return len(name) >= SHORTEST_MISTYPED and word[:1] == name[:1]
 
 
 def is_typo(word: str, name: str) -> bool:

@@ -205,9 +205,10 @@ def object_commands(kind: ObjectKind) -> tuple[AnyCommand, ...]:
         ),
         Command(
             kind=kind,
-            name="refuse",
-            usage=f"{kind} refuse <id> [reason]",
-            help=command_help.REFUSE,
+            name="decline",
+            aliases=("refuse",),
+            usage=f"{kind} decline <id> [reason]",
+            help=command_help.DECLINE,
             parse=partial(parse_approval_change, kind, ApprovalIntent.DECLINE),
             handler=RecordsOperation(change_approval),
         ),

@@ -46,8 +46,8 @@ class Workspaces:
     async def read(self, ref: Ref, *, needs_topology: bool = False) -> Snapshot:
         """Read an object as SecMaster has it now; raises SecMasterError.
 
-        A run of a playbook comes with its topology, where that can be read. ``needs_topology``: what
-        keeps it from being read and may pass is raised, as for the run itself.
+        A run of a playbook comes with its topology, where that can be read. ``needs_topology``:
+        what keeps it from being read and may pass is raised, as for the run itself.
         """
         client = self.client(ref.workspace)
         snapshot: Snapshot

@@ -25,7 +25,7 @@ LISTS = ByKind(
 )
 SHOW = N_("posts the card here; an ID or a console link alone does the same")
 WITHDRAW = N_("withdraws your approval")
-REFUSE = N_("declines a request for approvals: all approvals given so far are cancelled")
+DECLINE = N_("declines a request for approvals: all approvals given so far are cancelled")
 SEVERAL = ByKind(
     task=N_("selects up to 20 waiting tasks, for one confirmation"),
     instance=N_("selects up to 20 failed runs, for one confirmation"),

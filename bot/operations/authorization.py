@@ -393,8 +393,8 @@ async def no_longer_allowed(
     """Return those of these approvals whose givers may not give them any more.
 
     Each counts by the right that it was given by, and by no other: that one may be behind another
-    approval already. Whoever has lost the role of the stage that they filled may not, whatever else they have.
-    Somebody whom Slack does not know any more may not. Raises LookupFailed.
+    approval already. Whoever has lost the role of the stage that they filled may not, whatever else
+    they have, nor may somebody whom Slack does not know any more. Raises LookupFailed.
     """
     roles = config.roles_about(action)
 

@@ -63,11 +63,29 @@ async def run(services: Services, operation: Operation) -> PreflightResult:
     """
     if operation.intent is ApprovalIntent.WITHDRAW:  # nobody needs a right to take back their own
         return await asyncio.to_thread(_change_approval, services, operation)
+    while True:
+        asked_at = services.clock.now()
+        authorized = await _read_and_authorize(services, operation)
+        if isinstance(authorized, PreflightResult):
+            return authorized
+        operation, snapshot = authorized
+        is_compared = BY_NAME[operation.action].allowed_statuses
+        if not is_compared or services.clock.now() - asked_at <= MAX_AGE:
+            return await _claim(services, operation, snapshot, services.store.claims.claim)
+
+
+async def _read_and_authorize(
+    services: Services, operation: Operation
+) -> tuple[Operation, Snapshot | None] | PreflightResult:
+    """Return the operation as it may be done now, with its card, and what its object was read as.
+
+    Or why it can't be done. A request is declined here: that needs no key.
+    """
     action, location = BY_NAME[operation.action], operation.location
     gives = operation.intent is ApprovalIntent.GIVE
     posts_card = gives and not location.card
     always_reads = posts_card or (gives and bool(action.allowed_statuses))
-    snapshot, asked_at = None, services.clock.now()
+    snapshot: Snapshot | None = None
     while snapshot is None and (always_reads or needs_object(services.policy.current, action)):
         try:
             # Which runs a retry takes up again must not depend on one answer that got lost.
@@ -101,9 +119,7 @@ async def run(services: Services, operation: Operation) -> PreflightResult:
             return _final(failed(OutcomeReason.CANNOT_POST, code=error.code))
         location = location.model_copy(update={"card": ts})
         authorized = authorized.model_copy(update={"location": location})
-    if action.allowed_statuses and services.clock.now() - asked_at > MAX_AGE:
-        return await run(services, operation.model_copy(update={"location": location}))
-    return await _claim(services, authorized, snapshot, services.store.claims.claim)
+    return authorized, snapshot
 
 
 async def forecast(

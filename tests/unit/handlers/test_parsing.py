@@ -403,7 +403,7 @@ def test_a_second_id_is_not_the_reason_for_deciding_the_first(action: Action, wo
     assert said in error_text(f"{action.verb} {ID} {words}", ref_of(action))
 
 
-@pytest.mark.parametrize("verb", ["withdraw", "refuse"])
+@pytest.mark.parametrize("verb", ["withdraw", "decline", "refuse"])
 def test_a_second_id_is_not_the_reason_for_changing_an_approval(verb: str) -> None:
     assert "One task at a time." in error_text(f"task {verb} {ID} {OTHER}")
 
@@ -567,7 +567,10 @@ def test_words_that_are_left_over_are_refused(text: str) -> None:
         ("task contineu x", "task continue x"),
         ("instance rerty x", "instance retry x"),
         ("comment-", "task comment"),
+        ("wathc", "watch"),
         # And otherwise never, however like it is.
+        ("batch", ""),
+        ("who may approve", ""),
         ("approval x", ""),
         ("app x", ""),
         ("terminator", ""),
@@ -666,7 +669,7 @@ def test_a_verb_of_one_kind_needs_no_noun(action: Action) -> None:
     assert refused(action.verb, other).usage == action.usage
 
 
-@pytest.mark.parametrize("verb", ["terminate", "retry", "stop", "withdraw", "refuse"])
+@pytest.mark.parametrize("verb", ["terminate", "retry", "stop", "withdraw", "decline", "refuse"])
 def test_a_verb_of_several_kinds_is_of_none_before_the_id_is_looked_up(verb: str) -> None:
     request = parse(f"{verb} {ID} it spreads")
     assert isinstance(request, SendToEither)
@@ -1096,7 +1099,7 @@ def test_a_decision_alone_is_asked_for_by_a_word_before_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("verb", "say"), [("withdraw", ApprovalIntent.WITHDRAW), ("refuse", ApprovalIntent.DECLINE)]
+    ("verb", "say"), [("withdraw", ApprovalIntent.WITHDRAW), ("decline", ApprovalIntent.DECLINE)]
 )
 def test_a_yes_is_taken_back_or_refused_with_or_without_a_reason(verb: str, say: Any) -> None:
     assert parse(f"task {verb} {ID}") == ChangeApproval(say, TASK)

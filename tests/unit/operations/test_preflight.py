@@ -865,7 +865,8 @@ async def test_run_lets_no_right_count_twice_that_was_delegated_in_turn(
 
 
 @pytest.mark.parametrize(
-    ("status", "kind"), [(503, ResultKind.RETRYABLE), (403, ResultKind.DONE), (404, ResultKind.DONE)]
+    ("status", "kind"),
+    [(503, ResultKind.RETRYABLE), (403, ResultKind.DONE), (404, ResultKind.DONE)],
 )
 async def test_run_retries_a_playbook_run_once_it_is_known_what_that_takes_up_again(
     stage: OperationStage, status: int, kind: ResultKind
