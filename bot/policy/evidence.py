@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import assert_never
 
-from bot.domain.evidence import FINDINGS, Subject
+from bot.domain.evidence import FINDINGS, MAX_RESOURCES, Subject
 from bot.domain.snapshots import Snapshot
 from bot.policy.patterns import normalize
 from bot.secmaster import (
@@ -87,6 +87,15 @@ def per_asset(snapshot: Snapshot) -> Iterator[Snapshot]:
         yield snapshot.model_copy(
             update={"evidence": evidence.model_copy(update={"finding": alone})}
         )
+
+
+def is_passed_over(snapshot: Snapshot) -> bool:
+    """Whether the resource of an object's one asset was not read, as there are too many assets."""
+    evidence = snapshot.evidence
+    if evidence is None or evidence.finding is None or len(evidence.resources) < MAX_RESOURCES:
+        return False
+    resource_ids = {resource.id for resource in evidence.resources}
+    return any(asset.id not in resource_ids for asset in evidence.finding.resources)
 
 
 def _facts_of_finding(evidence: Evidence | None) -> dict[str, Fact]:

@@ -17,7 +17,7 @@ from bot.domain.actions import WAITING
 from bot.domain.objects import ByKind, ObjectKind
 from bot.domain.slack import Destination
 from bot.domain.snapshots import Snapshot
-from bot.policy.evidence import Fact, unread_fact
+from bot.policy.evidence import NOTHING_READ, RESOURCE_KEYS, Fact, is_passed_over, unread_fact
 from bot.policy.ids import ChannelId, MentionId, UsergroupId, UserId
 from bot.policy.rules import (
     Conditions,
@@ -386,6 +386,9 @@ def _match_asset(route: Route, snapshot: Snapshot, workspaces: frozenset[str]) -
     unclear = False
     for key in conditions.object_keys:
         value = facts.get(key, "")
+        if not value and key in RESOURCE_KEYS and is_passed_over(snapshot):
+            value = NOTHING_READ
+            facts = {**facts, key: value}
         if isinstance(value, Unread):
             continue
         fits = matches(conditions, key, value) if value else False

@@ -412,6 +412,22 @@ def test_what_can_not_be_read_leaves_a_card_to_another_route_and_loses_none() ->
     assert route_answers(task(evidence(severity="")), fatal) == ["severity"]
 
 
+def test_of_more_assets_than_are_read_none_is_lost() -> None:
+    """The one whose level was not read may be the one that the route is for."""
+    assets = [TEST | {"id": f"h{number}", "ep_name": ""} for number in range(25)]
+    levels = [{"id": f"h{number}", "level": 0, "ep_name": "lab"} for number in range(20)]
+    around = evidence(*assets).model_copy(
+        update={"other_resources": Evidence(other_resources=levels).other_resources}
+    )
+    keys, projects = "when.asset_level = ['key']", "when.enterprise_project = 'payments'"
+    for when in (keys, projects):
+        assert route_answers(task(around), when) == ["remaining"]
+        assert route_answers(task(around), when, "") == ["unread", "matches"]
+    assert route_answers(task(around), "when.asset = 'prod-'") == ["asset"]
+    few = around.model_copy(update={"finding": evidence(*assets[:20]).finding})
+    assert route_answers(task(few), keys) == ["asset_level"]
+
+
 def test_only_a_route_that_could_take_an_object_has_anything_read() -> None:
     asking = "[[routes]]\nchannel = 'C0A1'\ntasks = true\nwhen.severity = ['Fatal']\n"
     plain = "[[routes]]\nchannel = 'C0A2'\ntasks = true\n"
