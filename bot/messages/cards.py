@@ -30,6 +30,7 @@ from bot.messages.catalogue import N_, Catalogue
 from bot.messages.fields import (
     card_facts,
     card_passages,
+    due,
     laid_out,
     run_state,
     small_facts,
@@ -140,8 +141,11 @@ def card(
         footer(render_context),
     )
     blocks.append(context("\n".join(filter(None, small_lines))))
-    first_words = evidence.first_words(catalogue, snapshot)
-    return Message(f"{first_words}{inline(name)}: {state}", tuple(blocks))
+    text = f"{evidence.first_words(catalogue, snapshot)}{inline(name)}: {state}"
+    if isinstance(snapshot, Task) and snapshot.status == TaskStatus.WAITING and snapshot.due_date:
+        # A notification shows this alone: by it people decide whether to open the card now.
+        text += f" · {due(catalogue, snapshot, render_context.now)}".replace("\n", " ")
+    return Message(text, tuple(blocks))
 
 
 def _fact_lines(render_context: RenderContext, snapshot: Snapshot) -> list[str]:

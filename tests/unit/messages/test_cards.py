@@ -59,6 +59,22 @@ def test_a_waiting_task_shows_what_is_to_be_decided() -> None:
         assert part in text
 
 
+@pytest.mark.parametrize(
+    ("due_handle", "end"),
+    [("CONTINUE", "⚠️ *auto-approves* at <!date"), ("INTERRUPT", "then cancelled automatically")],
+)
+def test_a_notification_says_what_silence_does_and_when(due_handle: str, end: str) -> None:
+    due = {"due_date": NOW + timedelta(hours=1), "due_handle": due_handle}
+    text = card(RenderContext(TASK, NOW, ENGLISH), WAITING.model_copy(update=due), None).text
+    assert text.startswith(f"{WAITING.name}: 🟡 Waiting for a decision · <!date")
+    assert end in text
+    assert "\n" not in text
+    text = card(
+        RenderContext(TASK, NOW, ENGLISH), WAITING.model_copy(update={"due_date": None}), None
+    ).text
+    assert text.endswith("Waiting for a decision")
+
+
 def test_a_waiting_task_has_buttons_that_carry_it() -> None:
     message = card(RenderContext(TASK, NOW, ENGLISH), WAITING, None)
     assert button_ids(message) == [*buttons_in_table("task", "waiting"), TAKE]
