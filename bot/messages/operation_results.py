@@ -293,7 +293,10 @@ def _buttons(catalogue: Catalogue, operation: Operation, outcome: Outcome) -> li
         break_glass=operation.break_glass,
         incomplete=words_are_asked,
     )
-    return [actions([try_again_button(catalogue, command, asks_first=not words_are_asked)])]
+    button = try_again_button(
+        catalogue, command, asks_first=not words_are_asked, needed=operation.terms.approvals
+    )
+    return [actions([button])]
 
 
 def _button_value(operation: Operation) -> ButtonValue:

@@ -390,6 +390,11 @@ def test_what_is_tried_again_in_a_thread_carries_nobodys_words_and_is_asked_firs
         assert (command.reason, command.params, command.key) == ("", {}, "")
         return command, "confirm" in element
 
+    two = operation("task.approve").terms.model_copy(update={"stages": one_stage(2)})
+    approved = operation("task.approve").model_copy(update={"terms": two})
+    [element] = elements(outcome(ENGLISH, approved, result))
+    assert "Nothing is sent until 2 people" in element["confirm"]["text"]["text"]
+
     command, asks = button("task.approve")
     assert (command.action, command.button, command.incomplete) == (
         "task.approve",
