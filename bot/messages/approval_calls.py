@@ -166,13 +166,13 @@ def too_few_approvers(
     title = catalogue.all_of(quoted_names, MOST_NAMED) or code(called.render_context.ref.id)
     if shortage.possible:
         head = catalogue.ngettext(
-            "Only {count} other person can approve {object} now, which is too few.",
-            "Only {count} other people can approve {object} now, which is too few.",
+            "Only {count} other person can give an approval for {object} now, which is too few.",
+            "Only {count} other people can give an approval for {object} now, which is too few.",
             shortage.possible,
             object=title,
         )
     else:
-        head = catalogue.gettext("Nobody else can approve {object} now.", object=title)
+        head = catalogue.gettext("Nobody else can give an approval for {object} now.", object=title)
     deadline = deadline_text(called.render_context, called.snapshot, called.request)
     tally_text = tally(catalogue, called.request)
     turn = turn_sentences(catalogue, called.request)
@@ -204,7 +204,7 @@ def _shortage_advice(catalogue: Catalogue, shortage: Shortage) -> list[str]:
         sentences.insert(
             0,
             catalogue.gettext(
-                "In an emergency {roles} can approve alone, with *Emergency override* on a card "
+                "In an emergency {roles} can decide alone, with *Emergency override* on a card "
                 "that only they see.",
                 roles=override,
             ),

@@ -258,7 +258,7 @@ def _headline(writer: _Writer) -> Iterator[str]:
     yield from _action_sentences(writer, action, outcome)
     terms = record.get("terms") or {}
     if terms.get("break_glass_channel") and outcome is not AuditOutcome.REFUSED:
-        yield catalogue.gettext("Emergency override: {actor} approved alone.", actor=writer.actor)
+        yield catalogue.gettext("Emergency override: {actor} decided alone.", actor=writer.actor)
     if delegator := terms.get("delegator"):
         yield catalogue.gettext(
             "{actor} acted on behalf of {delegator}.",

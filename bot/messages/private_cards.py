@@ -189,9 +189,9 @@ def override_warning(catalogue: Catalogue, channel: str = "") -> str:
     """Say before an emergency override that it is one; ``channel`` is where it is announced."""
     if not channel:
         return catalogue.gettext(
-            "Emergency override: you approve alone. The channel for that is notified."
+            "Emergency override: you decide alone. The channel for that is notified."
         )
     return catalogue.gettext(
-        "Emergency override: you approve alone. {channel} is notified.",
+        "Emergency override: you decide alone. {channel} is notified.",
         channel=destination_name(Destination.parse(channel)),
     )

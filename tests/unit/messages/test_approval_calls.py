@@ -160,9 +160,11 @@ def test_where_nobody_else_can_approve_it_says_what_to_do_and_mentions_nobody() 
     text = text_of(
         approval_calls.too_few_approvers(called, shortage, [WAITING.name], notified=True)
     )
-    assert text.startswith(f"🚧 Nobody else can approve *{WAITING.name}* now. Expires <!date^")
+    assert text.startswith(
+        f"🚧 Nobody else can give an approval for *{WAITING.name}* now. Expires <!date^"
+    )
     assert "Approvals to terminate: 1 of 2" in text
-    assert "In an emergency *lead* can approve alone, with *Emergency override*" in text
+    assert "In an emergency *lead* can decide alone, with *Emergency override*" in text
     assert (
         "Add somebody to *oncall* or *approver*, in the Slack user group or in the policy." in text
     )
@@ -171,6 +173,8 @@ def test_where_nobody_else_can_approve_it_says_what_to_do_and_mentions_nobody() 
     assert "<@" not in text
     assert "<!subteam" not in text
     few = text_of(approval_calls.too_few_approvers(called, Shortage(1, ("oncall",)), []))
-    assert few.startswith(f"🚧 Only 1 other person can approve `{TASK.id}` now, which is too few.")
+    assert few.startswith(
+        f"🚧 Only 1 other person can give an approval for `{TASK.id}` now, which is too few."
+    )
     assert "override" not in few
     assert "notified" not in few

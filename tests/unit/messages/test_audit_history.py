@@ -65,7 +65,7 @@ REQUEST = {
         ),
         (
             {"outcome": "done", "terms": {"break_glass_channel": "C0SOC", "delegator": ""}},
-            "<@U0BOB> approved *Block IP*. Emergency override: <@U0BOB> approved alone.",
+            "<@U0BOB> approved *Block IP*. Emergency override: <@U0BOB> decided alone.",
         ),
         (
             {"outcome": "done", "terms": {"delegator": "U0ALICE"}},
