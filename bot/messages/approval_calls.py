@@ -17,6 +17,7 @@ from bot.messages.blocks import (
     action_button,
     actions,
     link,
+    named_label,
     new_message,
     section,
     text_message,
@@ -132,8 +133,10 @@ def batch_direct(called: Sequence[CalledObject], *, reminds: bool = False) -> Me
 def _call_buttons(called: CalledObject) -> list[ButtonElement]:
     """Return the buttons of a call: the action's, and that of the Details."""
     catalogue, action = called.render_context.catalogue, BY_NAME[called.request.action]
+    label = catalogue.pgettext("button", "Details")
     details = ButtonElement(
-        text=catalogue.pgettext("button", "Details"),
+        text=label,
+        accessibility_label=named_label(label, called.snapshot.name or called.snapshot.id),
         action_id="details",
         value=str(called.render_context.ref),
     )

@@ -15,6 +15,7 @@ from bot.messages import Message, RenderContext, approval_calls
 from bot.messages.approval_calls import CalledObject, Shortage
 from bot.messages.text import ago_token, date_token
 from bot.secmaster import Task
+from tests.support import accessibility
 from tests.support.samples import (
     ENGLISH,
     FAILED,
@@ -147,6 +148,7 @@ def test_one_call_for_a_batch_lists_its_objects_with_a_button_each() -> None:
     assert "✅ <@U0ALICE>" in text_of(message)
     buttons = [block for block in message.payload["blocks"] if block["type"] == "actions"]
     assert [row["elements"][0]["action_id"] for row in buttons] == ["instance.retry"] * 2
+    assert accessibility.faults(message) == []
     tasks_head = approval_calls.batch_in_thread(CONTEXT, [(WAITING, request())] * 3, reminds=True)
     assert "⏰ 3 tasks need another approval." in text_of(tasks_head)
     playbooks = [(FAILED_PLAYBOOK, request("playbook.retry"))]
