@@ -214,7 +214,8 @@ async def routes(app: AppContext, request: ShowRoutes, delivery: Delivery) -> Me
         for (title, route), (_route, answer) in zip(titled, explained, strict=True)
     ]
     is_open = snapshot.status in OPEN_STATUSES
-    return watch_messages.route_test(app.catalogue, ref, answers, subscribed if is_open else ())
+    target = (ref, snapshot.name)
+    return watch_messages.route_test(app.catalogue, target, answers, subscribed if is_open else ())
 
 
 async def set_subscription(
