@@ -322,8 +322,9 @@ async def submit(recorder: Recorder, submission: Submission) -> None:
     Raises NotAllowed, InvalidInput for an input to correct, or UserError.
     """
     app, form = recorder.app, modals.read_form(submission.metadata, submission.inputs)
+    submission.requester.trace.sends = True
     if form is None:
-        raise UserError(denials.newer_form(app.catalogue))
+        raise UserError(denials.newer_form(app.catalogue, sends=True))
     state, typed = form
     action = modals.action_of(state)
     submission.requester.trace.command = action.name

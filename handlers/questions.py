@@ -116,7 +116,7 @@ async def answered(recorder: Recorder, value: str, requester: Requester, trigger
     app, command = recorder.app, AskedCommand.parse(value)
     button = ButtonValue.parse(command.button) if command else None
     if command is None or button is None or button.ref.workspace not in app.services.workspaces:
-        raise UserError(denials.newer_button(recorder.app.catalogue))
+        raise UserError(denials.newer_button(recorder.app.catalogue, sends=True))
     action = BY_NAME[command.action]
     # A question is nobody's card, where it is a direct message; what has no key is in a thread.
     requester = requester.under("" if command.key else requester.location.thread)
