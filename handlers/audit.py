@@ -241,8 +241,8 @@ def _number_before(record: Record) -> int | None:
 def _may_read(reader: Reader, record: Record, snapshot: Snapshot | None) -> bool:
     """Whether the person may read the object of a record, as it was then."""
     ref = Ref.parse(str(record.get("target")))
-    if ref is None:
-        return True
+    if ref is None:  # a mute names a workflow, as the status does: to whoever reads all runs
+        return "workflow" not in record or reader.reads_all("instance")
     return reader.reads_all(ref.kind) if snapshot is None else reader.may_read(ref, snapshot)
 
 

@@ -186,8 +186,9 @@ async def submit_confirmation(ack: AsyncAck, slack_payload: Submission, recorder
     """Authorize every object again, record the batch, and only then acknowledge."""
     app, view_id = recorder.app, slack_payload.view_id
     confirmation = BatchConfirmation.parse(slack_payload.metadata)
+    slack_payload.requester.trace.sends = True
     if confirmation is None:
-        raise UserError(denials.newer_form(recorder.app.catalogue))
+        raise UserError(denials.newer_form(recorder.app.catalogue, sends=True))
     requester = replace(slack_payload.requester, location=confirmation.location)
     requests = _action_requests(confirmation.action, confirmation.buttons, confirmation.reason)
     # Asked once, for all: while Slack can't tell, each object would wait for that in its turn.

@@ -61,6 +61,9 @@ async def press(ack: AsyncAck, slack_payload: Press, recorder: Recorder) -> None
         name, _, value = slack_payload.option.partition("|")  # a menu's option carries both
         slack_payload = replace(slack_payload, action_id=name, value=value)
     name = slack_payload.action_id.partition(".")[0]
+    slack_payload.requester.trace.sends = (
+        slack_payload.action_id.removeprefix(FILLED) in BY_NAME or name in SENDING
+    )
     await HANDLERS.get(name, press_object_button)(recorder, slack_payload)
     await ack()
 
@@ -130,7 +133,8 @@ def _read_press(app: AppContext, slack_payload: Press) -> ButtonPress:
     action_name, _, button_value = slack_payload.value.rpartition("|")
     button = ButtonValue.parse(button_value)
     if button is None or button.ref.workspace not in app.services.workspaces:
-        raise UserError(denials.newer_button(app.catalogue))
+        sends = slack_payload.requester.trace.sends
+        raise UserError(denials.newer_button(app.catalogue, sends=sends))
     trigger_id, in_modal = slack_payload.trigger_id, slack_payload.in_modal
     return ButtonPress(slack_payload.action_id, button, trigger_id, in_modal, action_name)
 
@@ -214,6 +218,8 @@ async def _change_approval(recorder: Recorder, press: ButtonPress, requester: Re
     await forms.open_decline_form(recorder.app, request, requester, trigger_id)
 
 
+# The buttons that send something to SecMaster, beside those of the actions.
+SENDING = frozenset({"break-glass", private_cards.ANSWER, private_cards.TRY_AGAIN})
 # By what the action id begins with, up to a "."; all others are about one object.
 HANDLERS: Mapping[str, Callable[[Recorder, Press], Awaitable[None]]] = {
     modals.NODES: choose_node,

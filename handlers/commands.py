@@ -59,6 +59,7 @@ async def _carry_out_command(
     """Carry out a slash command and acknowledge it; it is delivered under its trigger's id."""
     app, handler, request = recorder.app, parsed.command.handler, parsed.request
     delivery.requester.trace.command = parsed.command.words
+    delivery.requester.trace.sends = parsed.command.sends
     match handler:
         case RecordsOperation():
             message = await handler.record(recorder, request, delivery)
@@ -181,6 +182,7 @@ async def _carry_out_mention(
     """Record what a mention asks for, or start answering it."""
     app, handler, request = recorder.app, parsed.command.handler, parsed.request
     delivery.requester.trace.command = parsed.command.words
+    delivery.requester.trace.sends = parsed.command.sends
     match handler:
         case RecordsOperation():
             await handler.record(recorder, request, delivery)

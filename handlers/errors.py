@@ -71,8 +71,13 @@ class InvalidInput(Exception):
         self.problem = problem
 
 
-def error_message(error: Exception, app: AppContext) -> Message:  # noqa: C901, PLR0911, PLR0912 - a row each
-    """Return the message for an error; an unforeseen one is logged under a reference."""
+def error_message(  # noqa: C901, PLR0911, PLR0912 - a row each
+    error: Exception, app: AppContext, *, nothing_sent: bool = False
+) -> Message:
+    """Return the message for an error; an unforeseen one is logged under a reference.
+
+    ``nothing_sent``: something was to be sent to SecMaster, and certainly was not.
+    """
     match error:
         case UserError():
             return error.message
@@ -108,9 +113,9 @@ def error_message(error: Exception, app: AppContext) -> Message:  # noqa: C901, 
         case SlackApiError() if code_of(error) in TRIGGER_GONE:
             return denials.too_late(app.catalogue)
         case SlackApiError():
-            return error_message(failure_of(error), app)
+            return error_message(failure_of(error), app, nothing_sent=nothing_sent)
         case _:
-            return _own_failure(app, error)
+            return _own_failure(app, error, nothing_sent=nothing_sent)
 
 
 def not_understood(app: AppContext, error: ParseError, root: str) -> Message:
@@ -170,7 +175,7 @@ def note_failure(error: Exception, requester: Requester | None) -> None:
     trace.fail(delivery_outcome(error), reason)
 
 
-def _own_failure(app: AppContext, error: Exception) -> Message:
+def _own_failure(app: AppContext, error: Exception, *, nothing_sent: bool) -> Message:
     """Return the message for a failure on our side, which is logged."""
     if isinstance(error, NotInTime):
         log.error("Slack was not answered in time")
@@ -189,9 +194,9 @@ def _own_failure(app: AppContext, error: Exception) -> Message:
     reference = secrets.token_hex(3)
     if isinstance(error, SlackFailed):
         log.error("Slack refused a call", extra={"code": error.code, "reference": reference})
-        return denials.own_fault(app.catalogue, reference)
+        return denials.own_fault(app.catalogue, reference, nothing_sent=nothing_sent)
     log.error("unforeseen error", exc_info=error, extra={"reference": reference})
-    return denials.own_fault(app.catalogue, reference)
+    return denials.own_fault(app.catalogue, reference, nothing_sent=nothing_sent)
 
 
 async def answer_before_ack(
@@ -199,6 +204,8 @@ async def answer_before_ack(
 ) -> BoltResponse:
     """Answer a payload that could not be read, or whose listener raised: Slack gets its 200."""
     source = error if isinstance(error, Unreadable) else payload
+    trace = source.requester.trace if source else None
+    nothing_sent = trace is not None and trace.sends and not trace.operation
     note_failure(error, source.requester if source else None)
     if isinstance(error, BoltUnhandledRequestError):
         return BoltResponse(status=200)
@@ -207,7 +214,7 @@ async def answer_before_ack(
         text = problem if isinstance(problem, str) else problem_text(app.catalogue, problem)
         errors = {error.block: text}
         return BoltResponse(status=200, body={"response_action": "errors", "errors": errors})
-    message = error_message(error, app)
+    message = error_message(error, app, nothing_sent=nothing_sent)
     if isinstance(error, NotAllowed) and error.refused.reason is RefusalReason.GONE:
         app.services.background.start(app.services.cards.redraw(error.ref), _log_undelivered)
     if source is None:  # it can't be told whose it was

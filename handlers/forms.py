@@ -21,8 +21,8 @@ from bot.domain.objects import Ref, visible
 from bot.domain.slack import Actor, Requester, SlackLocation
 from bot.domain.snapshots import Snapshot
 from bot.domain.stages import stage_at
-from bot.messages import approvals, denials, modals, next_step, private_cards
-from bot.messages.blocks import Tally
+from bot.messages import approvals, denials, modals, private_cards
+from bot.messages.blocks import Tally, consequences
 from bot.messages.stages import not_yet, stage_roles
 from bot.operations.around import attach_recent, attach_stored
 from bot.operations.authorization import Grant, authorize
@@ -129,7 +129,7 @@ async def open_form(  # noqa: PLR0913 - what is asked, where, and by which right
         app.services.workspaces.name(ref.workspace),
         request.params | {modals.REASON: request.reason},
         await _warning(app, request, grant),
-        tally=await _tally(app, request, grant),
+        tally=await count_approvals(app, request, grant),
     )
     readable = await _readable(app, requester.actor, ref, snapshot)
     content = replace(content, snapshot=readable)
@@ -177,7 +177,7 @@ class FormView:
         catalogue, action = self.app.catalogue, self.request.action
         recent = await attach_recent(self.app.services, self.request.ref, stored)
         before, after = (
-            next_step.sentences(catalogue, action, snapshot) for snapshot in (stored, recent)
+            consequences(catalogue, action, snapshot, None) for snapshot in (stored, recent)
         )
         if before != after:
             await self._update(replace(self.content, snapshot=recent))
@@ -235,14 +235,14 @@ async def _warning(app: AppContext, request: ActionRequest, grant: Grant) -> str
     if request.break_glass:
         channel = grant.terms.break_glass_channel
         return f"🚨 {private_cards.override_warning(app.catalogue, channel)}"
-    tally = await _tally(app, request, grant)
+    tally = await count_approvals(app, request, grant)
     if tally and tally.missing and not grant.allowed.may_fill(tally.turn):
         stage = stage_at(tally.stages, tally.turn)
         return f"ℹ️ {not_yet(app.catalogue, stage_roles(app.catalogue, stage), tally.missing)}"
     return await _silence_warning(app, request, grant)
 
 
-async def _tally(app: AppContext, request: ActionRequest, grant: Grant) -> Tally | None:
+async def count_approvals(app: AppContext, request: ActionRequest, grant: Grant) -> Tally | None:
     """Count the approvals of an action that needs several; None where one is enough."""
     stages = grant.terms.stages
     if grant.terms.approvals == 1:
@@ -322,8 +322,9 @@ async def submit(recorder: Recorder, submission: Submission) -> None:
     Raises NotAllowed, InvalidInput for an input to correct, or UserError.
     """
     app, form = recorder.app, modals.read_form(submission.metadata, submission.inputs)
+    submission.requester.trace.sends = True
     if form is None:
-        raise UserError(denials.newer_form(app.catalogue))
+        raise UserError(denials.newer_form(app.catalogue, sends=True))
     state, typed = form
     action = modals.action_of(state)
     submission.requester.trace.command = action.name

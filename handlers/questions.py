@@ -4,11 +4,12 @@ Where the policy says ``decide = "confirm"``. Nothing is recorded before the but
 """
 
 import asyncio
+from dataclasses import replace
 
 from bot.domain.actions import BY_NAME
 from bot.domain.cards import ButtonValue, Card
 from bot.domain.slack import Requester
-from bot.domain.snapshots import Snapshot, decision_fingerprint
+from bot.domain.snapshots import decision_fingerprint
 from bot.messages import (
     denials,
     failure_groups,
@@ -18,7 +19,7 @@ from bot.messages import (
 )
 from bot.messages.private_cards import AskedCommand
 from bot.operations.around import read_object
-from bot.operations.authorization import authorize, viewer_of
+from bot.operations.authorization import Grant, authorize, viewer_of
 from bot.operations.reading import may_read
 from bot.policy.config import CommandDecision
 from handlers import forms, operations
@@ -70,22 +71,23 @@ async def ask(
         break_glass=request.break_glass,
     )
     key = stable_id(dedupe_key)[: operations.KEY_LENGTH]
-    run_after_ack(app, _show_question(app, request, requester, grant.snapshot, key), requester)
+    run_after_ack(app, _show_question(app, request, requester, grant, key), requester)
 
 
 async def _show_question(
     app: AppContext,
     request: ActionRequest,
     requester: Requester,
-    snapshot: Snapshot | None,
+    grant: Grant,
     key: str,
 ) -> None:
     """Post the card, or show it to the requester alone where it may not be posted, and ask them."""
     services, ref, location = app.services, request.ref, requester.location
-    snapshot = snapshot or await read_object(services, ref)
-    card = None
-    # Whoever may act on an object and not read it is shown no card of it.
+    snapshot = grant.snapshot or await read_object(services, ref)
+    card, shown = None, snapshot.model_copy(update={"evidence": None})
+    # Whoever may act on an object and not read it is shown no card of it, nor what is around it.
     if await may_read(services, requester.actor, ref, snapshot):
+        shown = snapshot
         if await services.slack.channels.refusal(location.channel) is None:
             await services.cards.post_new(ref, snapshot, location.channel)
         else:
@@ -100,7 +102,9 @@ async def _show_question(
         params=request.params,
         break_glass=request.break_glass,
     )
-    message = private_cards.question(app.catalogue, request.action, command, snapshot, card)
+    seen = replace(request, decision_fingerprint=button.decision_fingerprint)
+    tally = await forms.count_approvals(app, seen, grant)
+    message = private_cards.question(app.catalogue, command, shown, card, tally)
     await services.slack.send_private(location, requester.actor.id, message)
 
 
@@ -112,7 +116,7 @@ async def answered(recorder: Recorder, value: str, requester: Requester, trigger
     app, command = recorder.app, AskedCommand.parse(value)
     button = ButtonValue.parse(command.button) if command else None
     if command is None or button is None or button.ref.workspace not in app.services.workspaces:
-        raise UserError(denials.newer_button(recorder.app.catalogue))
+        raise UserError(denials.newer_button(recorder.app.catalogue, sends=True))
     action = BY_NAME[command.action]
     # A question is nobody's card, where it is a direct message; what has no key is in a thread.
     requester = requester.under("" if command.key else requester.location.thread)

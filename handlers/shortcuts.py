@@ -33,6 +33,7 @@ async def on_message(ack: AsyncAck, slack_payload: MessageShortcut, recorder: Re
     """Open an action's form with the text or the files of a message in a card's thread."""
     app, action = recorder.app, BY_NAME[slack_payload.callback_id]
     requester, card_ts = slack_payload.requester, slack_payload.root_ts
+    requester.trace.sends = True
     ref = await app.services.cards.object_of(requester.location.channel, card_ts)
     if ref is None or ref.kind != action.kind:
         raise UserError(denials.no_card_above(recorder.app.catalogue, action))

@@ -214,7 +214,8 @@ async def routes(app: AppContext, request: ShowRoutes, delivery: Delivery) -> Me
         for (title, route), (_route, answer) in zip(titled, explained, strict=True)
     ]
     is_open = snapshot.status in OPEN_STATUSES
-    return watch_messages.route_test(app.catalogue, ref, answers, subscribed if is_open else ())
+    target = (ref, snapshot.name)
+    return watch_messages.route_test(app.catalogue, target, answers, subscribed if is_open else ())
 
 
 async def set_subscription(
@@ -426,11 +427,12 @@ async def record_wake(
 ) -> bool:
     """End the snooze of an object for everybody and the requester's own; False if there is none."""
     app, ref, user = recorder.app, tracked.ref, requester.actor.id
-    announced = None
+    announced, scope = None, SnoozeScope.ME
     if tracked.is_snoozed(app.services.clock.now()):
+        scope = SnoozeScope.ALL
         notification = SnoozeNotification(ref=ref, actor_id=user)
         announced = await thread_announcement(app, requester, notification, is_answered=True)
-    facts = {"target": str(ref), "until": None}
+    facts = {"target": str(ref), "until": None, "for": scope}
     change = recorder.change(requester, dedupe_key, "wake", facts, announced)
     return await recorder.record_change(partial(recorder.changes.unsnooze, ref, user, change))
 

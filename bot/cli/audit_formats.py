@@ -12,6 +12,7 @@ from datetime import datetime, tzinfo
 from typing import Any, TextIO
 
 from bot.domain.actions import MAX_REASON
+from bot.domain.audit import object_name
 from bot.domain.objects import Ref
 from bot.messages.audit_history import AuditedRecord, Story, story
 from bot.messages.catalogue import Catalogue
@@ -112,7 +113,7 @@ COLUMNS: dict[str, Callable[[Record], Any]] = {
     "object_kind": ref_part("kind"),
     "workspace": ref_part("workspace"),
     "object_id": target_of,
-    "object_name": part("object_name"),
+    "object_name": object_name,
     "person_id": part("actor", "id"),
     "person_name": part("actor", "name"),
     "secmaster_user": part("terms", "identity"),
@@ -123,6 +124,8 @@ COLUMNS: dict[str, Callable[[Record], Any]] = {
     "approvals_needed": needed_of,
     "approval_stage": lambda record: stage_text(stages_of(record), record.get("stage")),
     "other_approvers": lambda record: people(approvals_of(record), stages_of(record)),
+    "until": part("until"),
+    "for": part("for"),
     "reason": part("reason"),
     "rule": part("rule"),
     "why": lambda record: record.get("detail") or record.get("reason_code"),

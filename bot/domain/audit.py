@@ -74,10 +74,10 @@ class AuditQuery(Value):
     """Which records somebody asks for; what is "" or None does not matter.
 
     ``person`` is a Slack id, a name or a part of it, or what they are called in SecMaster;
-    ``object`` an id or a part of a name; ``action`` its name or verb; ``outcome`` one of
-    OUTCOME_WORDS. ``until`` is the first moment that is too late. Only records about ``target``
-    count, a reference. Of records as they are listed, latest first, those with a number of
-    ``before`` or more were shown already.
+    ``object`` an id or a part of a name, also of a workflow; ``action`` its name or verb;
+    ``outcome`` one of OUTCOME_WORDS. ``until`` is the first moment that is too late. Only records
+    about ``target`` count, a reference. Of records as they are listed, latest first, those with a
+    number of ``before`` or more were shown already.
     """
 
     person: str = ""
@@ -109,7 +109,15 @@ class AuditQuery(Value):
     def _is_about(self, record: Mapping[str, Any]) -> bool:
         words, target = self.object.casefold(), str(record.get("target") or "").casefold()
         is_its_id = words in (target, target.rpartition(":")[2])
-        return is_its_id or words in str(record.get("object_name") or "").casefold()
+        return is_its_id or words in object_name(record).casefold()
+
+
+def object_name(record: Mapping[str, Any]) -> str:
+    """Return the name of what a record is about: an object, or the workflow of a mute.
+
+    "" where it has none: earlier versions recorded some changes without it.
+    """
+    return str(record.get("object_name") or record.get("workflow") or "")
 
 
 def _people(record: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

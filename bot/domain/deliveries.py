@@ -42,14 +42,16 @@ class Trace:
     """One delivery as it is logged and counted; whoever works on it adds what they know.
 
     ``command`` is the bot's own name for what was asked, ``operation`` the id of what was recorded
-    or refused, ``target`` what that is about. ``pending`` counts what is not done yet, of which the
-    acknowledgement is the first; ``acknowledged`` is how many seconds that took.
+    or refused, ``target`` what that is about. It ``sends`` where it asks for something to be sent
+    to SecMaster. ``pending`` counts what is not done yet, of which the acknowledgement is the
+    first; ``acknowledged`` is how many seconds that took.
     """
 
     kind: DeliveryKind = DeliveryKind.OTHER
     command: str = ""
     operation: str = ""
     target: str = ""
+    sends: bool = False
     outcome: DeliveryOutcome = DeliveryOutcome.DONE
     reason: RefusalReason | None = None
     pending: int = 1

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from bot.domain.approvals import Approval, ApprovalIntent, ApprovalRequest
 from bot.domain.deliveries import DeliveryKind
+from bot.domain.endings import TaskEnding
 from bot.domain.objects import Ref, Value
 from bot.domain.reasons import OutcomeReason, RefusalReason
 from bot.domain.run_results import RunResult
@@ -158,10 +159,11 @@ class Outcome(Value):
     is why, and ``refusal`` what the policy said where it is NOT_ALLOWED; ``code``, ``message``,
     ``status`` (HTTP) and ``request_id`` are SecMaster's own.
     ``blocking_status`` is the status that did not allow it, ``decided_by`` and ``decided_at`` who
-    brought that about and when, as far as SecMaster tells. ``status_before`` and
-    ``status_after`` are those around the write, ``preflight_fingerprint`` is the decision
-    fingerprint that was read right before it; ``duration`` is in seconds since the operation was
-    accepted. ``attempt_before`` is the attempt of a run that had failed before it was retried,
+    brought that about and when, as far as SecMaster tells, and ``task_ending`` whether a task's
+    due date did. ``status_before`` and ``status_after`` are those around the write,
+    ``preflight_fingerprint`` is the decision fingerprint that was read right before it;
+    ``duration`` is in seconds since the operation was accepted.
+    ``attempt_before`` is the attempt of a run that had failed before it was retried,
     where the run is to be followed to its end; ``followed_run`` is the reference of the run that a
     decision let continue, "" where there is none. ``runs_unread`` says of a retried playbook
     instance that nobody knows which runs it takes up again.
@@ -177,6 +179,7 @@ class Outcome(Value):
     blocking_status: str = ""
     decided_by: str = ""
     decided_at: datetime | None = None
+    task_ending: TaskEnding | None = None
     changes: tuple[Change, ...] = ()
     approval_request: ApprovalRequest | None = None
     ended_request: ApprovalRequest | None = None

@@ -17,6 +17,7 @@ from bot.messages.blocks import (
     action_button,
     actions,
     link,
+    named_label,
     new_message,
     section,
     text_message,
@@ -132,8 +133,10 @@ def batch_direct(called: Sequence[CalledObject], *, reminds: bool = False) -> Me
 def _call_buttons(called: CalledObject) -> list[ButtonElement]:
     """Return the buttons of a call: the action's, and that of the Details."""
     catalogue, action = called.render_context.catalogue, BY_NAME[called.request.action]
+    label = catalogue.pgettext("button", "Details")
     details = ButtonElement(
-        text=catalogue.pgettext("button", "Details"),
+        text=label,
+        accessibility_label=named_label(label, called.snapshot.name or called.snapshot.id),
         action_id="details",
         value=str(called.render_context.ref),
     )
@@ -166,13 +169,13 @@ def too_few_approvers(
     title = catalogue.all_of(quoted_names, MOST_NAMED) or code(called.render_context.ref.id)
     if shortage.possible:
         head = catalogue.ngettext(
-            "Only {count} other person can approve {object} now, which is too few.",
-            "Only {count} other people can approve {object} now, which is too few.",
+            "Only {count} other person can give an approval for {object} now, which is too few.",
+            "Only {count} other people can give an approval for {object} now, which is too few.",
             shortage.possible,
             object=title,
         )
     else:
-        head = catalogue.gettext("Nobody else can approve {object} now.", object=title)
+        head = catalogue.gettext("Nobody else can give an approval for {object} now.", object=title)
     deadline = deadline_text(called.render_context, called.snapshot, called.request)
     tally_text = tally(catalogue, called.request)
     turn = turn_sentences(catalogue, called.request)
@@ -204,7 +207,7 @@ def _shortage_advice(catalogue: Catalogue, shortage: Shortage) -> list[str]:
         sentences.insert(
             0,
             catalogue.gettext(
-                "In an emergency {roles} can approve alone, with *Emergency override* on a card "
+                "In an emergency {roles} can decide alone, with *Emergency override* on a card "
                 "that only they see.",
                 roles=override,
             ),

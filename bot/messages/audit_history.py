@@ -14,7 +14,7 @@ from slack_sdk.models.blocks import ButtonElement
 
 from bot.domain.actions import BY_NAME, Action
 from bot.domain.approvals import ApprovalIntent
-from bot.domain.audit import OPERATOR, SECMASTER, AuditOutcome, AuditQuery
+from bot.domain.audit import OPERATOR, SECMASTER, AuditOutcome, AuditQuery, object_name
 from bot.domain.fields import finding_texts, own_decisive_texts
 from bot.domain.objects import Ref
 from bot.domain.reasons import OutcomeReason, RefusalReason
@@ -28,6 +28,7 @@ from bot.messages.labels import labels
 from bot.messages.markup import PERSON_ID, Markup, SlackMarkup
 from bot.messages.permissions import REFUSAL_TEXTS
 from bot.messages.text import clip, defang, quote, rule_number
+from bot.messages.watch import FOR_ALL, FOR_ME
 from bot.secmaster import DueHandle, Task, TaskStatus
 
 OLDER = "audit.older"  # the button's action id
@@ -110,13 +111,23 @@ OTHER_RECORDS = {
     ("wake", True): N_("{actor} ended the snooze of {object}."),
     ("claim", True): N_("{actor} claimed {object} until {until}."),
     ("unclaim", True): N_("{actor} released the claim of {object}."),
-    ("mute", True): N_("{actor} muted a workflow until {until}."),
+    ("mute", True): N_("{actor} muted the workflow {workflow} until {until}."),
     ("mute", False): N_("{actor} was not allowed to mute a workflow."),
-    ("unmute", True): N_("{actor} unmuted a workflow."),
+    ("unmute", True): N_("{actor} unmuted the workflow {workflow}."),
     ("escalate", True): N_("{actor} escalated {object} at once."),
     ("auto-approve", True): N_("SecMaster auto-approved {object} at its due date: nobody decided."),
     ("auto-cancel", True): N_("SecMaster cancelled {object} at its due date: nobody decided."),
     ("calls", True): N_("{actor} chose how they are notified of approval requests."),
+}
+# The same where the record says whom it was for, or whose claim it was.
+OTHERS_CLAIM = "other"
+CONCERNED_RECORDS = {
+    ("snooze", FOR_ALL): N_("{actor} snoozed reminders of {object} for everyone until {until}."),
+    ("snooze", FOR_ME): N_("{actor} snoozed {object} for themselves alone until {until}."),
+    ("wake", FOR_ALL): N_("{actor} ended the snooze of {object} for everyone."),
+    ("wake", FOR_ME): N_("{actor} ended their own snooze of {object}."),
+    ("claim", OTHERS_CLAIM): N_("{actor} took {object} over from {previous} until {until}."),
+    ("unclaim", OTHERS_CLAIM): N_("{actor} released {object}, which {previous} had claimed."),
 }
 
 
@@ -177,8 +188,8 @@ class _Writer:
 
     @property
     def object_name(self) -> str:
-        name, id_ = self.record.get("object_name"), object_id(self.record)
-        return self.markup.bold(str(name)) if name else self.markup.code(id_)
+        name, id_ = object_name(self.record), object_id(self.record)
+        return self.markup.bold(name) if name else self.markup.code(id_)
 
     def person(self, person: Mapping[str, Any]) -> str:
         id_ = str(person.get("id") or "")
@@ -247,7 +258,7 @@ def _headline(writer: _Writer) -> Iterator[str]:
     yield from _action_sentences(writer, action, outcome)
     terms = record.get("terms") or {}
     if terms.get("break_glass_channel") and outcome is not AuditOutcome.REFUSED:
-        yield catalogue.gettext("Emergency override: {actor} approved alone.", actor=writer.actor)
+        yield catalogue.gettext("Emergency override: {actor} decided alone.", actor=writer.actor)
     if delegator := terms.get("delegator"):
         yield catalogue.gettext(
             "{actor} acted on behalf of {delegator}.",
@@ -315,6 +326,8 @@ def _other_record(writer: _Writer) -> str:
     record = writer.record
     name, outcome = str(record.get("action") or ""), str(record.get("outcome") or "")
     sentence = OTHER_RECORDS.get((name, outcome == AuditOutcome.DONE))
+    if outcome == AuditOutcome.DONE:
+        sentence = CONCERNED_RECORDS.get((name, _concerned(record)), sentence)
     if sentence is None:
         return writer.catalogue.gettext(
             "{actor}: {action}, {outcome}.",
@@ -328,9 +341,19 @@ def _other_record(writer: _Writer) -> str:
         sentence,
         actor=writer.actor,
         object=writer.object_name,
+        workflow=writer.object_name,
+        previous=writer.person({"id": record.get("previous")}),
         target=writer.person({"id": target}) if PERSON_ID.fullmatch(target) else place,
         until=writer.time(until) if until else "—",
     )
+
+
+def _concerned(record: Mapping[str, Any]) -> str:
+    """Return whom a change was for, or that it was about somebody else's claim; "" for neither."""
+    previous = record.get("previous")
+    if previous and previous != (record.get("actor") or {}).get("id"):
+        return OTHERS_CLAIM
+    return str(record.get("for") or "")
 
 
 def _refusal(writer: _Writer) -> str:

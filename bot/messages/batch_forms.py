@@ -30,7 +30,7 @@ from bot.messages import evidence
 from bot.messages.blocks import Message, context, plain_name, section, text_message
 from bot.messages.catalogue import N_, NN_, Catalogue
 from bot.messages.labels import consequence, labels
-from bot.messages.text import clip, code, inline, quote
+from bot.messages.text import clip, code, inline, quote, search_text
 from bot.secmaster import Instance, PlaybookInstance, Task
 
 MAX_OBJECTS = 20
@@ -399,11 +399,8 @@ def _none_text(catalogue: Catalogue, query: BatchQuery) -> str:
 
 
 def _filter_text(catalogue: Catalogue, query: BatchQuery) -> str:
-    """Say what was searched for, in a sentence that follows another; "" for everything."""
-    sentences = []
-    if query.text:
-        text = inline(query.text, 60)
-        sentences.append(catalogue.gettext("Name contains “{text}”.", text=text))
+    """Say what was searched for, after a sentence, as the list says it; "" for everything."""
+    sentences = [search_text(query.text)] if query.text else []
     if query.definition_id:
         text = catalogue.gettext(DEFINITIONS[query.kind], id=code(query.definition_id))
         sentences.append(text)

@@ -16,6 +16,7 @@ from bot.messages.blocks import Message, plain_name, section, text_message
 from bot.messages.catalogue import N_, Catalogue
 from bot.messages.fields import STATES, state_name
 from bot.messages.labels import labels
+from bot.messages.task_endings import decided_label
 from bot.messages.text import bold, clip, inline, mention_user, quote
 
 SKIP_LABELS = {
@@ -199,12 +200,8 @@ def _closed_label(catalogue: Catalogue, operation: Operation, outcome: Outcome) 
     status = outcome.blocking_status
     state = state_name(catalogue, STATES[operation.ref.kind], status)
     match operation.ref.kind:
-        case "task" if outcome.decided_by:
-            return catalogue.gettext(
-                "Already decided by {decider}: {state}", decider=outcome.decided_by, state=state
-            )
         case "task":
-            return catalogue.gettext("Already decided: {state}", state=state)
+            return decided_label(catalogue, outcome.task_ending, outcome.decided_by, state)
         case "instance":
             return catalogue.gettext("The run is now {state}", state=state)
         case "playbook":

@@ -226,15 +226,8 @@ def confirm(action: Action, render_context: RenderContext, snapshot: Snapshot) -
         workspace=clip(render_context.workspace, 40),
         end=render_context.ref.id[-8:],
     )
-    several = first_of_several(catalogue, render_context.tallies.get(action.name))
-    lines = [
-        next_step.outcome(catalogue, action, snapshot, plain=True),
-        several,
-        *next_step.decision_facts(catalogue, snapshot, plain=True),
-        place,
-    ]
-    if action.is_retry and isinstance(snapshot, PlaybookInstance) and snapshot.actions is None:
-        lines.insert(2, catalogue.gettext(RUNS_UNREAD))
+    tally = render_context.tallies.get(action.name)
+    lines = [*consequences(catalogue, action, snapshot, tally, plain=True), place]
     if action.is_retry and (failure := failure_of(snapshot)):
         sentence = catalogue.gettext(
             "Failed at {node}: {error}",
@@ -242,7 +235,7 @@ def confirm(action: Action, render_context: RenderContext, snapshot: Snapshot) -
             error=clip(" ".join(error_line(failure.error).split()), 70),
         )
         lines.append(sentence)
-    head = _first_that_fit([line for line in lines if line], CONFIRM_TEXT - CONFIRM_NAME)
+    head = _first_that_fit(lines, CONFIRM_TEXT - CONFIRM_NAME)
     name = clip(" ".join(snapshot.name.split()), CONFIRM_TEXT - len(head) - len("\n“”"))
     return ConfirmObject(
         title=clip(catalogue.gettext(words.confirm), CONFIRM_TITLE),
@@ -251,6 +244,29 @@ def confirm(action: Action, render_context: RenderContext, snapshot: Snapshot) -
         deny=clip(catalogue.pgettext("button", "Cancel"), CONFIRM_BUTTON),
         style=action.style if action.style == "danger" else None,
     )
+
+
+def consequences(
+    catalogue: Catalogue,
+    action: Action,
+    snapshot: Snapshot,
+    tally: Tally | None,
+    *,
+    plain: bool = False,
+) -> list[str]:
+    """Say before an action what it leads to, whether others must follow, and what it is about.
+
+    It is markup, unless it is to be ``plain`` text. ``tally`` is None where one person is enough.
+    """
+    sentences = [
+        next_step.outcome(catalogue, action, snapshot, plain=plain),
+        first_of_several(catalogue, tally),
+    ]
+    if action.is_retry and isinstance(snapshot, PlaybookInstance) and snapshot.actions is None:
+        sentences.append(catalogue.gettext(RUNS_UNREAD))
+    if action.has_effect:
+        sentences += next_step.decision_facts(catalogue, snapshot, plain=plain)
+    return [sentence for sentence in sentences if sentence]
 
 
 def _first_that_fit(lines: Sequence[str], limit: int) -> str:

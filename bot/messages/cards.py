@@ -9,6 +9,7 @@ from bot.domain.actions import BY_NAME, OPEN_STATUSES, TABLE
 from bot.domain.approvals import ApprovalRequest, RequestNews
 from bot.domain.attribution import without_receipt
 from bot.domain.cards import ButtonValue
+from bot.domain.endings import how_ended
 from bot.domain.objects import ByKind
 from bot.domain.operations import OperationState, StandingOperation
 from bot.domain.snapshots import Snapshot, attempt, decision_fingerprint
@@ -40,6 +41,7 @@ from bot.messages.labels import labels
 from bot.messages.lists import personal_snooze
 from bot.messages.modals import FILL
 from bot.messages.playbook_runs import run_rows
+from bot.messages.task_endings import decided_elsewhere
 from bot.messages.text import (
     ago_token,
     clip,
@@ -53,7 +55,6 @@ from bot.messages.text import (
     quote,
 )
 from bot.secmaster import (
-    DueHandle,
     Instance,
     InstanceStatus,
     Node,
@@ -82,7 +83,6 @@ GONE = ByKind(
     playbook=N_("This playbook run no longer exists in SecMaster."),
 )
 ID_TEXTS = ByKind(task=N_("task {id}"), instance=N_("run {id}"), playbook=N_("playbook run {id}"))
-NOBODY = ("", "system")  # SecMaster's names of the decider where no person decided
 
 
 def card(
@@ -268,32 +268,10 @@ def _last_event(
         return []
     if standing_operation:
         return [_standing_text(catalogue, snapshot, standing_operation)]
-    return [_decided_elsewhere(catalogue, snapshot)] if isinstance(snapshot, Task) else []
-
-
-def _decided_elsewhere(catalogue: Catalogue, task: Task) -> str:
-    """Say who decided a task outside Slack, or that nobody did until it was due."""
-    when, decider = date_token(task.update_time), inline(task.decider, 80)
-    is_due = task.due_date and task.update_time and task.update_time >= task.due_date
-    if is_due and task.decider.casefold() in NOBODY:
-        match (task.status, task.due_handle):
-            case (TaskStatus.CANCELED, DueHandle.INTERRUPT):
-                expired = catalogue.gettext(
-                    "Expired: cancelled automatically by SecMaster, {when}.", when=when
-                )
-                return f"⌛ {expired}"
-            case (TaskStatus.FINISHED, DueHandle.CONTINUE):
-                expired = catalogue.gettext(
-                    "Nobody decided: approved automatically by SecMaster, {when}.", when=when
-                )
-                return f"⌛ {expired}"
-    if not decider:
-        return catalogue.gettext("Decided outside Slack, {when}.", when=when)
-    if decider.casefold() in NOBODY:
-        return catalogue.gettext("Decided outside Slack or automatically, {when}.", when=when)
-    return catalogue.gettext(
-        "Decided outside Slack by {person}, {when}.", person=decider, when=when
-    )
+    if not isinstance(snapshot, Task):
+        return []
+    ending = how_ended(snapshot)
+    return [decided_elsewhere(catalogue, ending, snapshot.decider, snapshot.update_time)]
 
 
 def _standing_text(

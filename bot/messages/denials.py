@@ -345,24 +345,38 @@ def no_chat(catalogue: Catalogue) -> Message:
     return text_message(f"⏳ {sentence}")
 
 
-def newer_button(catalogue: Catalogue) -> Message:
-    """Say that a button was made by another version of the bot and can't be read."""
-    return text_message(
-        catalogue.gettext(
+def newer_button(catalogue: Catalogue, *, sends: bool = False) -> Message:
+    """Say that a button was made by another version of the bot and can't be read.
+
+    One that ``sends`` something to SecMaster did not.
+    """
+    if sends:
+        sentence = catalogue.gettext(
             "This button is from another version of the bot, so nothing was sent. Use the command "
             "instead, or show the card again."
         )
-    )
+    else:
+        sentence = catalogue.gettext(
+            "This button is from another version of the bot. Use the command instead."
+        )
+    return text_message(sentence)
 
 
-def newer_form(catalogue: Catalogue) -> Message:
-    """Say that a form was made by another version of the bot and can't be read."""
-    return text_message(
-        catalogue.gettext(
+def newer_form(catalogue: Catalogue, *, sends: bool = False) -> Message:
+    """Say that a form was made by another version of the bot and can't be read.
+
+    One that ``sends`` something to SecMaster did not.
+    """
+    if sends:
+        sentence = catalogue.gettext(
             "This form is from another version of the bot, so nothing was sent. Close it, and open "
             "it again."
         )
-    )
+    else:
+        sentence = catalogue.gettext(
+            "This form is from another version of the bot. Close it, and open it again."
+        )
+    return text_message(sentence)
 
 
 def unreadable(catalogue: Catalogue, field: str) -> Message:
@@ -403,13 +417,23 @@ def too_old(catalogue: Catalogue, *, is_new: bool) -> Message:
     return text_message(f"⏳ {sentence}")
 
 
-def own_fault(catalogue: Catalogue, reference: str) -> Message:
-    """Say that the bot failed; ``reference`` finds the error in its logs."""
-    sentence = catalogue.gettext(
-        "Something went wrong in the bot, and nothing was sent to SecMaster. Tell whoever runs "
-        "this bot the reference {reference}.",
-        reference=code(reference),
-    )
+def own_fault(catalogue: Catalogue, reference: str, *, nothing_sent: bool = False) -> Message:
+    """Say that the bot failed; ``reference`` finds the error in its logs.
+
+    ``nothing_sent`` is said where something was to be sent to SecMaster.
+    """
+    if nothing_sent:
+        sentence = catalogue.gettext(
+            "Something went wrong in the bot, and nothing was sent to SecMaster. Tell whoever runs "
+            "this bot the reference {reference}.",
+            reference=code(reference),
+        )
+    else:
+        sentence = catalogue.gettext(
+            "Something went wrong in the bot. Tell whoever runs this bot the reference "
+            "{reference}.",
+            reference=code(reference),
+        )
     return text_message(f"❌ {sentence}")
 
 

@@ -385,10 +385,8 @@ def _queue_blocks(catalogue: Catalogue, home: Home) -> list[Block]:
         options=list(options.values()),
         initial_option=options[home.options.tasks],
     )
-    blocks: list[Block] = [
-        header(catalogue.gettext("Your tasks")),
-        section(" · ".join(counts), menu),
-    ]
+    title = catalogue.gettext("Your tasks")
+    blocks: list[Block] = [header(title), section(" · ".join(counts), menu)]
     if home.restricted:
         note = catalogue.gettext("Counted among the tasks due soonest that you may read.")
         blocks.append(context(note))
@@ -408,7 +406,7 @@ def _queue_blocks(catalogue: Catalogue, home: Home) -> list[Block]:
         rows += [plain_name(row.snapshot.name), context(facts), _row_buttons(row, row.actions)]
     nothing = catalogue.gettext(NOTHING[home.options.tasks], length=length)
     blocks += rows or [section(nothing)]
-    return blocks + _page_buttons(catalogue, page, "tasks_page", home.options)
+    return blocks + _page_buttons(catalogue, page, "tasks_page", home.options, title)
 
 
 def _facts(render_context: RenderContext, snapshot: Snapshot, *, says_due: bool = True) -> str:
@@ -480,7 +478,7 @@ def _failed_blocks(catalogue: Catalogue, home: Home) -> list[Block]:
     return [
         header(title),
         *rows,
-        *_page_buttons(catalogue, page, "runs_page", home.options),
+        *_page_buttons(catalogue, page, "runs_page", home.options, title),
     ]
 
 
@@ -519,11 +517,11 @@ def _button(text: str, action_id: str, value: str = "", name: str = "") -> Butto
 
 
 def _page_buttons(
-    catalogue: Catalogue, page: _Page, field: str, options: HomeOptions
+    catalogue: Catalogue, page: _Page, field: str, options: HomeOptions, title: str
 ) -> list[Block]:
     """Say which rows a page shows, with buttons to the pages beside it; [] for a single page.
 
-    ``field`` is the option that holds the page's number.
+    ``field`` is the option that holds the page's number, ``title`` what stands above the rows.
     """
     if page.total <= page.size:
         return []
@@ -536,7 +534,7 @@ def _page_buttons(
     targets = [("home.previous", previous, page.number - 1)] if page.number else []
     targets += [("home.next", following, page.number + 1)] if last < page.total else []
     buttons = [
-        _button(text, action_id, str(options.model_copy(update={field: number})))
+        _button(text, action_id, str(options.model_copy(update={field: number})), title)
         for action_id, text, number in targets
     ]
     range_text = catalogue.gettext(

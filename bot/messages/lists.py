@@ -20,7 +20,7 @@ from bot.messages.batch_forms import batch_button
 from bot.messages.blocks import Message, actions, context, named_label, plain_name, section
 from bot.messages.catalogue import N_, NN_, Catalogue
 from bot.messages.fields import run_state, task_state
-from bot.messages.text import ago_token, code, date_token, inline
+from bot.messages.text import ago_token, code, date_token, inline, search_text
 from bot.secmaster import (
     DueHandle,
     Instance,
@@ -339,12 +339,12 @@ def _search_note(catalogue: Catalogue, query: ListQuery, page: ListPage) -> str:
     """Say what a list is narrowed to, and how SecMaster searches; "" for one that is not."""
     if not query.text:
         return ""
-    text = code(query.text, MAX_SEARCH)
+    text = search_text(query.text)
     if page.source is ListSource.SECMASTER:
-        return "🔎 " + catalogue.gettext(
+        return catalogue.gettext(
             "{text} (SecMaster searches names only, and its search is case-sensitive.)", text=text
         )
-    return f"🔎 {text}"
+    return text
 
 
 def _unrated_note(catalogue: Catalogue, kind: ObjectKind, unrated: int) -> str:

@@ -25,10 +25,10 @@ from bot.domain.approvals import ApprovalIntent
 from bot.domain.objects import ByKind, ObjectKind, Ref, Value, visible
 from bot.domain.slack import MAX_FILE_MEGABYTES, FormInput, SlackFile, SlackLocation
 from bot.domain.snapshots import ListPage, Snapshot
-from bot.messages import next_step
 from bot.messages.blocks import (
     Tally,
     actions,
+    consequences,
     context,
     first_of_several,
     header,
@@ -160,13 +160,9 @@ def form(
     """Return the form that asks for an action's parameters, or for its reason."""
     action = action_of(state)
     words, button = labels(action), catalogue.gettext(labels(action).button)
-    outcome, *decision_facts = (
-        next_step.sentences(catalogue, action, content.snapshot)
-        if content.snapshot
-        else [catalogue.gettext(words.consequence)]
-    )
-    several = first_of_several(catalogue, content.tally)
-    sentences = (outcome, several, *decision_facts)
+    sentences = [catalogue.gettext(words.consequence), first_of_several(catalogue, content.tally)]
+    if content.snapshot:
+        sentences = consequences(catalogue, action, content.snapshot, content.tally)
     blocks = _head(state, content, "\n".join(filter(None, sentences)))
     node = next((node for node in content.nodes if node.action_id in content.filled.values()), None)
     for param in action.params:

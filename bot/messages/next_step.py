@@ -145,12 +145,6 @@ def removal(catalogue: Catalogue, snapshot: Snapshot, *, plain: bool = False) ->
     return catalogue.gettext(text, names=names)
 
 
-def sentences(catalogue: Catalogue, action: Action, snapshot: Snapshot) -> list[str]:
-    """Return what a form repeats before a decision, in markup, the bot's own words first."""
-    facts = decision_facts(catalogue, snapshot) if action.has_effect else []
-    return [outcome(catalogue, action, snapshot), *facts]
-
-
 def decision_facts(catalogue: Catalogue, snapshot: Snapshot, *, plain: bool = False) -> list[str]:
     """Return what a decision is about, what it may remove, and of which type its workflow is."""
     facts = (

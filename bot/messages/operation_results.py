@@ -29,7 +29,6 @@ from bot.messages.blocks import (
     section,
     text_message,
 )
-from bot.messages.cards import NOBODY
 from bot.messages.catalogue import N_, Catalogue
 from bot.messages.changes import differences
 from bot.messages.errors import failure_sentence, posting_problem, refusal_details
@@ -37,6 +36,7 @@ from bot.messages.fields import INSTANCE_STATES, TASK_STATES, state_name
 from bot.messages.labels import labels, param_title
 from bot.messages.private_cards import AskedCommand, try_again_button
 from bot.messages.stages import not_your_turn, stage_roles
+from bot.messages.task_endings import decided_elsewhere
 from bot.messages.text import bold, code, date_token, inline, mention_user, quote, rule_number
 
 # {actor} is who asked; the sentence that the action was not sent follows, unless it is among the
@@ -293,7 +293,10 @@ def _buttons(catalogue: Catalogue, operation: Operation, outcome: Outcome) -> li
         break_glass=operation.break_glass,
         incomplete=words_are_asked,
     )
-    return [actions([try_again_button(catalogue, command, asks_first=not words_are_asked)])]
+    button = try_again_button(
+        catalogue, command, asks_first=not words_are_asked, needed=operation.terms.approvals
+    )
+    return [actions([button])]
 
 
 def _button_value(operation: Operation) -> ButtonValue:
@@ -312,12 +315,10 @@ def withdraw_button(catalogue: Catalogue, operation: Operation) -> ButtonElement
 def may_override(catalogue: Catalogue, operation: Operation, outcome: Outcome) -> Message:
     """Tell somebody whose approval was counted that they may decide alone in an emergency."""
     request = outcome.approval_request
-    counted = catalogue.gettext(
-        "Your approval is recorded: {count} of {needed}. You may also approve alone in an "
-        "emergency.",
-        count=catalogue.number(len(request.approvals) if request else 1),
-        needed=catalogue.number(request.needed if request else 2),
+    recorded = catalogue.gettext(
+        "Your approval is recorded. In an emergency you may also decide alone."
     )
+    counted = f"*{approvals.tally(catalogue, request)}.* {recorded}" if request else recorded
     fingerprint = outcome.preflight_fingerprint or operation.decision_fingerprint
     value = ButtonValue(ref=operation.ref, decision_fingerprint=fingerprint)
     override = ButtonElement(
@@ -589,14 +590,9 @@ def _decided_text(
     now = catalogue.gettext("This task is no longer open: {state}.", state=state)
     if standing_operation is not None:
         return f"{now} {_earlier_text(catalogue, standing_operation)}"
-    when = date_token(outcome.decided_at)
-    if outcome.decided_by.casefold() not in NOBODY:
-        decider = inline(outcome.decided_by, 80)
-        decided = catalogue.gettext(
-            "Decided outside Slack by {decider}, {when}.", decider=decider, when=when
-        )
-    else:
-        decided = catalogue.gettext("Decided outside Slack or automatically, {when}.", when=when)
+    decided = decided_elsewhere(
+        catalogue, outcome.task_ending, outcome.decided_by, outcome.decided_at
+    )
     return f"{now} {decided}"
 
 

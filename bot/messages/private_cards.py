@@ -8,14 +8,22 @@ from typing import Self
 from pydantic import Field, ValidationError
 from slack_sdk.models.blocks import ActionsBlock, ButtonElement, ConfirmObject, PlainTextObject
 
-from bot.domain.actions import BY_NAME, Action
+from bot.domain.actions import BY_NAME
 from bot.domain.objects import Ref, Value
 from bot.domain.reasons import ChannelRefusal
 from bot.domain.slack import Destination
 from bot.domain.snapshots import Snapshot
-from bot.messages.blocks import Message, actions, context, new_message, section
+from bot.messages.blocks import (
+    Message,
+    Tally,
+    actions,
+    consequences,
+    context,
+    new_message,
+    section,
+)
 from bot.messages.catalogue import N_, Catalogue
-from bot.messages.labels import consequence, labels
+from bot.messages.labels import labels
 from bot.messages.text import destination_name, inline, quote
 
 POST = "post"  # the action ids of the buttons
@@ -91,17 +99,24 @@ def posted_here(catalogue: Catalogue) -> Message:
 
 
 def try_again_button(
-    catalogue: Catalogue, command: AskedCommand, *, asks_first: bool = False
+    catalogue: Catalogue, command: AskedCommand, *, asks_first: bool = False, needed: int = 1
 ) -> ButtonElement:
     """Return the button that asks for the same once more; it is a delivery of its own.
 
     One without a ``key`` stands where several people may press it, each in their own name: if it
-    ``asks_first``, nobody decides by a slip.
+    ``asks_first``, nobody decides by a slip. ``needed`` is how many people must ask for it.
     """
     words = labels(BY_NAME[command.action])
+    if needed > 1:
+        sentence = catalogue.gettext(
+            "It counts as your approval. Nothing is sent until {needed} people have approved.",
+            needed=catalogue.number(needed),
+        )
+    else:
+        sentence = catalogue.gettext("It is sent to SecMaster in your name.")
     question = ConfirmObject(
         title=catalogue.gettext(words.confirm),
-        text=PlainTextObject(text=catalogue.gettext("It is sent to SecMaster in your name.")),
+        text=PlainTextObject(text=sentence),
         confirm=catalogue.gettext(words.button),
         deny=catalogue.gettext("Cancel"),
     )
@@ -121,17 +136,18 @@ def with_try_again(catalogue: Catalogue, message: Message, command: AskedCommand
 
 def question(
     catalogue: Catalogue,
-    action: Action,
     command: AskedCommand,
     snapshot: Snapshot,
     private: Message | None,
+    tally: Tally | None = None,
 ) -> Message:
     """Ask whether a command is to be carried out, with a button that does so.
 
     ``private`` is the object's card, None where the channel shows it. Its own buttons are left
-    out: they would forget what the person typed.
+    out: they would forget what the person typed. ``tally`` is None where one person is enough.
     """
-    words, name = labels(action), inline(snapshot.name)
+    action, name = BY_NAME[command.action], inline(snapshot.name)
+    words = labels(action)
     if action.allowed_statuses and snapshot.status not in action.allowed_statuses:
         closed = catalogue.gettext(
             "*{name}* is no longer open to this. Nothing was recorded.", name=name
@@ -143,7 +159,7 @@ def question(
         sentences = [
             f"*{catalogue.gettext(words.confirm)}*",
             f"“{name}”",
-            consequence(catalogue, action, snapshot),
+            *consequences(catalogue, action, snapshot, tally),
             catalogue.gettext("Nothing is recorded until you press the button."),
         ]
         if carried.incomplete:
@@ -173,9 +189,9 @@ def override_warning(catalogue: Catalogue, channel: str = "") -> str:
     """Say before an emergency override that it is one; ``channel`` is where it is announced."""
     if not channel:
         return catalogue.gettext(
-            "Emergency override: you approve alone. The channel for that is notified."
+            "Emergency override: you decide alone. The channel for that is notified."
         )
     return catalogue.gettext(
-        "Emergency override: you approve alone. {channel} is notified.",
+        "Emergency override: you decide alone. {channel} is notified.",
         channel=destination_name(Destination.parse(channel)),
     )

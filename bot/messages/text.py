@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import assert_never
 
-from bot.domain.objects import visible
+from bot.domain.objects import MAX_SEARCH, visible
 from bot.domain.slack import Destination, DestinationKind
 
 ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
@@ -116,6 +116,11 @@ def code(text: str, limit: int = 100) -> str:
     """Return a short literal, such as an id, as inline code; "—" for an empty one."""
     literal = inline(text, limit)
     return f"`{literal}`" if literal else "—"
+
+
+def search_text(words: str) -> str:
+    """Return what a list is narrowed to, as it was typed; it may be filters, words, or both."""
+    return f"🔎 {code(words, MAX_SEARCH)}"
 
 
 def without_markup(text: str) -> str:

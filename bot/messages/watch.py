@@ -25,6 +25,7 @@ from bot.messages.catalogue import N_, Catalogue
 from bot.messages.errors import posting_problem
 from bot.messages.text import (
     ago_token,
+    bold,
     clip,
     code,
     date_token,
@@ -43,9 +44,9 @@ SNOOZE_FORM = "snooze"  # its callback id
 SNOOZE_LENGTH, SNOOZE_SCOPE = "length", "scope"  # its inputs
 FOR_ALL, FOR_ME = "all", "me"
 WHERE = ByKind(
-    task=N_("*Where task {id} goes*"),
-    instance=N_("*Where run {id} goes*"),
-    playbook=N_("*Where playbook run {id} goes*"),
+    task=N_("Where the task {name} goes"),
+    instance=N_("Where the run {name} goes"),
+    playbook=N_("Where the playbook run {name} goes"),
 )
 
 MATCH_TEXTS: dict[RouteMatch, str] = {
@@ -281,16 +282,19 @@ def _destination(catalogue: Catalogue, destination: Destination) -> str:
 
 def route_test(
     catalogue: Catalogue,
-    ref: Ref,
+    target: tuple[Ref, str],
     answers: Sequence[tuple[str, Route, RouteMatch]],
     subscribed: Sequence[str],
 ) -> Message:
     """Say which routes take an object and why the others do not.
 
-    ``answers`` are each route with its title and how it matches; ``subscribed`` are the channels
-    that are subscribed to everything.
+    ``target`` is the object with its name, ``answers`` are each route with its title and how it
+    matches; ``subscribed`` are the channels that are subscribed to everything.
     """
-    lines = [catalogue.gettext(WHERE[ref.kind], id=code(ref.id))]
+    ref, name = target
+    id_ = code(ref.id)
+    head = catalogue.gettext(WHERE[ref.kind], name=bold(name) if name else id_)
+    lines = [f"{head} · {id_}" if name else head]
     for title, route, match in answers:
         sign = "✅" if match in TAKEN else "▫️"
         lines.append(

@@ -20,6 +20,7 @@ from bot.domain.approvals import (
 )
 from bot.domain.attribution import comment_reference, comment_reference_of
 from bot.domain.claims import Claim, HeldBy, NotCounted, RequestOver, Taken, WaitingFor
+from bot.domain.endings import how_ended
 from bot.domain.objects import Ref
 from bot.domain.operations import Operation, OperationState, Outcome, PolicyRefusal
 from bot.domain.playbook_runs import runs_within
@@ -363,4 +364,5 @@ def _not_now(snapshot: Snapshot) -> Outcome:
         blocking_status=snapshot.status,
         decided_by=snapshot.decider,
         decided_at=snapshot.update_time,
+        task_ending=how_ended(snapshot),
     )

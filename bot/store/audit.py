@@ -36,7 +36,7 @@ ENDS = (
     AuditOutcome.COUNTED,
     AuditOutcome.LOST,
 )
-OUTCOME_FACTS = ("reason_code", "code", "blocking_status", "decided_by")
+OUTCOME_FACTS = ("reason_code", "code", "blocking_status", "decided_by", "task_ending")
 UNRECORDED = {"id", "ref", "process_id", "accepted_at", "received_at"}  # or under another name
 ANSWER_FACTS = ("status", "request_id", "status_before", "status_after")
 

@@ -27,6 +27,7 @@ from bot.store import (
     subscriptions,
     tracked,
 )
+from bot.store.audit import object_name
 from bot.store.outbox import contains, enqueue
 from bot.store.repository import Repository
 
@@ -168,9 +169,15 @@ class RequestedChanges(Repository):
         return self._make(change, save)
 
     def _make(self, change: RequestedChange, make: Callable[[sa.Connection], bool]) -> bool:
-        """Make a change with all that belongs to it, unless its request was carried out before."""
+        """Make a change with all that belongs to it, unless its request was carried out before.
+
+        The record of one that is about an object has the name that this had then.
+        """
         with self.engine.connect() as connection:
-            if not audit_log.append(connection, change.record):
+            record, ref = dict(change.record), Ref.parse(str(change.record["target"]))
+            if ref and (name := object_name(connection, ref)):
+                record["object_name"] = name
+            if not audit_log.append(connection, record):
                 return True
             if not make(connection):
                 return False  # nothing is committed, the audit record neither

@@ -310,6 +310,7 @@ async def test_a_button_from_another_version_is_not_guessed_at(environment: BotE
             lambda before=before: last_answer(environment, ALICE, before + 1)
         )
         assert "another version of the bot" in text
+        assert "nothing was sent" not in text
     assert puts(environment) == []
     assert environment.buttons(ts)
 

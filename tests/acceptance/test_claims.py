@@ -59,6 +59,7 @@ users = ["U0ALICE"]
 
 [rights]
 mute = ["lead"]
+audit = ["lead"]
 """
 
 
@@ -114,6 +115,11 @@ async def test_a_claim_is_shown_everywhere_and_taken_over(environment: BotEnviro
     assert "is not claimed" in await environment.answer(ALICE, f"/secmaster unclaim {id_}")
     records = environment.app.services.store.audit.entries(ref)
     assert [record["action"] for record in records] == ["claim", "claim", "unclaim"]
+    # The audit finds each by the task's name.
+    page = await audit_page(environment, "Isolate x")
+    assert f"<@{ALICE}> claimed *Isolate x* until <!date^" in page
+    assert f"<@{BOB}> took *Isolate x* over from <@{ALICE}> until <!date^" in page
+    assert f"<@{ALICE}> released *Isolate x*, which <@{BOB}> had claimed." in page
 
 
 async def test_reminders_call_only_the_claimer_and_nothing_is_escalated(
@@ -260,6 +266,15 @@ async def test_unmute_brings_at_once_what_a_mute_held_back(environment: BotEnvir
         ("mute", name),
         ("unmute", name),
     ]
+    page = await audit_page(environment, name)
+    assert f"<@{ALICE}> muted the workflow *{name}* until <!date^" in page
+    assert f"<@{ALICE}> unmuted the workflow *{name}*." in page
+
+
+async def audit_page(environment: BotEnvironment, words: str) -> str:
+    """Return the audit records that Alice is shown for these words."""
+    await environment.answer(ALICE, f"/secmaster audit {words}")
+    return json.dumps(environment.slack.ephemerals(ALICE)[-1], ensure_ascii=False)
 
 
 def workflow(run: dict[str, Any]) -> str:
@@ -310,3 +325,4 @@ async def test_escalated_at_once_by_whom_and_why_and_only_once(environment: BotE
     assert refusal.startswith("🚫 You can't escalate this: only *approver* (")
     [record] = environment.app.services.store.audit.entries(ref)
     assert (record["action"], record["reason"]) == ("escalate", "the host is a bank's")
+    assert f"<@{ALICE}> escalated *Isolate x* at once." in await audit_page(environment, id_)

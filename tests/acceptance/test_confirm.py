@@ -43,6 +43,22 @@ async def test_the_card_comes_with_the_question_and_nothing_is_recorded_before_t
     await environment.ephemeral(BOB, "Finished")
 
 
+@pytest.mark.parametrize(
+    "rules",
+    [CONFIRM.replace('task.terminate"]', 'task.terminate"]\napprovals = 2')],
+    ids=["two"],
+)
+async def test_a_question_says_that_others_must_follow(
+    environment: BotEnvironment, rules: str
+) -> None:
+    assert rules != CONFIRM
+    follows = "You will be 1 of 2. Nothing is sent until 2 people have approved."
+    await environment.slack.command(ALICE, SOC, f"/task approve {TASK}")
+    await environment.ephemeral(ALICE, "*Approve this task?* “Isolate host", follows)
+    environment.ignore_messages("Isolate host", channel=SOC)
+    assert acts(environment) == []
+
+
 async def test_elsewhere_the_card_is_part_of_the_question_and_forms_keep_what_was_typed(
     environment: BotEnvironment,
 ) -> None:

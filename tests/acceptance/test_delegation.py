@@ -306,7 +306,7 @@ async def test_an_approval_by_a_delegation_that_is_over_is_shown_and_counted_no_
         assert requests(TASK, environment.clock.now()) == ()
     await environment.slack.press(BOB, SOC, ts, "task.approve")
     assert "*Approvals to approve: 1 of 2.*" in (await environment.replies(ts, 5))[-1]
-    await environment.ephemeral(BOB, "You may also approve alone")
+    await environment.ephemeral(BOB, "you may also decide alone")
     assert environment.secmaster.writes("UpdateTask") == []
 
 

@@ -371,12 +371,14 @@ async def test_what_the_retry_brake_stops_waits_for_a_second_person(
     assert len(environment.secmaster.writes("UpdateWorkflowInstance")) == 1
     # Carol alone is on call: the thread says so once for all, and so do messages to others.
     replies = await environment.replies(table["ts"], len(failed) + 1)
-    [stuck] = [reply for reply in replies if "Nobody else can approve" in reply]
+    [stuck] = [reply for reply in replies if "Nobody else can give an approval" in reply]
     names = [environment.secmaster.world.instances[id_]["name"] for id_ in failed]
     assert sum(name in stuck for name in names) == len(failed) - 1
     assert "• Add somebody to *oncall*, in the Slack user group or in the policy." in stuck
     assert "The admins of this bot were notified." in stuck
-    alone = await environment.posted(environment.slack.chat_with(DAVE), "Nobody else can approve")
+    alone = await environment.posted(
+        environment.slack.chat_with(DAVE), "Nobody else can give an approval"
+    )
     assert "notified" not in alone
     assert not any(f"<@{CAROL}>" in text for text in (stuck, alone))
 

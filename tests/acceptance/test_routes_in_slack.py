@@ -116,6 +116,7 @@ async def test_what_nobody_routes_has_no_card_and_can_be_asked_for(
     )
     text = await environment.answer(DAVE, f"/secmaster routes test {task}")
     assert "No card is posted for it." in text
+    assert text.startswith(f"Where the task *Odd one* goes · `{task}`\n")
     ts = await environment.card("task", task)
     assert environment.message(ts)["text"].startswith("Odd one")
 

@@ -231,13 +231,13 @@ async def test_an_override_is_offered_to_those_alone_who_may_and_have_approved(
     await environment.replies(ts, 2)
     await say_yes(environment, CAROL, ts, 3)
     await environment.ephemeral(
-        CAROL, "Your approval is recorded: 1 of 2. You may also approve alone"
+        CAROL, "*Approvals to approve: 1 of 2.* Your approval is recorded. In an emergency"
     )
     [offer] = environment.slack.ephemerals(CAROL)
     assert buttons(offer) == ["withdraw", "break-glass"]
     await environment.slack.press(CAROL, SOC, offer["ts"], "break-glass")
     [view] = environment.slack.views(CAROL)
-    assert f"Emergency override: you approve alone. <#{ONCALL}> is notified." in json.dumps(view)
+    assert f"Emergency override: you decide alone. <#{ONCALL}> is notified." in json.dumps(view)
     await environment.slack.submit(CAROL, view["id"], {"reason": "it spreads"})
     assert "*Approved by <@U0CAROL>" in (await environment.replies(ts, 4))[-1]
     assert decisions(environment) == ["CONTINUE"]

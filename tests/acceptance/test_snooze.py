@@ -67,6 +67,15 @@ async def test_a_command_snoozes_for_everyone_and_unsnooze_ends_it(
     assert f"🔔 <@{BOB}> ended the snooze: reminders are on again." in thread
     await environment.slack.until(lambda: "😴 Snoozed by" not in shown(environment, ts))
     assert "is not snoozed" in await environment.answer(ALICE, f"/secmaster unsnooze {id_}")
+    await environment.answer(ALICE, f"/secmaster snooze {id_} 1h for me")
+    await environment.answer(ALICE, f"/secmaster unsnooze {id_}")
+    records = environment.app.services.store.audit.entries(f"1:task:main:{id_}")
+    assert [(each["action"], each["for"], each["object_name"]) for each in records] == [
+        ("snooze", "all", "Isolate x"),
+        ("wake", "all", "Isolate x"),
+        ("snooze", "me", "Isolate x"),
+        ("wake", "me", "Isolate x"),
+    ]
     for words, problem in (("", "For how long?"), (" soon", "soon")):
         assert problem in await environment.answer(ALICE, f"/secmaster snooze {id_}{words}")
 

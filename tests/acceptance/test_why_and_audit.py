@@ -20,7 +20,7 @@ from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import SecMasterSandbox, seed
 from bot.secmaster import Task
 from bot.store import audit_log, connect
-from tests.support.audit import do
+from tests.support.audit import do, entry
 from tests.support.databases import both_databases, postgres_in_full
 from tests.support.environment import BotEnvironment, policy, settings_for
 from tests.support.people import ALICE, BOB, CAROL, DAVE, GUEST, ONCALL, SOC
@@ -418,6 +418,8 @@ async def test_the_audit_tells_only_of_objects_that_its_reader_may_read(
     assert rules != RULES
     record_refusals(environment, 2, "Block")
     record_refusals(environment, 2, "Secret")
+    mute = {"action": "mute", "target": "workflow:main", "workflow": "Secret workflow"}
+    environment.app.services.store.audit.record(entry(1, **mute))
     page = await asked_audit(environment, "")
     assert "*Block 1*" in page
     assert "Secret" not in page

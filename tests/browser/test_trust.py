@@ -120,7 +120,7 @@ async def test_who_breaks_the_glass_says_why_and_a_channel_is_told(
     private = await environment.private_card(CAROL, task, viewer)
     await press(carol, private, "Emergency override")
     form = carol.get_by_role("dialog")
-    await expect(form).to_contain_text("Emergency override: you approve alone.")
+    await expect(form).to_contain_text("Emergency override: you decide alone.")
     await form.get_by_label("Reason").fill("it spreads, Bob does not answer")
     await form.get_by_role("button", name="Approve").click()
     await expect(message(alice, ts)).to_contain_text("Approved by @Carol (emergency override)")

@@ -225,6 +225,7 @@ def rows_of(sheet: str) -> list[dict[str, str]]:
 
 def test_a_spreadsheet_gets_plain_columns_and_no_formula(engine: sa.Engine, tmp_path: Path) -> None:
     odd = {"reason": '=HYPERLINK("http://x")', "rule": 'a,\r\n"b"', "status": 7}
+    odd |= {"workflow": "Isolate host", "until": "18:00", "for": "me"}
     approvals = [{"actor": {"id": "U0BOB", "name": "Bob"}, "reason": "误报"}]
     with engine.begin() as connection:
         audit_log.append(
@@ -245,6 +246,7 @@ def test_a_spreadsheet_gets_plain_columns_and_no_formula(engine: sa.Engine, tmp_
     assert (last["object_kind"], last["object_id"], last["workspace"]) == ("task", "t0", "main")
     assert (last["http_status"], last["why"]) == ("7", "")
     assert last["hash"] == audit_log.verify(engine).head
+    assert (last["object_name"], last["until"], last["for"]) == ("Isolate host", "18:00", "me")
     assert not [cell for cell in last.values() if cell.startswith(("{", "["))]
     plain = audit("export", "--format", "csv", "--no-bom", folder=tmp_path)
     assert f"\ufeff{plain.stdout}" == result.stdout
@@ -278,21 +280,22 @@ def test_chinese_stays_chinese_in_a_line_of_json(engine: sa.Engine, tmp_path: Pa
 @pytest.mark.parametrize(
     ("options", "numbers"),
     [
-        ((), "1234"),
-        (("--person", "U0ALICE"), "123"),
-        (("--person", "@alice"), "123"),
+        ((), "12345"),
+        (("--person", "U0ALICE"), "1235"),
+        (("--person", "@alice"), "1235"),
         (("--person", "carol@example.com"), "4"),
         (("--person", "carol"), "4"),
         (("--person", "U0DAVE"), "4"),  # whose right was used
         (("--object", "t1"), "13"),
         (("--object", "203.0.113"), "4"),
+        (("--object", "isolate h"), "5"),
         (("--object", "https://console.example.com/x?id=t0"), "24"),
         (("--action", "terminate"), "4"),
         (("--action", "task.approve", "--object", "t1"), "13"),
         (("--outcome", "declined"), "4"),
         (("--from", "2026-11-01T12:00", "--until", "2026-11-01T14:00"), "23"),
-        (("--since", "2026-11-01", "--until", "2026-11-01"), "1234"),
-        (("--from", "2026-11-01T20:00", "--zone", "Asia/Shanghai"), "234"),
+        (("--since", "2026-11-01", "--until", "2026-11-01"), "12345"),
+        (("--from", "2026-11-01T20:00", "--zone", "Asia/Shanghai"), "2345"),
         (("--until", "2026-10-31"), ""),
     ],
 )
@@ -310,6 +313,10 @@ def test_records_are_selected_by_who_what_and_when(
                 actor={"id": "U0CAROL", "name": "Carol Ng"},
                 terms={"identity": "carol@example.com", "delegator": "U0DAVE"},
             ),
+        )
+        audit_log.append(
+            connection,
+            entry(5, action="mute", target="workflow:main", workflow="Isolate host"),
         )
     result = audit("export", *options, folder=tmp_path)
     assert (result.exit_code, result.stderr) == (0, "")

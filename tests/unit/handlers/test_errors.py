@@ -8,14 +8,17 @@ from typing import Any, cast
 import pytest
 from slack_sdk.errors import SlackApiError
 
+from bot.domain.slack import Actor, Requester, SlackLocation
 from bot.messages import denials, explain, text_message
 from bot.secmaster import Unreachable
 from bot.slack.connect import NotInTime
 from bot.slack.directory import LookupFailed
 from bot.slack.error_codes import TRIGGER_GONE
 from bot.slack.gateway import CannotPost, SlackFailed
+from handlers.command_table import parse
 from handlers.context import StillRecording
-from handlers.errors import UserError, error_message
+from handlers.errors import UserError, answer_before_ack, error_message
+from handlers.payloads import SlashCommand
 from tests.support.samples import ENGLISH
 
 APP: Any = SimpleNamespace(catalogue=ENGLISH)  # these messages need nothing else of it
@@ -68,6 +71,33 @@ def test_an_unforeseen_error_is_found_in_the_log_by_its_reference(
     assert record.exc_info is not None
     assert record.exc_info[1] is error
     assert cast("Any", record).reference in message.text
+
+
+def test_nothing_sent_is_said_only_where_something_was_to_be_sent() -> None:
+    claim = "nothing was sent to SecMaster"
+    for error in (KeyError("x"), slack_error("invalid_arguments")):
+        assert claim not in error_message(error, APP).text
+        assert claim in error_message(error, APP, nothing_sent=True).text
+
+
+@pytest.mark.parametrize(
+    ("words", "operation", "is_said"),
+    [
+        ("task list", "", False),
+        ("whoami", "", False),
+        ("task approve t-1", "", True),
+        ("task approve t-1", "0f3a", False),  # it may be on record by now
+    ],
+)
+async def test_after_a_command_it_depends_on_what_was_asked_for(
+    words: str, operation: str, is_said: bool
+) -> None:
+    requester = Requester(Actor(id="U0ALICE"), SlackLocation(channel="C0SOC"))
+    requester.trace.sends = parse(words).command.sends
+    requester.trace.operation = operation
+    payload = SlashCommand(requester, "/secmaster", words, "1.2")
+    response = await answer_before_ack(APP, KeyError("x"), payload)
+    assert ("nothing was sent to SecMaster" in str(response.body)) is is_said
 
 
 def test_what_slack_refuses_for_our_mistake_is_one_line_with_its_code(

@@ -15,6 +15,7 @@ from bot.messages import Message, RenderContext, approval_calls
 from bot.messages.approval_calls import CalledObject, Shortage
 from bot.messages.text import ago_token, date_token
 from bot.secmaster import Task
+from tests.support import accessibility
 from tests.support.samples import (
     ENGLISH,
     FAILED,
@@ -147,6 +148,7 @@ def test_one_call_for_a_batch_lists_its_objects_with_a_button_each() -> None:
     assert "✅ <@U0ALICE>" in text_of(message)
     buttons = [block for block in message.payload["blocks"] if block["type"] == "actions"]
     assert [row["elements"][0]["action_id"] for row in buttons] == ["instance.retry"] * 2
+    assert accessibility.faults(message) == []
     tasks_head = approval_calls.batch_in_thread(CONTEXT, [(WAITING, request())] * 3, reminds=True)
     assert "⏰ 3 tasks need another approval." in text_of(tasks_head)
     playbooks = [(FAILED_PLAYBOOK, request("playbook.retry"))]
@@ -160,9 +162,11 @@ def test_where_nobody_else_can_approve_it_says_what_to_do_and_mentions_nobody() 
     text = text_of(
         approval_calls.too_few_approvers(called, shortage, [WAITING.name], notified=True)
     )
-    assert text.startswith(f"🚧 Nobody else can approve *{WAITING.name}* now. Expires <!date^")
+    assert text.startswith(
+        f"🚧 Nobody else can give an approval for *{WAITING.name}* now. Expires <!date^"
+    )
     assert "Approvals to terminate: 1 of 2" in text
-    assert "In an emergency *lead* can approve alone, with *Emergency override*" in text
+    assert "In an emergency *lead* can decide alone, with *Emergency override*" in text
     assert (
         "Add somebody to *oncall* or *approver*, in the Slack user group or in the policy." in text
     )
@@ -171,6 +175,8 @@ def test_where_nobody_else_can_approve_it_says_what_to_do_and_mentions_nobody() 
     assert "<@" not in text
     assert "<!subteam" not in text
     few = text_of(approval_calls.too_few_approvers(called, Shortage(1, ("oncall",)), []))
-    assert few.startswith(f"🚧 Only 1 other person can approve `{TASK.id}` now, which is too few.")
+    assert few.startswith(
+        f"🚧 Only 1 other person can give an approval for `{TASK.id}` now, which is too few."
+    )
     assert "override" not in few
     assert "notified" not in few

@@ -65,7 +65,7 @@ REQUEST = {
         ),
         (
             {"outcome": "done", "terms": {"break_glass_channel": "C0SOC", "delegator": ""}},
-            "<@U0BOB> approved *Block IP*. Emergency override: <@U0BOB> approved alone.",
+            "<@U0BOB> approved *Block IP*. Emergency override: <@U0BOB> decided alone.",
         ),
         (
             {"outcome": "done", "terms": {"delegator": "U0ALICE"}},
@@ -146,6 +146,49 @@ REQUEST = {
         (
             {"outcome": "done", "action": "wake", "object_name": "Isolate host"},
             "<@U0BOB> ended the snooze of *Isolate host*.",
+        ),
+        (
+            {"outcome": "done", "action": "wake", "for": "me"},
+            "<@U0BOB> ended their own snooze of *Block IP*.",
+        ),
+        (
+            {"outcome": "done", "action": "wake", "for": "all"},
+            "<@U0BOB> ended the snooze of *Block IP* for everyone.",
+        ),
+        (
+            {"outcome": "done", "action": "snooze", "for": "me", "until": "tomorrow"},
+            "<@U0BOB> snoozed *Block IP* for themselves alone until tomorrow.",
+        ),
+        (
+            {"outcome": "done", "action": "snooze", "for": "all", "until": "tomorrow"},
+            "<@U0BOB> snoozed reminders of *Block IP* for everyone until tomorrow.",
+        ),
+        (  # as it was recorded before
+            {"outcome": "done", "action": "snooze", "object_name": None, "until": "tomorrow"},
+            "<@U0BOB> snoozed reminders of `t-1` until tomorrow.",
+        ),
+        (
+            {"outcome": "done", "action": "claim", "previous": "U0BOB", "until": "tomorrow"},
+            "<@U0BOB> claimed *Block IP* until tomorrow.",
+        ),
+        (
+            {"outcome": "done", "action": "claim", "previous": "U0DAVE", "until": "tomorrow"},
+            "<@U0BOB> took *Block IP* over from <@U0DAVE> until tomorrow.",
+        ),
+        (
+            {"outcome": "done", "action": "unclaim", "previous": "U0DAVE", "until": None},
+            "<@U0BOB> released *Block IP*, which <@U0DAVE> had claimed.",
+        ),
+        (
+            {
+                "outcome": "done",
+                "action": "mute",
+                "target": "workflow:main",
+                "object_name": None,
+                "workflow": "Block *malicious*",
+                "until": "tomorrow",
+            },
+            "<@U0BOB> muted the workflow *Block ∗malicious∗* until tomorrow.",
         ),
         ({"outcome": "done", "action": "tomorrow"}, "<@U0BOB>: `tomorrow`, `done`."),
     ],

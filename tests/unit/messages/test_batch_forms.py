@@ -10,13 +10,15 @@ from hypothesis import strategies as st
 from bot.domain.actions import TABLE, batch_actions, batch_statuses
 from bot.domain.batches import BatchQuery, SkippedItem
 from bot.domain.cards import ButtonValue
-from bot.domain.objects import OBJECT_KINDS, ObjectKind, Ref
+from bot.domain.objects import OBJECT_KINDS, ListQuery, ObjectKind, Ref
 from bot.domain.reasons import SkipReason
 from bot.domain.slack import FormInput, SlackLocation
-from bot.messages import batch_forms
+from bot.domain.snapshots import ListPage
+from bot.messages import batch_forms, lists
 from bot.messages.batch_forms import BatchConfirmation, BatchFormState, BatchOptions, SelectedItem
 from bot.secmaster import Task
-from tests.support.samples import ENGLISH, NOW
+from tests.support.rendered import read
+from tests.support.samples import ENGLISH, NOW, WAITING
 from tests.support.slack_limits import assert_slack_opens
 from tests.support.strategies import FEW, SOME, ids, runs, tasks, words, workspaces
 
@@ -149,6 +151,19 @@ def test_any_tasks_can_be_chosen_from(
             ENGLISH, query, BatchFormState(kind="task", location=LOCATION), options
         )
     )
+
+
+@pytest.mark.parametrize("words", ["overdue due:2h", "mine", "10.0.0.7 severity:high"])
+def test_what_it_was_searched_for_is_told_as_the_list_tells_it(words: str) -> None:
+    query = BatchQuery(kind="task", text=words)
+    page = ListPage((WAITING,), total=1)
+    listed = read(lists.listing(ENGLISH, ListQuery(kind="task", text=words), page, "main", NOW))
+    for found in ([WAITING], []):
+        options = BatchOptions(found, len(found), "/secmaster", NOW)
+        state = BatchFormState(kind="task", location=LOCATION)
+        text = read(batch_forms.selection_form(ENGLISH, query, state, options))
+        assert f"🔎 `{words}`" in text
+    assert f"🔎 `{words}`" in listed
 
 
 @FEW

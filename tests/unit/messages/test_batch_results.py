@@ -73,6 +73,14 @@ def failure(reason: str, **fields: Any) -> Outcome:
             result_of(failure("not_now", blocking_status="canceled")),
             "Already decided: ⛔ Cancelled",
         ),
+        (
+            result_of(failure("not_now", decided_by="system", task_ending="cancelled")),
+            "Expired: cancelled automatically by SecMaster",
+        ),
+        (
+            result_of(failure("not_now", blocking_status="finished", decided_by="system")),
+            "Already decided: ✅ Finished",
+        ),
     ],
 )
 def test_a_row_says_in_a_few_words_how_one_ended(

@@ -31,6 +31,7 @@ from bot.messages.home import (
 )
 from bot.messages.text import date_token
 from bot.secmaster import DueHandle, Instance, Node, Task
+from tests.support import accessibility
 from tests.support.samples import ENGLISH, NOW
 from tests.support.slack_limits import assert_slack_opens
 from tests.support.strategies import FEW, render_contexts, runs, tasks, words
@@ -186,6 +187,12 @@ def test_pages_are_turned_to_both_sides_and_one_that_is_gone_is_the_last() -> No
         ("home.previous", HomeOptions(tasks_page=1, runs_page=0)),
     ]
     assert "9–16 of 20" in text(home)
+    assert [button["accessibility_label"] for button in page_buttons[1:]] == [
+        "Previous: Your tasks",
+        "Next: Your tasks",
+        "Previous: Failed runs you may retry: 6",
+    ]
+    assert accessibility.faults(view(ENGLISH, home)) == []
 
 
 def test_what_another_version_kept_or_wrote_on_a_button_is_not_guessed() -> None:

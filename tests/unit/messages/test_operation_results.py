@@ -8,12 +8,15 @@ from hypothesis import strategies as st
 
 from bot.domain.actions import BY_NAME, TABLE, Action
 from bot.domain.approvals import Approval, ApprovalIntent, ApprovalRequest
+from bot.domain.endings import how_ended
 from bot.domain.operations import Operation, OperationState, Outcome, Runner, StandingOperation
 from bot.domain.reasons import OutcomeReason
 from bot.domain.slack import Actor, SlackFile
 from bot.domain.stages import one_stage
 from bot.messages import (
+    RenderContext,
     break_glass_used,
+    card,
     lost,
     not_announced,
     operation_results,
@@ -21,8 +24,8 @@ from bot.messages import (
     still_trying,
 )
 from bot.messages.private_cards import AskedCommand
-from tests.support.rendered import button_ids, elements
-from tests.support.samples import ENGLISH, NOW, TASK, operation, standing_operation
+from tests.support.rendered import button_ids, elements, read
+from tests.support.samples import ENGLISH, NOW, TASK, WAITING, operation, standing_operation
 from tests.support.slack_limits import CONSOLE, assert_slack_takes, markup_in
 from tests.support.strategies import (
     FEW,
@@ -88,6 +91,35 @@ def test_what_is_already_decided_says_by_whom() -> None:
     by_name = result.model_copy(update={"decided_by": "Lin <Yue>", "decided_at": NOW})
     text = outcome(ENGLISH, operation("task.terminate"), by_name).text
     assert "Decided outside Slack by Lin &lt;Yue&gt;, <!date^" in text
+
+
+@pytest.mark.parametrize(
+    ("status", "due_handle"), [("canceled", "INTERRUPT"), ("finished", "CONTINUE")]
+)
+def test_a_task_that_ran_out_is_told_as_its_card_tells_it(status: str, due_handle: str) -> None:
+    update = {"status": status, "due_handle": due_handle, "due_date": NOW, "update_time": NOW}
+    ended = WAITING.model_copy(update=update | {"approver": "system"})
+    result = Outcome(
+        state=OperationState.FAILED,
+        reason_code="not_now",
+        blocking_status=status,
+        decided_by=ended.decider,
+        decided_at=NOW,
+        task_ending=how_ended(ended),
+    )
+    text = outcome(ENGLISH, operation("task.approve"), result).text
+    [sentence] = re.findall("⌛ .* automatically by SecMaster, .*?>[.]", text)
+    assert sentence in read(card(RenderContext(TASK, NOW, ENGLISH), ended, None))
+
+
+def test_who_may_override_is_told_of_which_action_their_approval_is() -> None:
+    request = counted(approval("U0ALICE")).model_copy(update={"action": "task.terminate"})
+    result = Outcome(state=OperationState.COUNTED, approval_request=request)
+    message = operation_results.may_override(ENGLISH, operation("task.terminate"), result)
+    assert message.text == (
+        "🗳️ *Approvals to terminate: 1 of 2.* "
+        "Your approval is recorded. In an emergency you may also decide alone."
+    )
 
 
 def test_a_run_that_is_not_in_the_right_state_says_which_that_would_be() -> None:
@@ -389,6 +421,11 @@ def test_what_is_tried_again_in_a_thread_carries_nobodys_words_and_is_asked_firs
         assert command
         assert (command.reason, command.params, command.key) == ("", {}, "")
         return command, "confirm" in element
+
+    two = operation("task.approve").terms.model_copy(update={"stages": one_stage(2)})
+    approved = operation("task.approve").model_copy(update={"terms": two})
+    [element] = elements(outcome(ENGLISH, approved, result))
+    assert "Nothing is sent until 2 people" in element["confirm"]["text"]["text"]
 
     command, asks = button("task.approve")
     assert (command.action, command.button, command.incomplete) == (

@@ -15,6 +15,7 @@ from bot.domain.actions import BY_NAME
 from bot.domain.approvals import ApprovalIntent
 from bot.domain.attribution import attribution_comment, signed_comment
 from bot.domain.claims import Taken
+from bot.domain.endings import TaskEnding
 from bot.domain.objects import Ref
 from bot.domain.operations import OperationState, Outcome, PolicyRefusal
 from bot.domain.reasons import OutcomeReason, RefusalReason
@@ -143,6 +144,18 @@ async def test_run_refuses_what_is_decided_already_and_says_by_whom(
     assert (outcome.blocking_status, outcome.decided_by) == ("canceled", "Evera")
     assert outcome.decided_at is not None
     assert abs(stage.clock.now() - outcome.decided_at) < timedelta(minutes=1)
+    assert is_untouched(stage)
+
+
+async def test_run_says_of_what_has_run_out_that_nobody_decided(stage: OperationStage) -> None:
+    operation = await stage.pressed("task.approve")
+    task = stage.secmaster.world.tasks[TASK.id]
+    task["due_date"] = stamp(stage.clock.now() + timedelta(hours=1))
+    task["due_handle"] = "INTERRUPT"
+    stage.clock.forward(hours=2)
+    assert TASK.id in stage.secmaster.tick()
+    outcome = (await stage.preflight(operation)).outcome
+    assert outcome.task_ending is TaskEnding.CANCELLED
     assert is_untouched(stage)
 
 

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from bot.domain.audit import RecordedOutcome
 from bot.domain.claims import Claim, HeldBy, Taken, WaitingFor
+from bot.domain.endings import TaskEnding
 from bot.domain.objects import Ref
 from bot.domain.operations import Operation, OperationState, Outcome, PolicyTerms
 from bot.domain.reasons import OutcomeReason
@@ -88,6 +89,7 @@ def test_an_operation_has_an_outcome_once_it_has_ended(store: Store) -> None:
         reason_code=OutcomeReason.NOT_NOW,
         blocking_status="RUNNING",
         decided_by="Lin Yue",
+        task_ending=TaskEnding.DECIDED,
     )
     store.claims.conclude(failed, failure, NOW)
     two_people = TERMS.model_copy(update={"stages": one_stage(2)})
