@@ -30,6 +30,7 @@ from bot.secmaster import (
     NotFound,
     NotRouted,
     PlaybookInstance,
+    PlaybookVersion,
     SecMaster,
     SecMasterError,
     Task,
@@ -289,8 +290,8 @@ class EvidenceReader:
             active = await reading.ask(self.playbook_versions, playbook.version_id)
         return {
             "playbook_definition": playbook,
-            "playbook_version": submitted,
-            "active_playbook_version": active,
+            "playbook_version": _without_definition(submitted),
+            "active_playbook_version": _without_definition(active),
             "changes": playbook_changes(active, submitted) if active and submitted else None,
         }
 
@@ -419,6 +420,11 @@ async def _show_finding(client: SecMaster, class_name: str, id_: str) -> Finding
 def _without_taskflow(version: WorkflowVersion | None) -> WorkflowVersion | None:
     """Leave out what may be as long as a workflow is; a reader of it asks for it by the id."""
     return version and version.model_copy(update={"taskflow": "", "taskconfig": ""})
+
+
+def _without_definition(version: PlaybookVersion | None) -> PlaybookVersion | None:
+    """Leave out of a playbook's version what may be long as well."""
+    return version and version.model_copy(update={"definition": ""})
 
 
 def unread_by(subject: Subject, error: SecMasterError) -> Unread:
