@@ -454,15 +454,23 @@ def is_complete(evidence: Evidence) -> bool:
     )
 
 
-def _is_gone(unread: Unread) -> bool:
+def is_gone(unread: Unread) -> bool:
     """Return whether SecMaster itself says that it does not exist: a gateway's 404 says nothing."""
     is_not_found = unread.status == HTTPStatus.NOT_FOUND
     return is_not_found and bool(unread.code) and not unread.code.startswith("APIGW")
 
 
+def _resources(before: Evidence, after: Evidence) -> dict[str, Any]:
+    """Return what is known of the finding's resources, some of which could not be read again."""
+    assets = after.finding.resources if after.finding else ()
+    known = {each.id: each for each in (*before.resources, *after.resources) if each.id}
+    first, *others = [known.get(id_) for id_ in dict.fromkeys(each.id for each in assets)] or [None]
+    return {"resource": first, "other_resources": tuple(filter(None, others))}
+
+
 def merged(before: Evidence | None, after: Evidence) -> Evidence:
     """Return what is known after a reading: what it could not read stays as it was read before."""
-    failed = {unread.subject for unread in after.unread if not _is_gone(unread)}
+    failed = {unread.subject for unread in after.unread if not is_gone(unread)}
     if before is None or not failed:
         return after
     is_finding_unread = not failed.isdisjoint({Subject.FINDING, *FINDINGS.values()})
@@ -478,7 +486,7 @@ def merged(before: Evidence | None, after: Evidence) -> Evidence:
             "read_at": before.read_at if before.finding else after.read_at,
         }
     if Subject.RESOURCE in failed:
-        update |= {"resource": before.resource, "other_resources": before.other_resources}
+        update |= _resources(before, after)
     if Subject.WORKFLOW in failed:
         update["workflow"] = before.workflow
     if Subject.WORKFLOW_VERSION in failed:

@@ -502,3 +502,7 @@ class Evidence(Shape):
     def resources(self) -> tuple[Resource, ...]:
         """The finding's resources that were read."""
         return ((self.resource,) if self.resource else ()) + self.other_resources
+
+    def managed(self, asset: FindingResource) -> Resource | None:
+        """Return as what SecMaster manages one of the finding's resources; None if not read."""
+        return next((each for each in self.resources if each.id and each.id == asset.id), None)
