@@ -30,6 +30,7 @@ from bot.secmaster import (
     NotFound,
     NotRouted,
     PlaybookInstance,
+    PlaybookVersion,
     SecMaster,
     SecMasterError,
     Task,
@@ -289,8 +290,8 @@ class EvidenceReader:
             active = await reading.ask(self.playbook_versions, playbook.version_id)
         return {
             "playbook_definition": playbook,
-            "playbook_version": submitted,
-            "active_playbook_version": active,
+            "playbook_version": _without_definition(submitted),
+            "active_playbook_version": _without_definition(active),
             "changes": playbook_changes(active, submitted) if active and submitted else None,
         }
 
@@ -421,6 +422,11 @@ def _without_taskflow(version: WorkflowVersion | None) -> WorkflowVersion | None
     return version and version.model_copy(update={"taskflow": "", "taskconfig": ""})
 
 
+def _without_definition(version: PlaybookVersion | None) -> PlaybookVersion | None:
+    """Leave out of a playbook's version what may be long as well."""
+    return version and version.model_copy(update={"definition": ""})
+
+
 def unread_by(subject: Subject, error: SecMasterError) -> Unread:
     """Return that something can't be read, by SecMaster's answer."""
     return Unread(
@@ -448,15 +454,23 @@ def is_complete(evidence: Evidence) -> bool:
     )
 
 
-def _is_gone(unread: Unread) -> bool:
+def is_gone(unread: Unread) -> bool:
     """Return whether SecMaster itself says that it does not exist: a gateway's 404 says nothing."""
     is_not_found = unread.status == HTTPStatus.NOT_FOUND
     return is_not_found and bool(unread.code) and not unread.code.startswith("APIGW")
 
 
+def _resources(before: Evidence, after: Evidence) -> dict[str, Any]:
+    """Return what is known of the finding's resources, some of which could not be read again."""
+    assets = after.finding.resources if after.finding else ()
+    known = {each.id: each for each in (*before.resources, *after.resources) if each.id}
+    first, *others = [known.get(id_) for id_ in dict.fromkeys(each.id for each in assets)] or [None]
+    return {"resource": first, "other_resources": tuple(filter(None, others))}
+
+
 def merged(before: Evidence | None, after: Evidence) -> Evidence:
     """Return what is known after a reading: what it could not read stays as it was read before."""
-    failed = {unread.subject for unread in after.unread if not _is_gone(unread)}
+    failed = {unread.subject for unread in after.unread if not is_gone(unread)}
     if before is None or not failed:
         return after
     is_finding_unread = not failed.isdisjoint({Subject.FINDING, *FINDINGS.values()})
@@ -472,7 +486,7 @@ def merged(before: Evidence | None, after: Evidence) -> Evidence:
             "read_at": before.read_at if before.finding else after.read_at,
         }
     if Subject.RESOURCE in failed:
-        update |= {"resource": before.resource, "other_resources": before.other_resources}
+        update |= _resources(before, after)
     if Subject.WORKFLOW in failed:
         update["workflow"] = before.workflow
     if Subject.WORKFLOW_VERSION in failed:

@@ -35,7 +35,8 @@ def waiting_kind(snapshot: Snapshot) -> ObjectKind:
 class RunStatus(StrEnum):
     """How far a followed run is, where there is something to say of it.
 
-    NEXT_TASK: it waits for another task. STILL_RUNNING is no end: the run is followed on.
+    NEXT_TASK: it waits for another task. STILL_RUNNING is no end: the run is followed on. GONE:
+    SecMaster has it no more. NO_END: none was seen for as long as it was followed.
     """
 
     FINISHED = "finished"
@@ -43,6 +44,8 @@ class RunStatus(StrEnum):
     TERMINATED = "terminated"
     NEXT_TASK = "next_task"
     STILL_RUNNING = "still_running"
+    GONE = "gone"
+    NO_END = "no_end"
 
 
 class FailedBlock(Value):
@@ -53,12 +56,20 @@ class FailedBlock(Value):
 
 
 class BlockResult(Value):
-    """What a run's block of one target came to, by the names of the lines of defense."""
+    """What a run's block of one target came to, by the names of the lines of defense.
+
+    All of these are empty where SecMaster names no line.
+    """
 
     target: str
     done: tuple[str, ...] = ()
     failed: tuple[FailedBlock, ...] = ()
     pending: tuple[str, ...] = ()
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether all its lines did it or failed."""
+        return bool(self.done or self.failed) and not self.pending
 
     @classmethod
     def of(cls, record: PolicyRecord) -> Self:
@@ -80,12 +91,30 @@ class BlockResult(Value):
         )
 
 
+class BlockCoverage(Value):
+    """How much of what may tell of a run's blocks was read.
+
+    ``runs`` are the runs of workflows, ``records`` SecMaster's count of the policy records of those
+    that were read.
+    """
+
+    runs: int = 0
+    runs_read: int = 0
+    records: int = 0
+    records_read: int = 0
+
+    @property
+    def is_complete(self) -> bool:
+        return self.runs_read >= self.runs and self.records_read >= self.records
+
+
 class RunResult(Value):
     """How a run went on after an operation, ``seconds`` after that was asked for.
 
-    ``node`` and ``error`` name what failed in it; ``blocks`` are those that it set. ``next_task``
-    is the task that it waits for now, and ``next_name`` the task's name. It is ``expected`` where
-    the run was terminated with its task: that is on record, and no news.
+    ``node`` and ``error`` name what failed in it; ``blocks`` are those that it set, as far as its
+    ``block_coverage`` says. ``next_task`` is the task that it waits for now, and ``next_name`` the
+    task's name. It is ``expected`` where the run was terminated with its task: that is on record,
+    and no news.
     """
 
     status: RunStatus
@@ -96,6 +125,7 @@ class RunResult(Value):
     seconds: int = 0
     at: datetime
     blocks: tuple[BlockResult, ...] = ()
+    block_coverage: BlockCoverage = BlockCoverage()
     next_task: Ref | None = None
     next_name: str = ""
     expected: bool = False

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
-from bot.domain.evidence import FINDINGS, NOT_ASKED, Subject, class_path
+from bot.domain.evidence import FINDINGS, NOT_ASKED, Subject, class_path, is_gone
 from bot.domain.snapshots import Snapshot
 from bot.messages.catalogue import N_, Catalogue
 from bot.messages.fields import FieldWords
@@ -104,7 +104,7 @@ def card_lines(catalogue: Catalogue, evidence: Evidence | None) -> list[str]:
         return []
     lines = (
         _head(catalogue, finding),
-        _asset_line(catalogue, finding, evidence.resource),
+        _asset_line(catalogue, finding, evidence),
         _connection_line(catalogue, finding),
         _actor_line(catalogue, finding),
         _state_line(catalogue, finding),
@@ -268,10 +268,11 @@ def _head(catalogue: Catalogue, finding: Finding) -> str:
     return " · ".join(filter(None, parts))
 
 
-def _asset_line(catalogue: Catalogue, finding: Finding, managed: Resource | None) -> str:
+def _asset_line(catalogue: Catalogue, finding: Finding, evidence: Evidence) -> str:
     if not finding.resources:
         return ""
-    facts = asset_facts(catalogue, finding.resources[0], managed)
+    asset = finding.resources[0]
+    facts = asset_facts(catalogue, asset, evidence.managed(asset))
     if more := len(finding.resources) - 1:
         facts.append(catalogue.ngettext("{count} more", "{count} more", more))
     return f"*{catalogue.gettext('Asset')}* {' · '.join(facts)}" if facts else ""
@@ -353,8 +354,13 @@ def _reason(catalogue: Catalogue, unread: Unread) -> str:
             return catalogue.gettext(
                 "SecMaster answered HTTP 403: the bot's account lacks the right. `doctor` names it."
             )
-        case HTTPStatus.NOT_FOUND:
+        case HTTPStatus.NOT_FOUND if is_gone(unread):
             return catalogue.gettext("SecMaster answered HTTP 404: it does not exist there.")
+        case HTTPStatus.NOT_FOUND:
+            return catalogue.gettext(
+                "The gateway answered HTTP 404 before SecMaster was asked: "
+                "this region may not offer it."
+            )
         case 0 if unread.code == NOT_ASKED:
             return catalogue.gettext("SecMaster does not say which it is.")
         case 0:

@@ -29,7 +29,7 @@ def blocks(catalogue: Catalogue, evidence: Evidence | None) -> list[Block]:
         pairs = _facts(catalogue, finding)
         parts += [section(lines[0])]
         parts += [fields(pairs[start : start + PAIRS]) for start in range(0, len(pairs), PAIRS)]
-        parts += _lists(catalogue, finding, evidence.resource)
+        parts += _lists(catalogue, finding, evidence)
         parts += _paragraphs(catalogue, finding)
     if unread := card_evidence.unread_lines(catalogue, evidence):
         parts.append(context("\n".join(unread)))
@@ -77,12 +77,11 @@ def _facts(catalogue: Catalogue, finding: Finding) -> list[tuple[str, str]]:
     return [(label, text) for label, text in pairs if text]
 
 
-def _lists(catalogue: Catalogue, finding: Finding, managed: Resource | None) -> list[Block]:
+def _lists(catalogue: Catalogue, finding: Finding, evidence: Evidence) -> list[Block]:
     """Show the resources, addresses, users, processes, files and malware, a row each."""
     gettext = catalogue.gettext
     resources = [
-        _resource(catalogue, resource, managed if place == 0 else None)
-        for place, resource in enumerate(finding.resources)
+        _resource(catalogue, resource, evidence.managed(resource)) for resource in finding.resources
     ]
     connections = [connection_text(catalogue, each, domains=True) for each in finding.connections]
     users = [_with_id(user.user_name, user.user_id) for user in finding.users]

@@ -201,28 +201,51 @@ def _version(version: WorkflowVersion | PlaybookVersion) -> str:
 
 
 def _changes(catalogue: Catalogue, evidence: Evidence, changes: VersionChanges) -> list[str]:
-    """Say which nodes or actions differ, and how a playbook is started."""
-    texts = ACTION_CHANGES if evidence.playbook_version else NODE_CHANGES
+    """Say which nodes or actions differ, how a playbook is started, and what is not compared."""
+    is_playbook = evidence.playbook_version is not None
+    texts = ACTION_CHANGES if is_playbook else NODE_CHANGES
     differences = (changes.removed, changes.added, changes.changed)
     sentences = []
     for sign, text, names in zip(CHANGE_SIGNS, texts, differences, strict=True):
         if names:
             quoted = catalogue.all_of([bold(name, NAME) for name in names], MOST_NAMES)
             sentences.append(f"{sign} {catalogue.gettext(text, names=quoted)}")
-    if changes.reordered and evidence.playbook_version:
+    if changes.reordered and is_playbook:
         order = catalogue.gettext("The actions are the same, in another order.")
         sentences.append(f"✏️ {order}")
     elif changes.reordered:
-        order = catalogue.gettext("The nodes are the same, and follow one another differently.")
+        order = catalogue.gettext(
+            "The nodes are the same, but the connections between them or their conditions differ."
+        )
         sentences.append(f"✏️ {order}")
-    if changes.reconfigured:
+    if changes.reconfigured and is_playbook:
+        sentences.append(f"✏️ {catalogue.gettext('The rules that start the playbook differ.')}")
+    elif changes.reconfigured:
         sentences.append(f"✏️ {catalogue.gettext('The configuration of the nodes differs.')}")
     sentences += _playbook_changes(catalogue, evidence)
-    if sentences:
-        return sentences
-    if evidence.playbook_version:
-        return [catalogue.gettext("Both versions have the same actions and the same trigger.")]
-    return [catalogue.gettext("Both versions have the same nodes.")]
+    sentences = sentences or _sameness(catalogue, changes, is_playbook=is_playbook)
+    if changes.partial:
+        sentences.append(_uncompared(catalogue, is_playbook=is_playbook))
+    return sentences
+
+
+def _sameness(catalogue: Catalogue, changes: VersionChanges, *, is_playbook: bool) -> list[str]:
+    """Say what is the same in two versions that show no difference; [] where that is unknown."""
+    if is_playbook:
+        sentence = catalogue.gettext("Both versions have the same actions, rules and trigger.")
+        return [] if changes.partial else [sentence]
+    if changes.partial:
+        return [catalogue.gettext("Both versions have the same nodes.")]
+    return [catalogue.gettext("Both versions have the same nodes and connections between them.")]
+
+
+def _uncompared(catalogue: Catalogue, *, is_playbook: bool) -> str:
+    """Say what of two versions could not be compared."""
+    if is_playbook:
+        sentence = catalogue.gettext("The actions and rules could not all be compared.")
+    else:
+        sentence = catalogue.gettext("How the nodes follow one another could not be compared.")
+    return f"⚠️ {sentence}"
 
 
 def _playbook_changes(catalogue: Catalogue, evidence: Evidence) -> list[str]:

@@ -30,6 +30,8 @@ SIGNS = {
     RunStatus.TERMINATED: "⛔",
     RunStatus.NEXT_TASK: "➡️",
     RunStatus.STILL_RUNNING: "⏳",
+    RunStatus.GONE: "❓",
+    RunStatus.NO_END: "❓",
 }
 
 
@@ -53,10 +55,33 @@ SENTENCES = {
         N_("The playbook run was terminated after {duration}: {name}."),
     ),
     RunStatus.STILL_RUNNING: _by_kind(
-        N_("The run is still running after {duration}: {name}. Its end will be posted here."),
+        N_(
+            "The run is still running after {duration}: {name}. Its end will be posted here, or "
+            "after a day that it is no longer followed."
+        ),
         N_(
             "The playbook run is still running after {duration}: {name}. Its end will be posted "
-            "here."
+            "here, or after a day that it is no longer followed."
+        ),
+    ),
+    RunStatus.GONE: _by_kind(
+        N_(
+            "SecMaster no longer has the run: {name}. It is no longer followed, and how it went on "
+            "is unknown."
+        ),
+        N_(
+            "SecMaster no longer has the playbook run: {name}. It is no longer followed, and how "
+            "it went on is unknown."
+        ),
+    ),
+    RunStatus.NO_END: _by_kind(
+        N_(
+            "No end of the run was seen in {duration}: {name}. It is no longer followed: look at "
+            "it in SecMaster."
+        ),
+        N_(
+            "No end of the playbook run was seen in {duration}: {name}. It is no longer followed: "
+            "look at it in SecMaster."
         ),
     ),
 }
@@ -98,7 +123,7 @@ def thread_message(
     mention = f"{mention_user(actor_id)} " if actor_id and not is_good else ""
     lines = [f"{mention}{SIGNS[result.status]} *{sentence}*"]
     lines += [code_block(result.error, ERROR)] if result.error.strip() else []
-    return text_message("\n".join([*lines, *block_lines(catalogue, result.blocks)]))
+    return text_message("\n".join([*lines, *block_lines(catalogue, result)]))
 
 
 def _retry_ended(catalogue: Catalogue, actor_id: str, result: RunResult) -> Message:
@@ -118,7 +143,7 @@ def _retry_ended(catalogue: Catalogue, actor_id: str, result: RunResult) -> Mess
     mention = f"{mention_user(actor_id)} " if actor_id else ""
     lines = [f"{mention}{SIGNS[result.status]} {text}"]
     lines += [code_block(result.error, ERROR)] if result.error.strip() else []
-    return text_message("\n".join([*lines, *block_lines(catalogue, result.blocks)]))
+    return text_message("\n".join([*lines, *block_lines(catalogue, result)]))
 
 
 def card_lines(catalogue: Catalogue, result: RunResult, links: Mapping[str, str]) -> list[str]:
@@ -128,7 +153,7 @@ def card_lines(catalogue: Catalogue, result: RunResult, links: Mapping[str, str]
     lines = [f"{SIGNS[result.status]} {f'*{sentence}*' if is_bad else sentence}"]
     if error := error_line(result.error):
         lines.append(code(error, ERROR_LINE))
-    return [*lines, *block_lines(catalogue, result.blocks)]
+    return [*lines, *block_lines(catalogue, result)]
 
 
 def decision_line(catalogue: Catalogue, decided: DecidedTask, links: Mapping[str, str]) -> str:
@@ -159,38 +184,84 @@ def audit_text(catalogue: Catalogue, markup: Markup, result: RunResult) -> str:
     if error := error_line(result.error):
         parts.append(markup.text(error))
     parts += [" ".join(_block_sentences(catalogue, block, markup.code)) for block in result.blocks]
+    parts += _coverage_sentences(catalogue, result)
     return " · ".join(parts)
 
 
-def block_lines(catalogue: Catalogue, blocks: Sequence[BlockResult]) -> list[str]:
-    """Return what came of a run's blocks, a line each; of many, how many succeeded and failed."""
-    failed_first = sorted(blocks, key=lambda block: not block.failed)
+def block_lines(catalogue: Catalogue, result: RunResult) -> list[str]:
+    """Return what came of a run's blocks, a line each, and what of them is not known.
+
+    Of many it is said how many failed or have no result.
+    """
+    blocks = sorted(result.blocks, key=lambda block: (not block.failed, block.is_settled))
     lines = []
-    for block in failed_first[:SHOWN_BLOCKS]:
+    for block in blocks[:SHOWN_BLOCKS]:
         sentences = " ".join(_block_sentences(catalogue, block, code))
         lines.append(f"{_block_sign(block)} {sentences}")
-    if len(blocks) <= SHOWN_BLOCKS:
-        return lines
-    failed = sum(bool(block.failed) for block in blocks)
-    total = len(blocks)
+    if len(blocks) > SHOWN_BLOCKS:
+        lines.append(" ".join(_summary(catalogue, result)))
+    return [line for line in (*lines, *_coverage_sentences(catalogue, result)) if line]
+
+
+def _summary(catalogue: Catalogue, result: RunResult) -> list[str]:
+    """Return how many of many blocks failed or have no result; that none did only if all are known.
+
+    [] where that can't be said.
+    """
+    total = len(result.blocks)
+    failed = sum(bool(block.failed) for block in result.blocks)
+    unsettled = sum(not block.is_settled for block in result.blocks)
+    sentences = []
     if failed:
-        summary = catalogue.ngettext(
+        sentence = catalogue.ngettext(
             "{failed} of {count} block failed.",
             "{failed} of {count} blocks failed.",
             total,
             failed=catalogue.number(failed),
         )
-    else:
-        summary = catalogue.ngettext(
+        sentences.append(sentence)
+    if unsettled:
+        sentence = catalogue.ngettext(
+            "{pending} of {count} block is still pending.",
+            "{pending} of {count} blocks are still pending.",
+            total,
+            pending=catalogue.number(unsettled),
+        )
+        sentences.append(sentence)
+    if not sentences and result.block_coverage.is_complete:
+        sentence = catalogue.ngettext(
             "{count} block, none failed.", "{count} blocks, none failed.", total
         )
-    return [*lines, summary]
+        sentences.append(sentence)
+    return sentences
+
+
+def _coverage_sentences(catalogue: Catalogue, result: RunResult) -> list[str]:
+    """Say how much of what may tell of the blocks was read, where that is not all of it."""
+    coverage, sentences = result.block_coverage, []
+    if 0 < coverage.runs_read < coverage.runs:
+        sentence = catalogue.ngettext(
+            "Blocks were looked up for {read} of {count} workflow run.",
+            "Blocks were looked up for {read} of {count} workflow runs.",
+            coverage.runs,
+            read=catalogue.number(coverage.runs_read),
+        )
+        sentences.append(sentence)
+    if coverage.records_read < coverage.records:
+        sentence = catalogue.ngettext(
+            "{read} of {count} block record was read.",
+            "{read} of {count} block records were read.",
+            coverage.records,
+            read=catalogue.number(coverage.records_read),
+        )
+        sentences.append(sentence)
+    return sentences
 
 
 def _block_sign(block: BlockResult) -> str:
     if block.failed:
         return "⚠️" if block.done else "❌"
-    return "⏳" if block.pending else "✅"
+    return "✅" if block.is_settled else "⏳"
 
 
 def _block_sentences(
@@ -219,7 +290,7 @@ def _block_sentences(
         sentences.append(
             catalogue.gettext("No result yet for {target} on {lines}.", target=target, lines=lines)
         )
-    return sentences
+    return sentences or [catalogue.gettext("No result yet for {target}.", target=target)]
 
 
 def _defenses(catalogue: Catalogue, names: Sequence[str]) -> str:

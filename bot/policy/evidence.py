@@ -104,7 +104,7 @@ def _facts_of_finding(evidence: Evidence | None) -> dict[str, Fact]:
         return dict.fromkeys(keys, _missing(evidence, OF_FINDING))
     finding = evidence.finding
     asset = finding.resources[0] if finding.resources else FindingResource()
-    managed = next((each for each in evidence.resources if each.id and each.id == asset.id), None)
+    managed = evidence.managed(asset)
     level = LEVELS.get(managed.level, "") if managed else _missing(evidence, OF_ASSET)
     project = asset.ep_name or (managed.ep_name if managed else _missing(evidence, OF_ASSET))
     category, source = finding.category, finding.data_source

@@ -32,4 +32,4 @@ class DefinitionEndpoints(Transport):
     async def show_playbook_version(self, version_id: str) -> PlaybookVersion:
         """https://support.huaweicloud.com/api-secmaster/ShowPlaybookVersion.html."""
         reply = await self._get(f"/soc/playbooks/versions/{segment(version_id)}")
-        return answered(PlaybookVersion, reply.object("data"))
+        return PlaybookVersion.of(reply.object("data"))

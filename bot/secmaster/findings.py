@@ -4,7 +4,7 @@ Every field may be missing, null or of another type, and then reads as empty. Al
 be an attacker's. https://support.huaweicloud.com/api-secmaster/
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Self
 
@@ -28,7 +28,7 @@ from bot.secmaster.shapes import (
     WorkflowRef,
     answered,
 )
-from bot.secmaster.values import Flag, JsonText, Moment, Scalar, Text, Whole
+from bot.secmaster.values import Flag, JsonText, Moment, Scalar, Text, Whole, json_text
 
 
 class Severity(StrEnum):
@@ -266,7 +266,7 @@ class WorkflowVersion(Shape):
     status: Text = ""
     description: Text = ""
     taskflow: Text = ""
-    taskconfig: Text = ""
+    taskconfig: JsonText = ""
     creator_name: Text = ""
     create_time: Moment = None
     update_time: Moment = None
@@ -284,7 +284,13 @@ class Playbook(Shape):
 
 
 class PlaybookVersion(Shape):
-    """One version of a playbook."""
+    """One version of a playbook.
+
+    ``definition`` is all that SecMaster states of it, as JSON text: the format of the rules that
+    start it, and of what an action does, is unstated.
+    """
+
+    READ_APART: ClassVar[frozenset[str]] = frozenset({"definition"})
 
     id: Text = ""
     version: Scalar = ""
@@ -297,6 +303,12 @@ class PlaybookVersion(Shape):
     creator_name: Text = Field(default="", validation_alias=AliasChoices("creator_name", "creator"))
     create_time: Moment = None
     update_time: Moment = None
+    definition: Text = ""
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> Self:
+        """Read a version together with its whole definition."""
+        return answered(cls, data).model_copy(update={"definition": json_text(data)})
 
 
 class PlaybookRef(Shape):
@@ -438,8 +450,10 @@ class Unread(Shape):
 class VersionChanges(Shape):
     """How a version that is submitted differs from the active one: in nodes or actions, by name.
 
-    ``reordered``: they are the same, and follow one another otherwise. ``reconfigured``: the
-    configuration of a workflow's nodes, whose format is unstated, differs.
+    ``reordered``: they are the same, and another order or another condition leads from one to the
+    next. ``reconfigured``: the configuration of a workflow's nodes differs, or the rules that start
+    a playbook. ``partial``: how a workflow's nodes follow one another, or a playbook's actions or
+    rules, could not be compared.
     """
 
     added: Annotated[tuple[Text, ...], Rows] = ()
@@ -447,6 +461,7 @@ class VersionChanges(Shape):
     changed: Annotated[tuple[Text, ...], Rows] = ()
     reordered: Annotated[bool, BeforeValidator(lambda value: value is True)] = False
     reconfigured: Annotated[bool, BeforeValidator(lambda value: value is True)] = False
+    partial: Annotated[bool, BeforeValidator(lambda value: value is True)] = False
 
 
 class Evidence(Shape):
@@ -458,9 +473,10 @@ class Evidence(Shape):
     ``playbook_version`` is the one that is submitted, ``workflow`` or ``playbook_definition`` what
     it is a version of, ``active_workflow_version`` or ``active_playbook_version`` the one that is
     active, and ``changes`` how the two differ, None where that can't be told; without a version's
-    taskflow, which may be long. ``resource`` is the first of the finding's; the ``other_resources``
-    are read where a rule or a route asks for it. ``unread`` says what could not be read. It is
-    ``decisive`` where a rule of the policy asks about it: then it is part of what is decided on.
+    taskflow or definition, which may be long. ``resource`` is the first of the finding's; the
+    ``other_resources`` are read where a rule or a route asks for it. ``unread`` says what could not
+    be read. It is ``decisive`` where a rule of the policy asks about it: then it is part of what is
+    decided on.
     """
 
     read_at: Moment = None
@@ -486,3 +502,7 @@ class Evidence(Shape):
     def resources(self) -> tuple[Resource, ...]:
         """The finding's resources that were read."""
         return ((self.resource,) if self.resource else ()) + self.other_resources
+
+    def managed(self, asset: FindingResource) -> Resource | None:
+        """Return as what SecMaster manages one of the finding's resources; None if not read."""
+        return next((each for each in self.resources if each.id and each.id == asset.id), None)

@@ -123,12 +123,6 @@ class FollowedOperations(Repository):
             )
             enqueue(connection, self._insert, notifications, at)
 
-    def forget(self, followed: FollowedOperation) -> None:
-        """Stop following a run of which nothing can be said."""
-        row = followed_operations.c.operation_id == followed.operation.id
-        with self.engine.begin() as connection:
-            connection.execute(sa.delete(followed_operations).where(row))
-
     def count_failed_decisions(self, since: datetime, until: datetime) -> int:
         """Return after how many decisions the run failed, from ``since`` until before ``until``."""
         query = sa.select(followed_operations.c.operation, followed_operations.c.result).where(

@@ -8,13 +8,18 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from itertools import islice
-from typing import assert_never
+from typing import Any, assert_never
 
 from bot.domain.actions import BY_NAME
 from bot.domain.failures import failure_of
 from bot.domain.objects import Ref
-from bot.domain.run_results import BLOCK_CATEGORY, BlockResult, RunResult, RunStatus
+from bot.domain.run_results import (
+    BLOCK_CATEGORY,
+    BlockCoverage,
+    BlockResult,
+    RunResult,
+    RunStatus,
+)
 from bot.domain.snapshots import Reading, Run, attempt
 from bot.domain.tracking import FollowedOperation, TrackedObject
 from bot.notifications.kinds import RunResultNotification
@@ -42,7 +47,7 @@ STILL_RUNNING_AFTER = timedelta(minutes=30)  # is said once
 SETTLED_AFTER = timedelta(minutes=1)  # a failure for so long after a retry is a new one
 CLOCK_TOLERANCE = timedelta(minutes=1)  # by which SecMaster's clock may be behind ours
 ENDED = (InstanceStatus.FINISHED, InstanceStatus.FAILED, InstanceStatus.TERMINATED)
-MAX_BLOCKS = 20  # policy records of a run
+MAX_RECORDS = 20  # policy records, of all runs of workflows within a run
 MAX_RUNS = 3  # of a playbook's run, whose blocks are looked up
 
 
@@ -64,26 +69,30 @@ async def follow(services: Services, followed: FollowedOperation) -> int:
     operations, now = services.store.followed_operations, services.clock.now()
     # Recorded before it is read, or one that can't be read would stand before all others.
     await asyncio.to_thread(operations.mark_checked, followed, now)
-    run, drawn = None, 0
+    run, result, drawn = None, None, 0
     try:
         run, drawn = await _read(services, followed.run)
-    except NotFound:
-        await asyncio.to_thread(operations.forget, followed)
-        return 0
+    except NotFound:  # or its workspace is not configured here any more
+        is_gone = followed.run.workspace in services.workspaces
+        status = RunStatus.GONE if is_gone else RunStatus.NO_END
+        result = _unknown(followed, status, "", now)
     except SECMASTER_DOWN:
         raise
     except SecMasterError as error:  # it may be readable again
         log.warning("run not read", extra={"run": str(followed.run), "error": str(error)})
-    result = await _result(services, followed, run, now) if run else None
-    if result and result.status is not RunStatus.STILL_RUNNING:
-        entry = RunResultNotification.entry(followed, result, now)
+    else:
+        result = await _result(services, followed, run, now)
+    is_open = result is None or result.status is RunStatus.STILL_RUNNING
+    if is_open and now - followed.operation.accepted_at > FOLLOWED_FOR:
+        result = _unknown(followed, RunStatus.NO_END, run.name if run else "", now)
+    if result is None:
+        return drawn
+    entry = RunResultNotification.entry(followed, result, now)
+    if result.status is RunStatus.STILL_RUNNING:
+        await asyncio.to_thread(operations.report, followed, [entry], now)
+    else:
         entries = [] if result.expected else [entry]
         await asyncio.to_thread(operations.end, followed, result, entries, now)
-    elif now - followed.operation.accepted_at > FOLLOWED_FOR:
-        await asyncio.to_thread(operations.forget, followed)
-    elif result:
-        entry = RunResultNotification.entry(followed, result, now)
-        await asyncio.to_thread(operations.report, followed, [entry], now)
     return drawn
 
 
@@ -199,9 +208,20 @@ async def _result(
     facts = {
         "node": (failure.name or failure.id) if failure else "",
         "error": failure.error if failure else "",
-        "blocks": await _blocks(services, followed.run.workspace, _workflow_runs(run)),
     }
-    return result.model_copy(update=facts)
+    blocks = await _blocks(services, followed.run.workspace, _workflow_runs(run))
+    return result.model_copy(update=facts | blocks)
+
+
+def _unknown(followed: FollowedOperation, status: RunStatus, name: str, now: datetime) -> RunResult:
+    """Return that the run is no longer followed, though nobody knows how it ended."""
+    return RunResult(
+        status=status,
+        run=followed.run,
+        name=name,
+        seconds=max(0, int((now - followed.operation.accepted_at).total_seconds())),
+        at=now,
+    )
 
 
 def _workflow_runs(run: Run) -> list[str]:
@@ -211,24 +231,27 @@ def _workflow_runs(run: Run) -> list[str]:
             return [run.id]
         case PlaybookInstance():
             ids = (action.instance_id for action in run.actions or () if action.instance_id)
-            return list(islice(ids, MAX_RUNS))
+            return list(dict.fromkeys(ids))
         case _:
             assert_never(run)
 
 
-async def _blocks(
-    services: Services, workspace: str, run_ids: Sequence[str]
-) -> tuple[BlockResult, ...]:
-    """Return the blocks that runs of workflows set; none where they can't be read."""
-    client, results = services.workspaces.client(workspace), []
-    for run_id in run_ids:
+async def _blocks(services: Services, workspace: str, run_ids: Sequence[str]) -> dict[str, Any]:
+    """Return the blocks that runs of workflows set, and how much of what tells of them was read."""
+    client, results = services.workspaces.client(workspace), list[BlockResult]()
+    runs_read = records = records_read = 0
+    for run_id in run_ids[:MAX_RUNS]:
+        if records_read >= MAX_RECORDS:
+            break
         try:
             page = await client.search_policy_records(
-                {"workflow_instance_id": run_id}, limit=MAX_BLOCKS
+                {"workflow_instance_id": run_id}, limit=MAX_RECORDS - records_read
             )
         except SecMasterError as error:  # not every region has these records
             log.info("blocks not read", extra={"run": run_id, "error": str(error)})
             break
+        runs_read, records = runs_read + 1, records + page.total
+        records_read += len(page.records)
         # By which fields SecMaster filters is unstated.
         results += [
             BlockResult.of(record)
@@ -236,4 +259,7 @@ async def _blocks(
             if record.workflow_instance_id == run_id
             and record.policy_category.upper() in ("", BLOCK_CATEGORY)
         ]
-    return tuple(results[:MAX_BLOCKS])
+    coverage = BlockCoverage(
+        runs=len(run_ids), runs_read=runs_read, records=records, records_read=records_read
+    )
+    return {"blocks": tuple(results), "block_coverage": coverage}

@@ -1,5 +1,6 @@
 """Whoever decides reads what it leads to: the next node, the asset, and what a version changes."""
 
+import base64
 import json
 from typing import Any
 
@@ -106,6 +107,34 @@ async def test_a_publication_says_which_version_replaces_which_and_what_differs(
     assert "➕ Actions added: *Block malicious address*." in card(environment, other)
     question = confirmation(environment, other, "task.approve")
     assert question.startswith("Version v3 is published.\n")
+
+
+async def test_a_version_that_looks_alike_and_does_something_else_is_not_called_the_same(
+    environment: BotEnvironment,
+) -> None:
+    definitions = environment.secmaster.world.definitions
+    playbook = definitions.playbooks[seed.PLAYBOOK_RESPONSE]
+    active = definitions.playbook_versions[playbook["version_id"]]
+    submitted = definitions.playbook_versions[playbook["unaudited_version_id"]]
+    anyone = {"id": "rule-v3", "rule": '{"severity": "any"}'}
+    pointed = [action | {"action_id": seed.WORKFLOW_BLOCKING} for action in active["actions"]]
+    submitted |= {"actions": pointed, "rules": anyone}
+    ts = await environment.card("task", seed.TASK_PUBLISH_PLAYBOOK)
+    await environment.slack.until(lambda: "Submitted" in card(environment, ts))
+    assert "✏️ Actions changed: *Alert enrichment*." in card(environment, ts)
+    assert "✏️ The rules that start the playbook differ." in card(environment, ts)
+
+    workflow = definitions.workflows[seed.WORKFLOW_BLOCKING]
+    id_ = environment.secmaster.world.task(seed.TASK_PUBLISH_WORKFLOW_SOON)["action_version_id"]
+    nodes = [{"id": name, "name": name} for name in ("Approval", "Block")]
+    edge = {"source": "Approval", "target": "Block"}
+    for version_id, condition in ((workflow["version_id"], "${approved}"), (id_, "${any}")):
+        flow = {"nodes": nodes, "edges": [edge | {"condition": condition}]}
+        encoded = base64.b64encode(json.dumps(flow).encode()).decode()
+        definitions.workflow_versions[version_id]["taskflow"] = encoded
+    ts = await environment.card("task", seed.TASK_PUBLISH_WORKFLOW_SOON)
+    await environment.slack.until(lambda: "Submitted" in card(environment, ts))
+    assert "the connections between them or their conditions differ" in card(environment, ts)
 
 
 @pytest.mark.parametrize("rules", [ONLY_TASKS], indirect=True, ids=["only tasks"])

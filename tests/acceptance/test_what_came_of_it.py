@@ -170,6 +170,32 @@ async def test_a_run_that_takes_long_is_told_once_and_followed_on(
 
 
 @both_databases
+async def test_a_run_whose_end_nobody_saw_is_said_once_to_be_followed_no_more(
+    environment: BotEnvironment,
+) -> None:
+    environment.ignore_messages(user=ALICE)
+    task, ts = await decided(environment, "Isolate host web-11", "task.approve", ALICE)
+    environment.secmaster.world.delete_instance(task["action_instance_id"])
+    reply = (await environment.replies(ts, 2))[-1]
+    assert f"<@{ALICE}> ❓ *SecMaster no longer has the run: " in reply
+    await environment.slack.until(lambda: "no longer has the run" in shown(environment, ts))
+
+    other, later = await decided(environment, "Isolate host web-12", "task.approve", ALICE)
+    environment.clock.forward(minutes=31)
+    await environment.replies(later, 2)
+    environment.clock.forward(hours=24)
+    reply = (await environment.replies(later, 3))[-1]
+    assert "❓ *No end of the run was seen in 1 day: Isolate host web-12." in reply
+    # Its end is nothing to wait for any more.
+    environment.secmaster.world.advance(other["action_instance_id"])
+    await environment.polls()
+    assert [len(environment.slack.thread(SOC, card)) for card in (ts, later)] == [3, 4]
+    ref = Ref(kind="task", id=other["id"])
+    records = environment.app.services.store.audit.entries(ref)
+    assert [record["detail"] for record in records if record["outcome"] == "result"] == ["no_end"]
+
+
+@both_databases
 async def test_killed_after_slack_took_the_news_it_is_told_once(
     slack: SlackRecorder, secmaster: SecMasterSandbox, database_url: str, tmp_path: Path
 ) -> None:

@@ -142,16 +142,17 @@ def _add_playbook_version(
         "description": "",
         "trigger_type": "EVENT",
         "action_strategy": "ASYNC",
-        "rules": {"id": "rule-1", "rule": '{"severity": "High"}'},
+        "rules": {"id": f"rule-{version}", "rule": '{"severity": "High"}'},
         "rule_enable": True,
         "actions": [
             {
-                "id": f"action-{id_}",
-                "name": names[id_],
+                "id": f"action-{version}-{workflow_id}",
+                "name": names[workflow_id],
                 "action_type": "AOP_WORKFLOW",
-                "action_id": id_,
+                "action_id": workflow_id,
+                "playbook_version_id": id_,
             }
-            for id_ in workflows
+            for workflow_id in workflows
         ],
         "create_time": stamp(world.clock()),
         "creator_id": AUTHOR["creator_id"],

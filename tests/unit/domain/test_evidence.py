@@ -170,6 +170,22 @@ def test_what_could_not_be_read_stays_as_it_was_and_says_so() -> None:
     assert not is_complete(after)
 
 
+def test_what_is_known_of_a_resource_stays_with_that_resource_alone() -> None:
+    web, mail = Resource(id="r1", level="2"), Resource(id="r2", level="0")
+    before = Evidence(read_at=NOW, finding=FINDING, resource=web, other_resources=(mail,))
+    unread = Unread(subject="resource", status=503)
+    assert merged(before, Evidence(finding=FINDING, unread=(unread,))).resources == (web, mail)
+    moved = FINDING.model_copy(update={"resources": (FindingResource(id="r3"),)})
+    after = merged(before, Evidence(finding=moved, unread=(unread,)))
+    assert (after.resource, after.resources) == (None, ())
+    turned = FINDING.model_copy(update={"resources": FINDING.resources[::-1]})
+    after = merged(before, Evidence(finding=turned, unread=(unread,)))
+    assert (after.resource, after.other_resources) == (mail, (web,))
+    anew = web.model_copy(update={"level": "1"})
+    after = merged(before, Evidence(finding=FINDING, resource=anew, unread=(unread,)))
+    assert after.resources == (anew, mail)
+
+
 def test_what_is_gone_is_not_tried_again() -> None:
     before = Evidence(read_at=NOW, finding=FINDING)
     gone = Evidence(

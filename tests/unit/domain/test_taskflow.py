@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.taskflow import Flow, next_node, parse, playbook_changes, workflow_changes
-from bot.secmaster import Instance, Named, PlaybookVersion, Task, VersionChanges, WorkflowVersion
+from bot.secmaster import Instance, PlaybookVersion, Task, VersionChanges, WorkflowVersion
 from tests.support.examples import examples
 
 NODES = [
@@ -76,7 +76,8 @@ def test_what_is_named_as_next_stands_in_the_flow_after_the_node_that_waits(docu
     name = next_node(flow, *waiting())
     assert not name or (flow and name in flow.names.values())
     changes = workflow_changes(version(document), version(document))
-    assert changes in (None, VersionChanges())  # nothing differs from itself
+    # Nothing differs from itself.
+    assert changes in (None, VersionChanges(), VersionChanges(partial=True))
 
 
 @given(flows, st.sampled_from(["A", "B", "C"]))
@@ -163,9 +164,124 @@ def test_where_a_node_is_drawn_and_what_its_id_is_changes_nothing_and_its_settin
     )
 
 
+YES, NO = EDGES[1] | {"condition": "${yes}"}, {"source": "b", "target": "a", "condition": "${no}"}
+
+
+@pytest.mark.parametrize(
+    "edges",
+    [
+        [EDGES[0], NO | {"condition": "${yes}"}, YES | {"condition": "${no}"}],
+        [EDGES[0], YES | {"target": "a"}, NO | {"target": "c"}],
+        [EDGES[0], YES | {"condition": "${ any }"}, NO],
+        [EDGES[0], YES],
+        [{"source": "a", "target": "c"}, YES, NO],
+    ],
+    ids=["conditions turned", "ends turned", "another condition", "one less", "round the approval"],
+)
+def test_another_way_through_the_same_nodes_is_seen_where_edges_have_conditions(
+    edges: list[dict[str, str]],
+) -> None:
+    before = version({"nodes": NODES, "edges": [EDGES[0], YES, NO]})
+    after = version({"nodes": NODES, "edges": edges})
+    assert workflow_changes(before, after) == VersionChanges(reordered=True)
+    turned = version({"nodes": NODES, "edges": [NO | {"id": "e7"}, YES, EDGES[0]]})
+    assert workflow_changes(before, turned) == VersionChanges()
+
+
+def test_edges_that_can_not_be_read_are_compared_as_they_are() -> None:
+    before = version({"nodes": NODES, "edges": {"a": "b", "b": "c"}})
+    after = version({"nodes": NODES, "edges": {"a": "c"}})
+    assert workflow_changes(before, after) == VersionChanges(reordered=True)
+    assert workflow_changes(before, before) == VersionChanges()
+
+
+def test_nodes_of_one_name_are_not_taken_for_each_other() -> None:
+    nodes = [*NODES, {"id": "d", "name": "Approval"}]
+    before = version({"nodes": nodes, "edges": [*EDGES, {"source": "c", "target": "d"}]})
+    after = version({"nodes": nodes, "edges": [*EDGES, {"source": "c", "target": "b"}]})
+    assert workflow_changes(before, after) == VersionChanges(reordered=True)
+
+
+@pytest.mark.parametrize("edges", [{}, {"edges": None}, {"edges": []}, {"links": EDGES}])
+def test_what_says_nothing_of_edges_is_not_called_the_same(edges: dict[str, Any]) -> None:
+    before = version({"nodes": NODES} | edges)
+    assert workflow_changes(before, before) == VersionChanges(partial=True)
+
+
+ENRICH = {"id": "1", "name": "Enrich", "action_id": "w1"}
+BLOCK = {"id": "2", "name": "Block", "action_id": "w2"}
+RULE = {"id": "r1", "rule": '{"severity": "Fatal"}'}
+
+
+def playbook(*actions: object, **fields: object) -> PlaybookVersion:
+    return PlaybookVersion.of({"actions": list(actions), "rules": RULE} | fields)
+
+
 def test_the_actions_of_a_playbook_are_compared_by_name() -> None:
-    enrich, block = Named(id="1", name="Enrich"), Named(id="2", name="Block")
-    before, after = PlaybookVersion(actions=(enrich, block)), PlaybookVersion(actions=(block,))
-    assert playbook_changes(before, after) == VersionChanges(removed=("Enrich",))
-    turned = PlaybookVersion(actions=(block, enrich))
-    assert playbook_changes(before, turned) == VersionChanges(reordered=True)
+    before = playbook(ENRICH, BLOCK)
+    assert playbook_changes(before, playbook(BLOCK)) == VersionChanges(removed=("Enrich",))
+    assert playbook_changes(before, playbook(BLOCK, ENRICH)) == VersionChanges(reordered=True)
+    # What each version has anew is no difference.
+    anew = {"id": "7", "playbook_version_id": "v2", "update_time": "2026-03-01T12:00:00.000Z+0800"}
+    same = playbook(ENRICH | anew, BLOCK | anew, rules=RULE | {"id": "r2"}, id="v2", version="v2")
+    assert playbook_changes(before, same) == VersionChanges()
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        BLOCK | {"action_id": "w3"},
+        BLOCK | {"action_type": "PLAYBOOK"},
+        BLOCK | {"parameters": {"scope": "all"}},
+        {"id": "3", "name": "Block"},
+    ],
+)
+def test_an_action_of_the_same_name_that_does_something_else_has_changed(
+    action: dict[str, object],
+) -> None:
+    changes = playbook_changes(playbook(ENRICH, BLOCK), playbook(ENRICH, action))
+    assert changes == VersionChanges(changed=("Block",))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"rules": {"id": "r1", "rule": "{}"}},
+        {"rules": {"id": "r1"}},
+        {"rules": None},
+        {"rules": [RULE, RULE]},
+        {"rule_enable": False},
+        {"dataobject_update": True},
+    ],
+)
+def test_other_rules_of_a_playbook_are_seen(fields: dict[str, object]) -> None:
+    changes = playbook_changes(playbook(BLOCK), playbook(BLOCK, **fields))
+    assert changes == VersionChanges(reconfigured=True)
+
+
+def test_what_a_version_of_a_playbook_does_not_state_is_not_called_the_same() -> None:
+    before = playbook(BLOCK)
+    for definition in ({"actions": [BLOCK]}, {"rules": RULE}, {}):
+        version = PlaybookVersion.of(definition)
+        assert playbook_changes(before, version) == VersionChanges(partial=True)
+        assert playbook_changes(version, version) == VersionChanges(partial=True)
+
+
+@pytest.mark.parametrize("text", ['{"actions": [%s]}', '{"rules": {"rule": %s}}', "%s"])
+def test_what_is_nested_without_end_raises_nothing(text: str) -> None:
+    for depth in range(900, 1010):
+        nested = text % ("[" * depth + "]" * depth)
+        rules = PlaybookVersion(definition=nested)
+        assert playbook_changes(rules, rules).partial
+        flow = f'{{"nodes": [{{"id": "a", "config": {nested}}}], "edges": [{nested}]}}'
+        version = WorkflowVersion(taskflow=base64.b64encode(flow.encode()).decode())
+        assert workflow_changes(version, version) in (None, VersionChanges())
+
+
+@given(json_values, json_values)
+@examples(200)
+def test_whatever_stands_in_a_playbook_nothing_differs_from_itself(
+    actions: Any, rules: Any
+) -> None:
+    version = PlaybookVersion.of({"actions": actions, "rules": rules})
+    assert playbook_changes(version, version) == VersionChanges()

@@ -246,8 +246,13 @@ def test_the_rest_can_be_told_too(code: str, reference: str) -> None:
         ),
         (
             404,
-            "",
+            "SecMaster.20010004",
             "🚫 The alert can't be read. SecMaster answered HTTP 404: it does not exist ",
+        ),
+        (
+            404,
+            "APIGW.0101",
+            "🚫 The alert can't be read. The gateway answered HTTP 404 before SecMaster was ",
         ),
     ],
 )

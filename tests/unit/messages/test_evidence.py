@@ -32,7 +32,16 @@ from bot.messages import (
 )
 from bot.messages.blocks import Viewer
 from bot.messages.text import defang, prose
-from bot.secmaster import Evidence, Finding, Instance, Named, Resource, Task, Unread
+from bot.secmaster import (
+    Evidence,
+    Finding,
+    FindingResource,
+    Instance,
+    Named,
+    Resource,
+    Task,
+    Unread,
+)
 from tests.support.rendered import blocks_of, read
 from tests.support.samples import ENGLISH, FAILED, NOW, RUN, TASK, WAITING
 from tests.support.slack_limits import assert_slack_opens, assert_slack_takes
@@ -118,6 +127,17 @@ def test_the_card_says_first_how_severe_it_is_and_what_matters_in_seven_lines() 
     assert "A secret run" not in read(message)  # whoever may read the task may not read runs
 
 
+def test_what_is_known_of_another_resource_is_not_said_of_the_asset() -> None:
+    resources = (FindingResource(id="r-9", name="ecs-db-02"),)
+    known = changed(resources=resources).model_copy(
+        update={"resource": MANAGED.model_copy(update={"ep_name": "Payments"})}
+    )
+    lines = blocks_of(card(TASK_CONTEXT, with_evidence(known), None))[1]["text"]["text"]
+    assert "*Asset* `ecs-db-02`\n" in lines
+    shown = read(details.details(TASK_CONTEXT, with_evidence(known)))
+    assert not any(text in shown for text in ("key asset", "Payments", "Web shop", "Ana"))
+
+
 def test_the_buttons_come_before_what_no_decision_needs() -> None:
     blocks = blocks_of(card(TASK_CONTEXT, with_evidence(KNOWN), None))
     assert [block["type"] for block in blocks[-2:]] == ["actions", "context"]
@@ -148,8 +168,16 @@ def test_the_details_have_everything_but_what_a_file_contains() -> None:
             "The alert can't be read. SecMaster answered HTTP 403:",
         ),
         (
-            Unread(subject="incident", status=404),
-            "The incident can't be read. SecMaster answered HTTP",
+            Unread(subject="incident", status=404, code="SecMaster.20010004"),
+            "The incident can't be read. SecMaster answered HTTP 404: it does not exist there.",
+        ),
+        (
+            Unread(subject="alert", status=404, code="APIGW.0101"),
+            "HTTP 404 before SecMaster was asked: this region may not offer it.",
+        ),
+        (
+            Unread(subject="alert", status=404),
+            "The alert can't be read. The gateway answered HTTP 404 before SecMaster was asked:",
         ),
         (
             Unread(subject="run", status=500),
@@ -337,7 +365,12 @@ def test_no_finding_breaks_a_message_or_becomes_a_link(finding: Finding, level: 
     known = Evidence(
         read_at=NOW,
         finding=finding,
-        resource=Resource(id=level, level=level, department=level, ep_name=level),
+        resource=Resource(
+            id=finding.resources[0].id if finding.resources else "",
+            level=level,
+            department=level,
+            ep_name=level,
+        ),
         unread=(Unread(subject="alert", status=500),),
     )
     task, run = with_evidence(known), FAILED.model_copy(update={"evidence": known})

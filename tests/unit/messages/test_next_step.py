@@ -227,9 +227,16 @@ def test_a_publication_says_what_is_not_known() -> None:
     unclear = next_step.lines(ENGLISH, published(workflow=Workflow(version_id="1"), **both))
     assert unclear[-1] == "What differs between the two can't be read here."
     same = next_step.lines(ENGLISH, published(changes=VersionChanges(), **both))
-    assert same[-1] == "Both versions have the same nodes."
+    assert same[-1] == "Both versions have the same nodes and connections between them."
     turned = next_step.lines(ENGLISH, published(changes=VersionChanges(reordered=True), **both))
-    assert turned[-1] == "✏️ The nodes are the same, and follow one another differently."
+    assert turned[-1] == (
+        "✏️ The nodes are the same, but the connections between them or their conditions differ."
+    )
+    partial = next_step.lines(ENGLISH, published(changes=VersionChanges(partial=True), **both))
+    assert partial[-2:] == [
+        "Both versions have the same nodes.",
+        "⚠️ How the nodes follow one another could not be compared.",
+    ]
 
 
 def test_a_playbooks_trigger_is_compared_too() -> None:
@@ -246,6 +253,31 @@ def test_a_playbooks_trigger_is_compared_too() -> None:
         "✏️ Trigger: `EVENT` → `TIMER`.",
     ]
     assert question(task)[:2] == ["Version v3 is published.", "Actions removed: Enrich."]
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentences"),
+    [
+        (VersionChanges(), ["Both versions have the same actions, rules and trigger."]),
+        (VersionChanges(changed=("Block",)), ["✏️ Actions changed: *Block*."]),
+        (VersionChanges(reconfigured=True), ["✏️ The rules that start the playbook differ."]),
+        (VersionChanges(partial=True), ["⚠️ The actions and rules could not all be compared."]),
+        (
+            VersionChanges(added=("Block",), partial=True),
+            ["➕ Actions added: *Block*.", "⚠️ The actions and rules could not all be compared."],
+        ),
+    ],
+)
+def test_what_differs_between_versions_of_a_playbook_is_said_and_what_is_not_compared(
+    changes: VersionChanges, sentences: list[str]
+) -> None:
+    task = published(
+        "PLAYBOOKPUBLISH",
+        changes=changes,
+        playbook_version=PlaybookVersion(version="v3"),
+        active_playbook_version=PlaybookVersion(version="v2"),
+    )
+    assert next_step.lines(ENGLISH, task)[2:] == sentences
 
 
 names = st.lists(words, max_size=4).map(tuple)
@@ -266,7 +298,8 @@ AROUNDS = st.builds(
     playbook=st.builds(Named, name=words),
     workflow_version=st.none() | st.builds(WorkflowVersion, version=words, creator_name=words),
     playbook_version=st.none() | st.builds(PlaybookVersion, version=words, status=words),
-    changes=st.none() | st.builds(VersionChanges, added=names, removed=names, changed=names),
+    changes=st.none()
+    | st.builds(VersionChanges, added=names, removed=names, changed=names, partial=st.booleans()),
 )
 
 

@@ -7,6 +7,7 @@ import pytest
 from bot.domain.actions import BY_NAME
 from bot.domain.objects import Ref
 from bot.domain.run_results import (
+    BlockCoverage,
     BlockResult,
     FailedBlock,
     RunResult,
@@ -36,6 +37,10 @@ def thread(result: RunResult, action: str = "task.approve", url: str = "") -> st
     return run_results.thread_message(ENGLISH, BY_NAME[action], "U0CAROL", result, url).text
 
 
+def block_lines(*blocks: BlockResult) -> list[str]:
+    return run_results.block_lines(ENGLISH, FINISHED.model_copy(update={"blocks": blocks}))
+
+
 def test_a_thread_is_told_how_a_run_ended_after_a_decision() -> None:
     assert thread(FINISHED) == "✅ *The run finished after 2 min: Contain web-07.*"
     assert thread(FAILED, url=URL) == (
@@ -49,7 +54,7 @@ def test_a_thread_is_told_how_a_run_ended_after_a_decision() -> None:
     running = FINISHED.model_copy(update={"status": RunStatus.STILL_RUNNING, "seconds": 1860})
     assert thread(running) == (
         "<@U0CAROL> ⏳ *The run is still running after 31 min: Contain web-07. "
-        "Its end will be posted here.*"
+        "Its end will be posted here, or after a day that it is no longer followed.*"
     )
 
 
@@ -100,17 +105,68 @@ def test_blocks_are_said_by_target_and_line_of_defense() -> None:
     )
     failed = BlockResult(target="203.0.113.9", failed=(FailedBlock(defense="VPC"),))
     pending = BlockResult(target="203.0.113.8", pending=("CFW",))
-    assert run_results.block_lines(ENGLISH, [pending, failed]) == [
+    bare = BlockResult(target="203.0.113.6")
+    assert block_lines(bare, pending, failed) == [
         "❌ `203.0.113.9` is not blocked on VPC.",
+        "⏳ No result yet for `203.0.113.6`.",
         "⏳ No result yet for `203.0.113.8` on CFW.",
     ]
 
 
 def test_many_blocks_are_summed_up_and_those_that_failed_come_first() -> None:
-    lines = run_results.block_lines(ENGLISH, [*[WHOLE] * 8, PARTLY])
+    lines = block_lines(*[WHOLE] * 8, PARTLY)
     assert lines[0].startswith("⚠️ `203.0.113.7` is blocked on WAF and CFW.")
     assert lines[3:] == ["1 of 9 blocks failed."]
-    assert run_results.block_lines(ENGLISH, [WHOLE] * 9)[3:] == ["9 blocks, none failed."]
+    assert block_lines(*[WHOLE] * 9)[3:] == ["9 blocks, none failed."]
+
+
+def test_blocks_that_have_no_result_yet_are_never_said_not_to_have_failed() -> None:
+    pending, bare = BlockResult(target="203.0.113.8", pending=("CFW",)), BlockResult(target="x")
+    lines = block_lines(*[WHOLE] * 8, pending, bare)
+    assert [line[0] for line in lines[:3]] == ["⏳", "⏳", "✅"]
+    assert lines[3:] == ["2 of 10 blocks are still pending."]
+    assert block_lines(*[WHOLE] * 8, PARTLY, bare)[3:] == [
+        "1 of 10 blocks failed. 1 of 10 blocks are still pending."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("coverage", "sentences"),
+    [
+        (BlockCoverage(runs=1, runs_read=1, records=9, records_read=9), ["9 blocks, none failed."]),
+        (
+            BlockCoverage(runs=1, runs_read=1, records=45, records_read=20),
+            ["20 of 45 block records were read."],
+        ),
+        (
+            BlockCoverage(runs=7, runs_read=3, records=9, records_read=9),
+            ["Blocks were looked up for 3 of 7 workflow runs."],
+        ),
+    ],
+)
+def test_of_blocks_that_were_not_all_read_it_is_said_how_many_were(
+    coverage: BlockCoverage, sentences: list[str]
+) -> None:
+    result = FINISHED.model_copy(update={"blocks": (WHOLE,) * 9, "block_coverage": coverage})
+    assert run_results.block_lines(ENGLISH, result)[3:] == sentences
+    audit = run_results.audit_text(ENGLISH, MarkdownMarkup(UTC), result)
+    assert audit.endswith(f" · {sentences[0]}") is not coverage.is_complete
+    none = FINISHED.model_copy(update={"block_coverage": coverage})
+    assert run_results.block_lines(ENGLISH, none) == ([] if coverage.is_complete else sentences)
+
+
+@pytest.mark.parametrize("action", ["task.approve", "instance.retry"])
+def test_a_run_whose_end_nobody_saw_is_said_to_be_followed_no_more(action: str) -> None:
+    gone = FINISHED.model_copy(update={"status": RunStatus.GONE})
+    assert thread(gone, action) == (
+        "<@U0CAROL> ❓ *SecMaster no longer has the run: Contain web-07. It is no longer followed, "
+        "and how it went on is unknown.*"
+    )
+    lost = FINISHED.model_copy(update={"status": RunStatus.NO_END, "seconds": 86460})
+    assert thread(lost, action) == (
+        "<@U0CAROL> ❓ *No end of the run was seen in 1 day: Contain web-07. It is no longer "
+        "followed: look at it in SecMaster.*"
+    )
 
 
 @pytest.mark.parametrize("status", list(RunStatus))

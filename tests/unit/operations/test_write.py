@@ -15,6 +15,7 @@ from bot.domain.attribution import attribution_comment, signed_comment
 from bot.domain.objects import Ref
 from bot.domain.operations import Operation, OperationState, Outcome, PolicyRefusal
 from bot.domain.reasons import OutcomeReason, RefusalReason
+from bot.domain.run_results import RunResult, RunStatus
 from bot.domain.slack import Actor, SlackLocation
 from bot.domain.stages import one_stage
 from bot.operations import transitions, write
@@ -675,7 +676,8 @@ async def test_conclude_follows_a_retry_that_was_sent(stage: OperationStage) -> 
     [followed] = followed_operations.under_way(limit=10)
     assert (followed.operation.id, followed.attempt_before) == (operation.id, 1)
     assert str(followed.run) == str(RUN)
-    followed_operations.forget(followed)
+    ended = RunResult(status=RunStatus.GONE, run=followed.run, at=followed.at)
+    followed_operations.end(followed, ended, [], followed.at)
     await conclude(stage, operation, preflight=Preflight(attempt=1))
     assert followed_operations.under_way(limit=10) == []
 

@@ -194,6 +194,12 @@ def test_a_field_of_several_names_is_read_from_the_one_that_is_filled() -> None:
     assert PlaybookVersion.model_validate({"creator_name": "", "creator": "Ana"}).creator_name
 
 
+def test_a_version_of_a_playbook_comes_with_all_that_is_stated_of_it() -> None:
+    document = {"id": "v2", "rules": {"rule": "any"}, "definition": "of another kind"}
+    version = PlaybookVersion.of(document)
+    assert (version.id, json.loads(version.definition)) == ("v2", document)
+
+
 def test_odd_elements_are_left_out_and_one_object_counts_as_a_list() -> None:
     rows = [None, "ecs", {"id": "r1"}, 7, {"id": "r2"}]
     finding = Finding.of({"data_object": {"resource_list": rows, "process": {"process_pid": 1}}})
