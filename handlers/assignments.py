@@ -140,7 +140,9 @@ async def record_claim(  # noqa: PLR0913 - who claims what, until when, and how 
     if (limit := watch.latest_hold(app, tracked)) and limit.hold_until < until:
         until, auto_approves_at = limit.hold_until, limit.auto_approves_at
         if until <= now:
-            raise UserError(assignment_messages.no_room_to_claim(app.catalogue, auto_approves_at))
+            raise UserError(
+                assignment_messages.no_room_to_claim(app.catalogue, auto_approves_at, now)
+            )
     current = tracked.assignment_at(now)
     previous = current.assignee if current else ""
     notification = AssignmentNotification(

@@ -4,7 +4,7 @@ import asyncio
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import partial
 from typing import assert_never
@@ -15,6 +15,7 @@ from bot.domain.actions import OPEN_STATUSES, TABLE
 from bot.domain.mutes import Mute, workflow_name
 from bot.domain.notifications import OutboxEntry
 from bot.domain.objects import OBJECT_KINDS, ObjectId, Ref, Value
+from bot.domain.ordering import auto_approves
 from bot.domain.reasons import ChannelRefusal, RefusalReason
 from bot.domain.slack import Destination, DestinationKind, Requester, SlackLocation
 from bot.domain.tracking import ObjectChange, TrackedObject
@@ -32,7 +33,6 @@ from bot.notifications.kinds import (
     SubscriptionNotification,
 )
 from bot.notifications.notification import ThreadAnnouncement
-from bot.notifications.reminder import auto_approves_by
 from bot.operations import authorization
 from bot.operations.around import attach_recent
 from bot.operations.authorization import ChangeNotAllowed, Right
@@ -471,11 +471,12 @@ def cut_snooze(
     None for the latter where the snooze was not cut for that. It ends before the last reminder.
     Raises UserError where no time is left.
     """
-    limit = latest_hold(app, tracked)
+    limit, now = latest_hold(app, tracked), app.services.clock.now()
     if limit is None or until <= limit.hold_until:
         return until, None
-    if limit.hold_until <= app.services.clock.now():
-        raise UserError(watch_messages.no_room_to_snooze(app.catalogue, limit.auto_approves_at))
+    if limit.hold_until <= now:
+        at = limit.auto_approves_at
+        raise UserError(watch_messages.no_room_to_snooze(app.catalogue, at, now))
     return limit.hold_until, limit.auto_approves_at
 
 
@@ -490,18 +491,16 @@ class HoldLimit:
 def latest_hold(app: AppContext, tracked: TrackedObject) -> HoldLimit | None:
     """Return what bounds snoozes and claims of a task that silence approves: its last reminder.
 
-    None for all else, and for a task whose due date has passed.
+    None for all else. A task whose due date has passed may be approved at any moment.
     """
-    task, now = tracked.snapshot, app.services.clock.now()
-    if not auto_approves_by(task, datetime.max.replace(tzinfo=UTC)) or not isinstance(task, Task):
+    task = tracked.snapshot
+    if not isinstance(task, Task) or task.due_date is None or not auto_approves(task):
         return None
     reminders = [
         route.remind[-1]
         for route in planner.routes_of(app.services, tracked.ref, task)
         if route.remind
     ]
-    if task.due_date is None or task.due_date <= now:
-        return None
     hold_until = task.due_date - min(reminders, default=BEFORE_AUTO_APPROVAL)
     return HoldLimit(hold_until, task.due_date)
 

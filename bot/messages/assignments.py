@@ -138,11 +138,21 @@ def claimed_meanwhile(catalogue: Catalogue) -> Message:
     return text_message(f"🚫 {text}")
 
 
-def no_room_to_claim(catalogue: Catalogue, auto_approves_at: datetime) -> Message:
-    """Say that a task is approved by itself too soon to be claimed."""
-    text = catalogue.gettext(
-        "Not claimed: it auto-approves {due} ({ago}), so everyone is still called. Decide it now.",
-        due=date_token(auto_approves_at),
-        ago=ago_token(auto_approves_at),
-    )
+def no_room_to_claim(catalogue: Catalogue, auto_approves_at: datetime, now: datetime) -> Message:
+    """Say that a task is approved by itself too soon to be claimed, or at any moment."""
+    due, ago = date_token(auto_approves_at), ago_token(auto_approves_at)
+    if auto_approves_at <= now:
+        text = catalogue.gettext(
+            "Not claimed: it was due {due} ({ago}), and SecMaster may auto-approve it at any "
+            "moment. Nothing was changed: everyone is still called. Decide it now.",
+            due=due,
+            ago=ago,
+        )
+    else:
+        text = catalogue.gettext(
+            "Not claimed: it auto-approves {due} ({ago}), so everyone is still called. "
+            "Decide it now.",
+            due=due,
+            ago=ago,
+        )
     return text_message(f"🚫 {text}")

@@ -16,15 +16,17 @@ from slack_sdk.models.blocks import (
     ConfirmObject,
     ContextBlock,
     HeaderBlock,
+    InputBlock,
     InteractiveElement,
     MarkdownTextObject,
     Option,
     OverflowMenuElement,
+    PlainTextInputElement,
     PlainTextObject,
     SectionBlock,
 )
 
-from bot.domain.actions import Action
+from bot.domain.actions import MAX_REASON, Action
 from bot.domain.cards import ButtonValue, DecidedTask
 from bot.domain.failures import failure_of
 from bot.domain.objects import Ref
@@ -44,6 +46,8 @@ CONTEXT_TEXT = 2000
 FIELD_TEXT = 2000
 BUTTON_TEXT = 75  # of a button and of its label for screen readers
 OPTION_TEXT = 75
+# Where a reason goes that is not sent to SecMaster.
+REASON_HINT = N_("Up to {count} characters. Shown in the thread, and kept in the audit.")
 # What is retried of a playbook where nobody knows which of its workflow runs that includes.
 RUNS_UNREAD = N_(
     "Its workflow runs can't be read, so a retry of one of them is not held back meanwhile."
@@ -303,6 +307,22 @@ def named_label(label: str, name: str) -> str:
     """Return a button's label for screen readers, which names the object that it acts on."""
     text = " ".join(name.split())
     return clip(f"{label}: {text}" if text else label, BUTTON_TEXT)
+
+
+def reason_input(
+    catalogue: Catalogue, name: str, hint: str, *, required: bool, filled: str = ""
+) -> Block:
+    """Return the input of a reason by its ``name``; ``hint`` says where it goes."""
+    limit = catalogue.number(MAX_REASON)
+    return InputBlock(
+        block_id=name,
+        optional=not required,
+        label=PlainTextObject(text=catalogue.gettext("Reason")),
+        hint=PlainTextObject(text=catalogue.gettext(hint, count=limit)),
+        element=PlainTextInputElement(
+            action_id=name, multiline=True, max_length=MAX_REASON, initial_value=filled or None
+        ),
+    )
 
 
 def overflow_menu(options: Sequence[tuple[str, str]]) -> OverflowMenuElement:

@@ -3,12 +3,18 @@
 from collections.abc import Sequence
 from typing import Any
 
-from slack_sdk.models.blocks import Block, ButtonElement, InputBlock, PlainTextInputElement
+from slack_sdk.models.blocks import Block, ButtonElement
 from slack_sdk.models.views import View
 
-from bot.domain.actions import MAX_REASON
 from bot.domain.objects import Ref
-from bot.messages.blocks import Message, plain_name, section, text_message
+from bot.messages.blocks import (
+    REASON_HINT,
+    Message,
+    plain_name,
+    reason_input,
+    section,
+    text_message,
+)
 from bot.messages.catalogue import Catalogue
 from bot.messages.text import bold, clip, inline, mention_user, quote
 
@@ -35,12 +41,7 @@ def form(catalogue: Catalogue, metadata: str, name: str, targets: Sequence[str])
         "Escalates to {routes} at once, during quiet hours too. The people there are called.",
         routes=catalogue.all_of([bold(target, 60) for target in targets]),
     )
-    reason = InputBlock(
-        block_id=REASON,
-        label=catalogue.gettext("Reason"),
-        optional=True,
-        element=PlainTextInputElement(action_id=REASON, multiline=True, max_length=MAX_REASON),
-    )
+    reason = reason_input(catalogue, REASON, REASON_HINT, required=False)
     return View(
         type="modal",
         callback_id=ESCALATE,

@@ -20,12 +20,13 @@ from slack_sdk.models.blocks import (
 from slack_sdk.models.blocks.block_elements import FileInputElement
 from slack_sdk.models.views import View
 
-from bot.domain.actions import BY_NAME, MAX_REASON, Action, Param
+from bot.domain.actions import BY_NAME, Action, Param
 from bot.domain.approvals import ApprovalIntent
 from bot.domain.objects import ByKind, ObjectKind, Ref, Value, visible
 from bot.domain.slack import MAX_FILE_MEGABYTES, FormInput, SlackFile, SlackLocation
 from bot.domain.snapshots import ListPage, Snapshot
 from bot.messages.blocks import (
+    REASON_HINT,
     Tally,
     actions,
     consequences,
@@ -33,6 +34,7 @@ from bot.messages.blocks import (
     first_of_several,
     header,
     plain_name,
+    reason_input,
     section,
 )
 from bot.messages.catalogue import N_, Catalogue, Sentence
@@ -53,8 +55,8 @@ HINTS = ByKind(
     task=N_(
         "Up to {count} characters. Added in SecMaster with your name, and shown in the thread."
     ),
-    instance=N_("Up to {count} characters. Shown in the thread, and kept in the audit."),
-    playbook=N_("Up to {count} characters. Shown in the thread, and kept in the audit."),
+    instance=REASON_HINT,
+    playbook=REASON_HINT,
 )
 NAME_LABELS = ByKind(
     task=N_("Type the task's name"),
@@ -178,7 +180,8 @@ def form(
             blocks.append(_text_input(catalogue, param, value or offered, key))
     if action.takes_reason and reason != "none":
         hint, filled = HINTS[action.kind], content.filled.get(REASON, "")
-        blocks.append(_reason_input(catalogue, hint, filled, required=reason == "required"))
+        is_required = reason == "required"
+        blocks.append(reason_input(catalogue, REASON, hint, required=is_required, filled=filled))
     if state.name_hash:
         label = catalogue.gettext(NAME_LABELS[action.kind])
         hint = catalogue.gettext("Exactly as shown above, so that it is the one you mean.")
@@ -209,7 +212,7 @@ def decline_form(
         state,
         [
             *_head(state, content, consequence),
-            _reason_input(catalogue, DECLINE_HINT, "", required=not is_requester),
+            reason_input(catalogue, REASON, DECLINE_HINT, required=not is_requester),
         ],
         catalogue.gettext("Decline request"),
         catalogue.gettext("Decline request"),
@@ -360,20 +363,6 @@ def _plain_modal(catalogue: Catalogue, title: str, blocks: list[Block]) -> dict[
         close=clip(catalogue.gettext("Close"), 24),
         blocks=blocks,
     ).to_dict()
-
-
-def _reason_input(catalogue: Catalogue, hint: str, filled: str, *, required: bool) -> Block:
-    """Return the input of a reason; ``hint`` says where it goes."""
-    limit = catalogue.number(MAX_REASON)
-    return InputBlock(
-        block_id=REASON,
-        optional=not required,
-        label=PlainTextObject(text=catalogue.gettext("Reason")),
-        hint=PlainTextObject(text=catalogue.gettext(hint, count=limit)),
-        element=PlainTextInputElement(
-            action_id=REASON, multiline=True, max_length=MAX_REASON, initial_value=filled or None
-        ),
-    )
 
 
 def _text_input(catalogue: Catalogue, param: Param, initial: str, key: str = "") -> Block:

@@ -12,10 +12,16 @@ from slack_sdk.models.blocks import (
 )
 from slack_sdk.models.views import View
 
-from bot.domain.actions import MAX_REASON
 from bot.domain.mutes import LONGEST, Mute
 from bot.domain.objects import Ref
-from bot.messages.blocks import Message, plain_name, section, text_message
+from bot.messages.blocks import (
+    REASON_HINT,
+    Message,
+    plain_name,
+    reason_input,
+    section,
+    text_message,
+)
 from bot.messages.catalogue import Catalogue
 from bot.messages.text import bold, clip, date_token, inline, mention_user, quote
 
@@ -52,11 +58,7 @@ def form(catalogue: Catalogue, metadata: str, name: str) -> dict[str, Any]:
         ),
         element=PlainTextInputElement(action_id=LENGTH, max_length=40, initial_value="2h"),
     )
-    reason = InputBlock(
-        block_id=REASON,
-        label=catalogue.gettext("Reason"),
-        element=PlainTextInputElement(action_id=REASON, multiline=True, max_length=MAX_REASON),
-    )
+    reason = reason_input(catalogue, REASON, REASON_HINT, required=True)
     return View(
         type="modal",
         callback_id=MUTE,
@@ -71,7 +73,8 @@ def form(catalogue: Catalogue, metadata: str, name: str) -> dict[str, Any]:
 def muted(catalogue: Catalogue, mute: Mute) -> Message:
     """Tell a thread who muted the workflow of its object, until when, and why."""
     text = catalogue.gettext(
-        "{user} muted {workflow} until {until}: no cards and no calls until then.",
+        "{user} muted {workflow} until {until}: no cards and no calls until then, except for tasks "
+        "that auto-approve.",
         user=mention_user(mute.actor_id),
         workflow=bold(mute.name, NAME),
         until=date_token(mute.until),

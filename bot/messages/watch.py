@@ -471,13 +471,20 @@ def not_snoozable(catalogue: Catalogue) -> Message:
     return text_message(text)
 
 
-def no_room_to_snooze(catalogue: Catalogue, auto_approves_at: datetime) -> Message:
-    """Say that a task is approved by itself too soon to be snoozed."""
-    text = catalogue.gettext(
-        "Not snoozed: it auto-approves {due} ({ago}), and that is too soon.",
-        due=date_token(auto_approves_at),
-        ago=ago_token(auto_approves_at),
-    )
+def no_room_to_snooze(catalogue: Catalogue, auto_approves_at: datetime, now: datetime) -> Message:
+    """Say that a task is approved by itself too soon to be snoozed, or at any moment."""
+    due, ago = date_token(auto_approves_at), ago_token(auto_approves_at)
+    if auto_approves_at <= now:
+        text = catalogue.gettext(
+            "Not snoozed: it was due {due} ({ago}), and SecMaster may auto-approve it at any "
+            "moment. Nothing was changed. Decide it now.",
+            due=due,
+            ago=ago,
+        )
+    else:
+        text = catalogue.gettext(
+            "Not snoozed: it auto-approves {due} ({ago}), and that is too soon.", due=due, ago=ago
+        )
     return text_message(f"🚫 {text}")
 
 
@@ -498,7 +505,7 @@ def snooze_form(  # noqa: PLR0913, PLR0917 - what it remembers, and what it offe
     offers += [mutes.offer(catalogue, ref, workflow)] if workflow else []
     scopes = [
         Option(value=FOR_ALL, label=catalogue.gettext("For everyone")),
-        Option(value=FOR_ME, label=catalogue.gettext("Only for me: direct messages and my Home")),
+        Option(value=FOR_ME, label=catalogue.gettext("Only for me: no direct messages")),
     ]
     length = InputBlock(
         block_id=SNOOZE_LENGTH,

@@ -35,10 +35,20 @@ def possible_steps(services: Services, tracked: TrackedObject) -> list[list[Esca
 
 
 def next_steps(services: Services, tracked: TrackedObject) -> list[EscalationStep]:
-    """Return the first step of each route that was not taken yet; blocks."""
-    contains = services.store.outbox.contains
+    """Return the first step of each route that was not taken yet; blocks.
+
+    One that only waits for the end of quiet hours was not.
+    """
+    outbox, now = services.store.outbox, services.clock.now()
     pending = [
-        next((step for step in chain if not contains(step.dedupe_key)), None)
+        next(
+            (
+                step
+                for step in chain
+                if not outbox.contains(step.dedupe_key) or outbox.is_held_back(step.dedupe_key, now)
+            ),
+            None,
+        )
         for chain in possible_steps(services, tracked)
     ]
     return list({step.dedupe_key: step for step in pending if step}.values())

@@ -269,7 +269,8 @@ class ScheduledNotification:
     """A notification that time makes due, the route that asks for it, and its dedupe key.
 
     ``despite_snooze``: a snooze of the object does not hold it back. ``only_latest``: of several of
-    its kind that were missed only the last one is still news.
+    its kind that were missed only the last one is still news. ``recipient`` is the person who gets
+    it in the place of those whom the route leads to, "" for nobody.
     """
 
     at: datetime
@@ -278,6 +279,7 @@ class ScheduledNotification:
     key: str
     despite_snooze: bool = False
     only_latest: bool = False
+    recipient: str = ""
 
 
 async def may_read(services: Services, user: str, ref: Ref, snapshot: Snapshot) -> bool:

@@ -140,30 +140,36 @@ def due_entries(
     # Of several reminders that were missed only the last one is still news; they are in order.
     last = {(item.route, item.notification.kind): item.at for item in ready if item.only_latest}
     entries = [
-        routed_entry(
-            item.key,
-            item.route,
-            item.notification.model_copy(update={"scheduled_at": item.at}),
-            tracked.snapshot,
-            now,
-        )
+        scheduled_entry(item, tracked.snapshot, now)
         for item in ready
         if not item.only_latest or item.at == last[item.route, item.notification.kind]
     ]
     return entries, next_check_at
 
 
+def scheduled_entry(item: ScheduledNotification, snapshot: Snapshot, now: datetime) -> OutboxEntry:
+    """Return the entry that posts what time has made due.
+
+    One that a person gets in the place of others has the key of theirs: it comes once.
+    """
+    notification = item.notification.model_copy(update={"scheduled_at": item.at})
+    entry = routed_entry(item.key, item.route, notification, snapshot, now)
+    if not item.recipient:
+        return entry
+    return entry.model_copy(update={"destination": Destination.parse(item.recipient)})
+
+
 def schedule(services: Services, tracked: TrackedObject) -> list[ScheduledNotification]:
     """Return all that time makes due about an object, past and future."""
     routes, held_until = services.policy.current.routes, tracked.held_until
-    items = [
+    scheduled = [
         item
         for route in routes_of(services, tracked.ref, tracked.snapshot)
         for kind in KINDS
         if issubclass(kind, RoutedNotification)
-        for scheduled in kind.schedule(tracked, route, routes)
-        if (item := for_assignee(tracked, scheduled))
+        for item in kind.schedule(tracked, route, routes)
     ]
+    items = for_assignee(tracked, scheduled)
     if held_until is None:
         return items
     # A snooze or a mute holds back all but the reminder of a task that silence would approve.
@@ -171,18 +177,36 @@ def schedule(services: Services, tracked: TrackedObject) -> list[ScheduledNotifi
 
 
 def for_assignee(
-    tracked: TrackedObject, item: ScheduledNotification
-) -> ScheduledNotification | None:
-    """Return a notification as it is due while its object is claimed: it calls nobody else.
+    tracked: TrackedObject, items: Sequence[ScheduledNotification]
+) -> list[ScheduledNotification]:
+    """Return notifications as they are due while their object is claimed: they call nobody else.
 
-    None where it would be a direct message to others.
+    Direct messages to others are left out. Where nothing else of the same kind and time reaches
+    whoever has claimed it, the first of these goes to them.
     """
-    assignment = tracked.holding_assignment(item.at)
-    if assignment is None:
-        return item
-    destination = item.route.destination
-    if destination.kind is not DestinationKind.CHANNEL and destination.id != assignment.assignee:
-        return None
-    mentions = (assignment.assignee,)
-    notification = item.notification.model_copy(update={"mentions": mentions})
-    return replace(item, notification=notification)
+    reached = {
+        (item.notification.kind, item.at)
+        for item in items
+        if (assignment := tracked.holding_assignment(item.at))
+        and reaches(item.route.destination, assignment.assignee)
+    }
+    due = []
+    for item in items:
+        assignment, event = tracked.holding_assignment(item.at), (item.notification.kind, item.at)
+        if assignment is None:
+            due.append(item)
+            continue
+        recipient = ""
+        if not reaches(item.route.destination, assignment.assignee):
+            if event in reached:
+                continue
+            reached.add(event)
+            recipient = assignment.assignee
+        notification = item.notification.model_copy(update={"mentions": (assignment.assignee,)})
+        due.append(replace(item, notification=notification, recipient=recipient))
+    return due
+
+
+def reaches(destination: Destination, user: str) -> bool:
+    """Return whether what is for a destination, and mentions a person alone, is for them."""
+    return destination.kind is DestinationKind.CHANNEL or destination.id == user

@@ -53,6 +53,34 @@ def contains(connection: sa.Connection, dedupe_key: str) -> bool:
     return connection.execute(query).first() is not None
 
 
+def bring_forward(connection: sa.Connection, entry: OutboxEntry, at: datetime) -> bool:
+    """Post an entry in the place of the one with its dedupe key that quiet hours hold back.
+
+    False where none is held back. In the caller's transaction.
+    """
+    held = _held_entry(connection, entry.dedupe_key, at)
+    if held is None:
+        return False
+    intended = held.notification.intended_channel  # its channel may be closed, and it be redirected
+    notification = entry.notification.model_copy(update={"intended_channel": intended})
+    row = (outbox.c.number == held.number) & outbox.c.sending_at.is_(None) & WAITING
+    values = {
+        "notification": notification.model_dump(mode="json"),
+        "not_before": to_utc(entry.not_before),
+    }
+    return bool(connection.execute(sa.update(outbox).where(row).values(**values)).rowcount)
+
+
+def _held_entry(connection: sa.Connection, dedupe_key: str, at: datetime) -> OutboxEntry | None:
+    """Return the entry with this dedupe key that waits for the end of quiet hours."""
+    waits = WAITING & outbox.c.sending_at.is_(None) & (outbox.c.not_before > to_utc(at))
+    query = sa.select(outbox).where(outbox.c.dedupe_key == dedupe_key, waits)
+    row = connection.execute(query).one_or_none()
+    entry = _entry(row) if row else None
+    quiet_end = entry.notification.held_until if entry else None
+    return entry if quiet_end and quiet_end > at else None
+
+
 class Outbox(Repository):
     """The table of outbox entries."""
 
@@ -187,6 +215,11 @@ class Outbox(Repository):
         """Whether there is an entry with this dedupe key, posted or not."""
         with self.engine.begin() as connection:
             return contains(connection, dedupe_key)
+
+    def is_held_back(self, dedupe_key: str, at: datetime) -> bool:
+        """Whether an entry with this dedupe key waits for the end of quiet hours."""
+        with self.engine.begin() as connection:
+            return _held_entry(connection, dedupe_key, at) is not None
 
 
 def _entry(row: sa.Row[Any]) -> OutboxEntry:

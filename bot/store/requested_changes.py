@@ -28,7 +28,7 @@ from bot.store import (
     tracked,
 )
 from bot.store.audit import object_name
-from bot.store.outbox import contains, enqueue
+from bot.store.outbox import bring_forward, contains, enqueue
 from bot.store.repository import Repository
 
 
@@ -128,14 +128,15 @@ class RequestedChanges(Repository):
     def escalate(self, cards: Sequence[OutboxEntry], change: RequestedChange) -> bool:
         """Enqueue the cards that escalate an object; False where all of them were before.
 
-        The audit's lock lets one process after the other come here.
+        One that quiet hours hold back is posted now. The audit's lock lets one process after the
+        other come here.
         """
 
         def add(connection: sa.Connection) -> bool:
-            if all(contains(connection, card.dedupe_key) for card in cards):
-                return False
-            enqueue(connection, self._insert, cards, change.at)
-            return True
+            new = [card for card in cards if not contains(connection, card.dedupe_key)]
+            held = [card for card in cards if bring_forward(connection, card, change.at)]
+            enqueue(connection, self._insert, new, change.at)
+            return bool(new or held)
 
         return self._make(change, add)
 

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from bot.domain import snapshots
 from bot.domain.actions import OPEN_STATUSES
 from bot.domain.endings import ran_out
+from bot.domain.mutes import Mute
 from bot.domain.notifications import OutboxEntry
 from bot.domain.objects import OBJECT_KINDS, RUN_KINDS, ObjectKind, Ref
 from bot.domain.ordering import auto_approves, urgency
@@ -75,11 +76,12 @@ def update_read(
     """Record an object as it was read; None if it does not exist any more."""
     values: dict[str, Any] = {"open": False, **UNASSIGNED}
     if snapshot:
+        mutes_now = mutes.current(connection, at) if _is_open(snapshot) else []
         values = {
             "open_since": _open_since(snapshot, at),
             "ending_unrecorded": _ending_unrecorded(snapshot),
             **_snapshot_columns(ref, snapshot),
-            **({} if _is_open(snapshot) else UNASSIGNED),
+            **_silence_columns(mutes_now, ref, snapshot, at),
         }
     settled_at = _settled_at(snapshot, at)
     update = sa.update(tracked_objects).where(tracked_objects.c.ref == str(ref))
@@ -188,8 +190,12 @@ class TrackedObjects(Repository):
             enqueue(connection, self._insert, notifications, at)
 
     def update_listed(self, objects: Sequence[ListedObject], at: datetime) -> None:
-        """Record what a list says of tracked objects; those with a card become stale."""
+        """Record what a list says of tracked objects; those with a card become stale.
+
+        The cards of a task that silence approves by now wait for no mute's end.
+        """
         with self.engine.begin() as connection:
+            mutes_now = mutes.locked(connection, at)
             for listed in objects:
                 update = sa.update(tracked_objects).where(tracked_objects.c.ref == str(listed.ref))
                 connection.execute(
@@ -201,9 +207,11 @@ class TrackedObjects(Repository):
                         fingerprint=listed.fingerprint,
                         next_check_at=to_utc(listed.next_check_at),
                         **_snapshot_columns(listed.ref, listed.snapshot),
-                        **({} if _is_open(listed.snapshot) else UNASSIGNED),
+                        **_silence_columns(mutes_now, listed.ref, listed.snapshot, at),
                     )
                 )
+            unmuted = [str(each.ref) for each in objects if _auto_approves(each.snapshot)]
+            mutes.move_cards(connection, unmuted, at)
 
     def update_read(self, ref: Ref, snapshot: Snapshot | None, at: datetime) -> None:
         """Record an object as it was read; None if it does not exist any more."""
@@ -382,7 +390,13 @@ class TrackedObjects(Repository):
         with self.engine.begin() as connection:
             times = {"next_check_at": to_utc(next_check_at), "planned_until": to_utc(at)}
             connection.execute(update.values(**times))
-            enqueue(connection, self._insert, notifications, at)
+            held = mutes.hold_cards(connection, tracked.ref, notifications)
+            enqueue(connection, self._insert, held, at)
+
+    def enqueue_cards(self, ref: Ref, cards: Sequence[OutboxEntry], at: datetime) -> None:
+        """Enqueue cards of an object; those of a muted workflow come when its mute ends."""
+        with self.engine.begin() as connection:
+            enqueue(connection, self._insert, mutes.hold_cards(connection, ref, cards), at)
 
     def reschedule_all(self, at: datetime) -> None:
         """Have every open object checked at a time, since the policy has changed.
@@ -472,15 +486,32 @@ def _snapshot_columns(ref: Ref, snapshot: Snapshot) -> dict[str, Any]:
         "snapshot": snapshots.without_evidence(snapshot).model_dump_json(),
         "created_at": to_utc(created_at),
         "due_at": to_utc(due_at),
-        "auto_approves": isinstance(snapshot, Task) and auto_approves(snapshot),
+        "auto_approves": _auto_approves(snapshot),
         "failure_group": failure_group(snapshot),
         "run": str(run or ""),
     }
 
 
+def _silence_columns(
+    mutes_now: Sequence[Mute], ref: Ref, snapshot: Snapshot, at: datetime
+) -> dict[str, Any]:
+    """Return the columns that say until when nobody, or only one person, is called for an object.
+
+    A claim ends with what it was for.
+    """
+    if not _is_open(snapshot):
+        return UNASSIGNED
+    return mutes.columns(mutes_now, ref.workspace, snapshot, at)
+
+
 def _is_open(snapshot: Snapshot) -> bool:
     """Whether an object waits for a person: a task that waits, a run that failed."""
     return snapshot.status in OPEN_STATUSES
+
+
+def _auto_approves(snapshot: Snapshot) -> bool:
+    """Whether an object is a task that silence approves."""
+    return isinstance(snapshot, Task) and auto_approves(snapshot)
 
 
 def _open_since(snapshot: Snapshot, at: datetime) -> sa.ColumnElement[Any]:

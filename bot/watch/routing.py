@@ -96,5 +96,5 @@ async def route_again(services: Services, ref: Ref, snapshot: Snapshot) -> None:
     matching = planner.routes_of(services, ref, snapshot)
     asking = [route for route in matching if route.when.needs_evidence]
     if entries := planner.routed_cards(ref, snapshot, now, asking):
-        await asyncio.to_thread(services.store.outbox.add, entries, now)
+        await asyncio.to_thread(services.store.tracked.enqueue_cards, ref, entries, now)
         services.outbox_written.set()

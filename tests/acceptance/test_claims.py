@@ -63,9 +63,25 @@ audit = ["lead"]
 """
 
 
+# Nobody but a group is told of anything; what comes of a night waits until the morning.
+TO_GROUP = """
+[watch]
+every = 0.02
+
+[[routes]]
+usergroup = "S0ONCALL"
+tasks = true
+remind = ["20m", "5m"]
+group = "none"
+"""
+QUIET = ROUTES.replace(
+    'name = "never" }', 'name = "never" }\nquiet = { from = "00:00", until = "23:59" }'
+)
+
+
 @pytest.fixture
-def rules() -> str:
-    return POLICY + ROUTES + MUTES
+def rules(request: pytest.FixtureRequest) -> str:
+    return POLICY + str(getattr(request, "param", ROUTES)) + MUTES
 
 
 @postgres_in_full
@@ -148,6 +164,44 @@ async def test_reminders_call_only_the_claimer_and_nothing_is_escalated(
     await environment.replies(chat, 1, channel=CHAT)
 
 
+@pytest.mark.parametrize("rules", [TO_GROUP], indirect=True, ids=["to a group"])
+async def test_whoever_has_claimed_a_task_of_others_is_reminded_in_their_place(
+    environment: BotEnvironment,
+) -> None:
+    slack, carol = environment.slack, environment.slack.chat_with(CAROL)
+    ignore_seeded_tasks(environment)
+    await first_poll_finished(environment)
+    due = environment.clock.now() + timedelta(minutes=30)
+    arrived = environment.secmaster.world.add_task(
+        name="Isolate x", due_date=stamp(due), due_handle="INTERRUPT"
+    )
+    theirs = await slack.until(lambda: card_of(environment, carol, "Isolate x"))
+    answer = await environment.answer(ALICE, f"/secmaster claim {arrived['id']} 2h")
+    assert "only you are reminded, and it is not escalated" in answer
+    await environment.replies(theirs, 1, channel=carol)
+    environment.clock.forward(minutes=11)
+    chat = slack.chat_with(ALICE)
+    ts = await slack.until(lambda: card_of(environment, chat, "Isolate x"))
+    environment.clock.forward(minutes=15)
+    await environment.replies(ts, 1, channel=chat)
+    await environment.polls(3)
+    assert len(slack.thread(chat, ts)) == 2
+    assert len(slack.thread(carol, theirs)) == 2
+
+
+async def test_a_claim_is_refused_where_it_may_be_approved_at_any_moment(
+    environment: BotEnvironment,
+) -> None:
+    environment.ignore_messages(channel=CHAT)
+    ts = await task(environment, hours=-0.1, due_handle="CONTINUE")
+    ref = f"1:task:main:{task_id_of(environment, ts)}"
+    await environment.slack.press(ALICE, SOC, ts, "assign.take", value=ref)
+    refusal = await environment.ephemeral(ALICE, "🚫 Not claimed: it was due <!date^")
+    assert "SecMaster may auto-approve it at any moment. Nothing was changed" in refusal
+    assert "Claimed by" not in shown(environment, ts)
+    assert environment.app.services.store.audit.entries(ref) == []
+
+
 async def test_a_claim_never_outlasts_what_silence_approves_nor_a_decision(
     environment: BotEnvironment,
 ) -> None:
@@ -200,6 +254,7 @@ async def test_a_muted_workflow_brings_one_card_when_its_mute_ends(
     await slack.submit(ALICE, views[-1]["id"], {"length": "1h", "reason": "the API is down"})
     [reply] = await environment.replies(card)
     assert reply.startswith(f"🔇 <@{ALICE}> muted *{name}* until <!date^")
+    assert "no cards and no calls until then, except for tasks that auto-approve." in reply
     assert reply.endswith("> the API is down")
     # Neither cards nor an escalation, but for a task that silence approves.
     for number in (1, 2, 3):
@@ -326,3 +381,28 @@ async def test_escalated_at_once_by_whom_and_why_and_only_once(environment: BotE
     [record] = environment.app.services.store.audit.entries(ref)
     assert (record["action"], record["reason"]) == ("escalate", "the host is a bank's")
     assert f"<@{ALICE}> escalated *Isolate x* at once." in await audit_page(environment, id_)
+
+
+@postgres_in_full
+@pytest.mark.parametrize("rules", [QUIET], indirect=True, ids=["quiet"])
+async def test_an_escalation_that_waits_for_the_morning_is_brought_at_once_and_once(
+    environment: BotEnvironment,
+) -> None:
+    environment.ignore_messages(channel=CHAT)
+    slack, ts = environment.slack, await task(environment, hours=40)
+    id_ = task_id_of(environment, ts)
+    environment.clock.forward(minutes=16)
+    outbox = environment.app.services.store.outbox
+    await environment.secmaster.until(lambda: outbox.count() == 1)
+    assert not card_of(environment, ONCALL, "Isolate x")
+    answer = await environment.answer(ALICE, f"/secmaster escalate {id_} the host is a bank's")
+    assert answer == "⬆️ Escalated *Isolate x* to *duty*."
+    escalated = await slack.until(lambda: card_of(environment, ONCALL, "Isolate x"))
+    card = json.dumps(environment.message(escalated, channel=ONCALL), ensure_ascii=False)
+    assert f"by <@{ALICE}>. “the host is a bank's”" in card
+    await environment.replies(ts)
+    answer = await environment.answer(BOB, f"/secmaster escalate {id_} once more")
+    assert answer == "*Isolate x* was already escalated. Nothing was changed."
+    environment.clock.forward(hours=24)
+    await environment.polls(3)
+    assert len(slack.messages(ONCALL)) == 1

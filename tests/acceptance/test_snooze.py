@@ -140,12 +140,37 @@ async def test_it_is_cut_before_the_last_reminder_of_an_approval_by_itself(
     assert text.startswith("🚫 Not snoozed: it auto-approves ")
 
 
+@pytest.mark.parametrize(
+    ("due_handle", "words"),
+    [("CONTINUE", "3d"), ("CONTINUE", "1h for me"), ("INTERRUPT", "3d")],
+    ids=["for everyone", "for me", "not approved by itself"],
+)
+async def test_what_may_be_approved_at_any_moment_is_not_snoozed(
+    environment: BotEnvironment, due_handle: str, words: str
+) -> None:
+    environment.ignore_messages(channel=CHAT)
+    ts = await task(environment, hours=-0.1, due_handle=due_handle)
+    answer = await environment.answer(
+        BOB, f"/secmaster snooze {task_id_of(environment, ts)} {words}"
+    )
+    if due_handle == "INTERRUPT":
+        assert answer.startswith("😴 Snoozed *Isolate x* for everyone until ")
+        await environment.replies(ts)
+        return
+    assert answer.startswith("🚫 Not snoozed: it was due <!date^")
+    assert "SecMaster may auto-approve it at any moment. Nothing was changed." in answer
+    assert "Snoozed" not in shown(environment, ts)
+
+
 async def test_the_form_asks_how_long_and_for_whom(environment: BotEnvironment) -> None:
     environment.ignore_messages(channel=CHAT)
     ts = await task(environment, hours=30)
     ref = f"1:task:main:{task_id_of(environment, ts)}"
     await environment.slack.press(ALICE, SOC, ts, "more", value=f"snooze.xh|{ref}")
     view = await form(environment)
+    words = json.dumps(environment.slack.views(ALICE)[-1])
+    assert "Only for me: no direct messages" in words
+    assert "Home" not in words  # which has the task all the same
     answer = await environment.slack.submit(ALICE, view, {"length": "an hour"})
     assert "an hour" in json.dumps(answer.body)
     await environment.slack.submit(ALICE, view, {"length": "45m", "scope": "me"})

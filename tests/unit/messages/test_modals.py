@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.actions import TABLE
+from bot.domain.actions import MAX_REASON, TABLE
 from bot.domain.approvals import Approval, ApprovalIntent, ApprovalRequest, RequestNews
 from bot.domain.cards import CardState
 from bot.domain.objects import visible
 from bot.domain.slack import Actor, FormInput, SlackFile, SlackLocation
 from bot.domain.snapshots import ListPage
 from bot.domain.stages import one_stage
-from bot.messages import RenderContext, denials, details, modals
+from bot.messages import RenderContext, denials, details, escalations, modals, mutes
 from bot.messages.audit_history import AuditedRecord
 from bot.messages.blocks import Tally, Viewer
 from bot.messages.modals import FormContent, FormState
@@ -51,6 +51,23 @@ def form(
 def test_in_a_form_a_name_is_plain_text(name: str) -> None:
     assert MARKUP in read(form(name, name=MARKUP))
     assert text_types(form(name, name=MARKUP), "channel") == {"plain_text"}
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        form("instance.terminate", ReasonRule.REQUIRED),
+        escalations.form(ENGLISH, "{}", "Isolate", ["duty"]),
+        mutes.form(ENGLISH, "{}", "Isolate"),
+    ],
+    ids=["action", "escalation", "mute"],
+)
+def test_a_form_says_how_long_a_reason_may_be_and_where_it_goes(view: dict[str, Any]) -> None:
+    [reason] = [block for block in view["blocks"] if block.get("block_id") == "reason"]
+    assert reason["element"]["max_length"] == MAX_REASON
+    limit = ENGLISH.number(MAX_REASON)
+    expected = f"Up to {limit} characters. Shown in the thread, and kept in the audit."
+    assert reason["hint"]["text"] == expected
 
 
 @pytest.mark.parametrize(

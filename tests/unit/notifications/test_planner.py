@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bot.domain.objects import Ref
-from bot.domain.tracking import TrackedObject
+from bot.domain.tracking import Assignment, TrackedObject
 from bot.domain.workspaces import Workspaces
 from bot.notifications import planner
 from bot.notifications.card import CardNotification
@@ -243,3 +243,60 @@ def test_a_snooze_hides_no_reminder_of_a_task_that_silence_would_approve(
     assert due(services(REMINDS), tracked_object) == [("reminder", "C0SOC")] * reminded
     assert auto_approves_by(snapshot, NOW + 2 * HOUR) is reminded
     assert not auto_approves_by(snapshot, NOW + HOUR - MINUTE)
+
+
+# Claimed.
+
+GROUP = "usergroup = 'S0ONCALL'\ntasks = true\nremind = ['1h', '10m']\n"
+DAVE = GROUP.replace("usergroup = 'S0ONCALL'", "user = 'U0DAVE'")
+OWN = DAVE.replace("U0DAVE", "U0ALICE")
+CHANNEL = REMINDS.replace("15m", "10m")
+GOES_ON = "continue = true\n"
+DUE = NOW + 3 * HOUR
+
+
+def reminders(bundle: Services, before: int, **fields: Any) -> dict[str, ReminderNotification]:
+    """Return what comes so many minutes before a task is due, by its destination."""
+    tracked_object, at = tracked(task(due_date=DUE), **fields), DUE - before * MINUTE
+    entries, _ = planner.due_entries(bundle, tracked_object, at)
+    return {
+        entry.destination.id: entry.notification
+        for entry in entries
+        if isinstance(entry.notification, ReminderNotification)
+        and entry.notification.scheduled_at == at
+    }
+
+
+@pytest.mark.parametrize(
+    ("routes", "expected"),
+    [
+        ([GROUP], ["U0ALICE", "U0ALICE"]),
+        ([DAVE], ["U0ALICE", "U0ALICE"]),
+        ([DAVE + GOES_ON, GROUP], ["U0ALICE", "U0ALICE"]),
+        ([OWN + GOES_ON, GROUP], ["U0ALICE", "U0ALICE"]),
+        ([DAVE + GOES_ON, CHANNEL], ["C0SOC", "C0SOC"]),
+        ([REMINDS + GOES_ON, GROUP], ["C0SOC", "U0ALICE"]),
+    ],
+    ids=["group", "person", "both", "own", "channel", "channel at another time"],
+)
+def test_whoever_has_claimed_a_task_gets_each_reminder_once_wherever_its_routes_lead(
+    routes: list[str], expected: list[str]
+) -> None:
+    bundle = services(*routes)
+    assignment = Assignment(assignee="U0ALICE", until=DUE + HOUR)
+    for before, destination in zip((60, 10), expected, strict=True):
+        due = reminders(bundle, before, assignment=assignment)
+        assert {to: each.mentions for to, each in due.items()} == {destination: ("U0ALICE",)}
+
+
+def test_a_reminder_that_others_had_before_the_claim_does_not_come_again() -> None:
+    bundle, at = services(GROUP), DUE - 50 * MINUTE
+    assignment = Assignment(assignee="U0ALICE", until=DUE + HOUR)
+    keys = {
+        entry.dedupe_key
+        for fields in ({}, {"assignment": assignment})
+        for entry in planner.due_entries(
+            bundle, tracked(task(due_date=DUE), **fields, planned_until=at), at
+        )[0]
+    }
+    assert len(keys) == 1

@@ -1,15 +1,19 @@
 """New objects whose way depends on what is still to be read: read in time, or routed without it."""
 
 from collections import Counter
+from datetime import timedelta
 
 import pytest
 
+from bot.domain.mutes import Mute, mute_key, workflow_name
 from bot.domain.objects import Ref
+from bot.operations.around import attach_listed
 from bot.sandbox.secmaster import SecMasterSandbox, seed
 from bot.services import Services
+from bot.store import RequestedChange, RequestedChanges
 from bot.watch.list_sync import ListDelta, ListedRow
 from bot.watch.poller import record
-from bot.watch.routing import LONGEST_WAIT, ROUTED_AT_ONCE, Router
+from bot.watch.routing import LONGEST_WAIT, ROUTED_AT_ONCE, Router, route_again
 from tests.support.clock import FakeClock
 
 ISOLATE = Ref(kind="task", id=seed.TASK_ISOLATE)
@@ -70,6 +74,32 @@ async def test_of_a_burst_some_are_routed_at_a_time_and_none_is_lost(
     assert services.store.outbox.count() == ROUTED_AT_ONCE
     assert not await router.route_new()
     assert services.store.outbox.count() == len(refs)
+
+
+async def test_what_is_routed_during_a_mute_comes_when_it_ends(
+    services: Services, secmaster: SecMasterSandbox, clock: FakeClock
+) -> None:
+    secmaster.world.tasks[ISOLATE.id]["due_handle"] = "INTERRUPT"
+    snapshot, now = await services.workspaces.read(ISOLATE), clock.now()
+    name = workflow_name(snapshot)
+    mute = Mute(
+        workspace="main",
+        key=mute_key(name),
+        name=name,
+        actor_id="U0ALICE",
+        at=now,
+        until=now + timedelta(hours=2),
+    )
+    record_ = {"at": now, "operation_id": "m", "outcome": "done", "target": "workflow:main"}
+    RequestedChanges(services.store.engine).mute(mute, RequestedChange(now, record_))
+    await arrive(services, ISOLATE)
+    clock.forward(seconds=LONGEST_WAIT.total_seconds())
+    await Router(services).route_new()  # by what is known, and again once that is more
+    await route_again(services, ISOLATE, await attach_listed(services, ISOLATE, snapshot))
+    assert services.store.outbox.count() == 2
+    assert destinations(services) == set()
+    clock.forward(hours=2)
+    assert destinations(services) == {"C0ONCALL", "C0SOC"}
 
 
 async def arrive(services: Services, *refs: Ref) -> None:
