@@ -129,3 +129,8 @@ class RunResult(Value):
     next_task: Ref | None = None
     next_name: str = ""
     expected: bool = False
+
+    def without_details(self) -> Self:
+        """Return how the run went on and no more, for those who may not read it."""
+        details = {"name": "", "node": "", "error": "", "blocks": ()}
+        return self.model_copy(update=details | {"block_coverage": BlockCoverage()})

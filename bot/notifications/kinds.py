@@ -123,11 +123,14 @@ class RunResultNotification(Announcement):
             not_before=now,
         )
 
-    def render(self, catalogue: Catalogue, url: str = "") -> Message:
-        """Return the message for the thread; ``url`` is that of the card that it links to."""
-        action = ACTIONS[self.action]
+    def render(self, catalogue: Catalogue, url: str = "", *, in_detail: bool = True) -> Message:
+        """Return the message for the thread; ``url`` is that of the card that it links to.
+
+        It is not ``in_detail`` for those who may not read the run.
+        """
+        result = self.result if in_detail else self.result.without_details()
         return messages.run_results.thread_message(
-            catalogue, action, self.actor_id, self.result, url
+            catalogue, ACTIONS[self.action], self.actor_id, result, url
         )
 
     async def deliver(self, posting: Posting) -> bool:
@@ -136,7 +139,11 @@ class RunResultNotification(Announcement):
         cards = await asyncio.to_thread(services.store.cards.cards_of, linked) if linked else []
         card = in_channel(cards, posting.channel)
         url = services.slack.permalink(card.channel, card.ts) if card else ""
-        message = self.render(services.catalogue, url)
+        # Whoever got no card may not read the object. A task's thread is read by all its readers.
+        in_detail = bool(self.thread_ts) and (
+            self.ref.kind != "task" or services.cards.names_runs(self.ref, self.result.run.kind)
+        )
+        message = self.render(services.catalogue, url, in_detail=in_detail)
         if self.ref.kind == "task" and self.thread_ts:
             message = await self._named(posting, message)
         await posting.reply(message, self.thread_ts)

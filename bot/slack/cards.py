@@ -480,7 +480,7 @@ class Cards:
             names=state.names,
         )
 
-    def _names_runs(self, ref: Ref, kind: ObjectKind) -> bool:
+    def names_runs(self, ref: Ref, kind: ObjectKind) -> bool:
         """Whether a card that all readers of tasks may see may name the run that waits."""
         names = self._workspaces.all_names(ref.workspace)
         context = PolicyContext(names, self._clock.now())
@@ -496,7 +496,7 @@ class Cards:
         )
         if viewer is None and isinstance(state.snapshot, Task):
             kind = waiting_kind(state.snapshot)
-            context = replace(context, names_runs=self._names_runs(card.ref, kind))
+            context = replace(context, names_runs=self.names_runs(card.ref, kind))
         if state.snapshot is None:
             message = messages.vanished_card(context, card.title)
         else:

@@ -34,6 +34,37 @@ def pace() -> float:
     return 3600
 
 
+READING = f"""
+[roles.tasks]
+users = ["{ALICE}", "{BOB}"]
+[roles.runs]
+users = ["{BOB}"]
+[[rules]]
+actions = ["task.read"]
+roles = ["tasks"]
+[[rules]]
+actions = ["instance.read", "playbook.read"]
+roles = ["runs"]
+"""
+
+
+@pytest.mark.parametrize(
+    "rules", [f"{READING}{POLICY}{ROUTES.replace('every = 0.02', FOLLOWED)}"], ids=["readers"]
+)
+async def test_a_thread_that_people_read_who_may_read_no_runs_says_only_how_it_ended(
+    environment: BotEnvironment,
+) -> None:
+    environment.ignore_messages(channel=ONCALL)
+    task, ts = await decided(environment, "Isolate host web-07", "task.approve", ALICE)
+    run = task["action_instance_id"]
+    environment.secmaster.world.fail(run, "quota exceeded")
+    reply = (await environment.replies(ts, 2))[-1]
+    assert f"<@{ALICE}> 🔴 *The run failed after " in reply
+    assert run in reply
+    assert "Isolate host" not in reply
+    assert "quota" not in reply
+
+
 @both_databases
 async def test_an_approval_whose_run_failed_says_so_in_its_thread_on_its_card_and_in_the_audit(
     environment: BotEnvironment,
