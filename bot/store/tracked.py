@@ -281,9 +281,10 @@ class TrackedObjects(Repository):
         order = MOST_URGENT_TASKS if kind == "task" else LATEST_FAILURES
         return _most_urgent_first(self._fetch(query.order_by(*order), limit))
 
-    def waiting_for(self, run: Ref) -> list[TrackedObject]:
-        """Return the tasks that a run waits for, newest first."""
-        query = TRACKED.where(tracked_objects.c.run == str(run), tracked_objects.c.open)
+    def waiting_for(self, runs: Sequence[Ref]) -> list[TrackedObject]:
+        """Return the tasks that any of these runs waits for, newest first."""
+        run = tracked_objects.c.run
+        query = TRACKED.where(run.in_(list(map(str, runs))), tracked_objects.c.open)
         order = tracked_objects.c.created_at.desc(), tracked_objects.c.ref
         return self._fetch(query.order_by(*order), None)
 

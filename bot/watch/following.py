@@ -13,6 +13,7 @@ from typing import Any, assert_never
 from bot.domain.actions import BY_NAME
 from bot.domain.failures import failure_of
 from bot.domain.objects import Ref
+from bot.domain.playbook_runs import runs_within
 from bot.domain.run_results import (
     BLOCK_CATEGORY,
     BlockCoverage,
@@ -182,11 +183,15 @@ async def _result(
 
     None where there is nothing to say yet.
     """
-    tasks = await asyncio.to_thread(services.store.tracked.waiting_for, followed.run)
-    next_task = _next_task(followed, tasks)
+    waiting_for = services.store.tracked.waiting_for
+    next_task = _next_task(followed, await asyncio.to_thread(waiting_for, [followed.run]))
     status = run_status(run, followed, next_task, now)
     if status is None:
         return None
+    if status is RunStatus.STILL_RUNNING and isinstance(run, PlaybookInstance):
+        # Once: a run within may be what waits, and which these are costs a request more.
+        next_task = _next_task(followed, await _tasks_within(services, followed.run))
+        status = RunStatus.NEXT_TASK if next_task else status
     has_ended = status not in (RunStatus.NEXT_TASK, RunStatus.STILL_RUNNING)
     at = (run.end_time or now) if has_ended else now
     action = BY_NAME[followed.operation.action]
@@ -211,6 +216,15 @@ async def _result(
     }
     blocks = await _blocks(services, followed.run.workspace, _workflow_runs(run))
     return result.model_copy(update=facts | blocks)
+
+
+async def _tasks_within(services: Services, ref: Ref) -> list[TrackedObject]:
+    """Return the tasks that the runs within a playbook's run wait for; none where it is unread."""
+    try:
+        runs = runs_within(ref, await services.workspaces.read(ref))
+    except SecMasterError:
+        return []
+    return await asyncio.to_thread(services.store.tracked.waiting_for, runs)
 
 
 def _unknown(followed: FollowedOperation, status: RunStatus, name: str, now: datetime) -> RunResult:

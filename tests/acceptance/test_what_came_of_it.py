@@ -184,6 +184,24 @@ async def test_the_next_task_of_the_run_is_told_with_a_link_and_the_run_is_follo
     assert len(environment.slack.thread(SOC, ts)) == 2
 
 
+async def test_a_playbooks_run_that_takes_long_may_wait_for_a_task_of_a_run_within(
+    environment: BotEnvironment,
+) -> None:
+    environment.ignore_messages(channel=ONCALL)
+    await first_poll_finished(environment)
+    ts = await environment.card("task", seed.TASK_PLAYBOOK)
+    await environment.slack.press(ALICE, SOC, ts, "task.approve")
+    await environment.replies(ts, 1)
+    world = environment.secmaster.world
+    within = world.playbooks.runs_of[seed.PLAYBOOK_INSTANCE_WAITING][-1]
+    world.add_task(name="Close the alert", action_instance_id=within)
+    await environment.slack.until(lambda: card_of(environment, SOC, "Close the alert"))
+    environment.clock.forward(minutes=31)
+    reply = (await environment.replies(ts, 2))[-1]
+    assert "➡️ *Next: <" in reply
+    assert "|Close the alert> is waiting.*" in reply
+
+
 @postgres_in_full
 async def test_a_run_that_takes_long_is_told_once_and_followed_on(
     environment: BotEnvironment,
