@@ -102,6 +102,12 @@ class ReminderNotification(RoutedNotification):
             and now - self.scheduled_at < JUST_POSTED
         )
         mentions = () if is_repeated else self.mentions
+        if not others:
+            find = services.store.claims.approval_requests
+            requests = await asyncio.to_thread(find, self.ref, now)
+            # Whoever has approved waits for others, who are called for that.
+            approvers = {each.actor.id for request in requests for each in request.approvals}
+            mentions = tuple(id_ for id_ in mentions if id_ not in approvers)
         message = messages.notifications.reminder(services.catalogue, mentions, snapshots, now)
         is_urgent = any(map(messages.notifications.auto_approves, snapshots))
         await posting.reply(message, card.ts, broadcast=is_urgent and not is_repeated)

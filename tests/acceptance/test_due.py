@@ -10,7 +10,7 @@ from bot.cli.demo_story import POLICY
 from bot.secmaster.values import stamp
 from tests.support.databases import postgres_in_full
 from tests.support.environment import BotEnvironment, policy, settings_for
-from tests.support.people import ALICE, DAVE, ONCALL, SOC
+from tests.support.people import ALICE, BOB, DAVE, ONCALL, SOC
 from tests.support.timeouts import QUICK_TIMEOUTS
 from tests.support.watch import (
     EVERA,
@@ -68,6 +68,27 @@ async def test_reminders_come_before_it_is_due_and_call_those_on_call(
     )
     environment.clock.forward(hours=3, minutes=30)
     assert "unless someone decides" in (await environment.replies(ts, 2))[-1]
+
+
+TWO = """
+[[rules]]
+actions = ["task.approve"]
+roles = ["approver"]
+approvals = 2
+expires = "24h"
+"""
+PEOPLE = ROUTES.replace('mention = ["S0ONCALL"]', f'mention = ["{ALICE}", "{BOB}"]')
+
+
+@pytest.mark.parametrize("rules", [TWO + POLICY + PEOPLE], ids=["people"])
+async def test_whoever_has_approved_already_is_not_reminded(environment: BotEnvironment) -> None:
+    environment.ignore_messages("", channel=ONCALL)
+    ts = await waiting(environment, due_in=8, due_handle="INTERRUPT")
+    await environment.slack.press(ALICE, SOC, ts, "task.approve")
+    await environment.replies(ts)
+    environment.clock.forward(hours=4, seconds=1)
+    reminder = (await environment.replies(ts, 2))[-1]
+    assert reminder.startswith(f"<@{BOB}> ⏰ *Check a sign-in* will be cancelled automatically")
 
 
 async def test_what_silence_approves_is_said_louder_and_in_the_channel(
