@@ -201,8 +201,8 @@ async def press_object_button(recorder: Recorder, slack_payload: Press) -> None:
             )
             view_id = response["view"]["id"]
             run_after_ack(app, queries.details(app, ref, requester, view_id), requester)
-        case _:
-            raise UserError(denials.newer_button(app.catalogue))
+        case _:  # it may be an action's
+            raise UserError(denials.newer_button(app.catalogue, sends=True))
 
 
 async def _change_approval(recorder: Recorder, press: ButtonPress, requester: Requester) -> None:

@@ -253,7 +253,7 @@ async def test_both_saying_yes_counts_once(environment: BotEnvironment) -> None:
     ts = await environment.card("task", TASK.id)
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
     await environment.replies(ts)
-    await environment.ephemeral(ALICE, "Your approval is recorded: 1 of 2.")
+    await environment.ephemeral(ALICE, "*Approvals to approve: 1 of 2.* Your approval is recorded.")
     await environment.slack.press(DAVE, SOC, ts, "task.approve")
     await environment.ephemeral(
         DAVE, "<@U0ALICE> already approved this, and you would approve on their behalf"
