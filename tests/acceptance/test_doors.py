@@ -21,6 +21,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.cli.demo_story import POLICY
 from bot.domain.actions import BY_NAME
+from bot.domain.audit import AuditOutcome
 from bot.domain.cards import ButtonValue
 from bot.domain.objects import ObjectKind, Ref
 from bot.sandbox.secmaster import SecMasterSandbox
@@ -268,8 +269,9 @@ async def prepare(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one return for eac
         return lambda: story.type(door, user, words)
     if kind:
         object_id, _ts = await story.request(kind)
-        user = ALICE if name == "refuse" else BOB if kind == "task" else CAROL
-        story.expected[f"{kind}.terminate", f"1:{kind}:main:{object_id}", name] += 1
+        user = ALICE if name == "decline" else BOB if kind == "task" else CAROL
+        outcome = AuditOutcome.DECLINED if name == "decline" else AuditOutcome.WITHDRAWN
+        story.expected[f"{kind}.terminate", f"1:{kind}:main:{object_id}", outcome] += 1
         return lambda: story.type(door, user, f"{kind} {name} {object_id}")
     if command is BREAK_GLASS:
         object_id = story.new_object("task", name="For two: a door")

@@ -155,11 +155,11 @@ playbook terminate    write   write     write   write  write  write   write     
 instance debug        write   write     write   write  write  write   write     write
 break-glass           write   write     write   write  write  write   write     write
 task withdraw         open    open      open    open   open   open    open      open
-task refuse           open    open      open    open   open   open    open      open
+task decline          open    open      open    open   open   open    open      open
 instance withdraw     open    open      open    open   open   open    open      open
 playbook withdraw     open    open      open    open   open   open    open      open
-instance refuse       open    open      open    open   open   open    open      open
-playbook refuse       open    open      open    open   open   open    open      open
+instance decline      open    open      open    open   open   open    open      open
+playbook decline      open    open      open    open   open   open    open      open
 delegate              right   right     right   right  right  right   right     right
 watch                 right   right     right   right  right  right   right     right
 claim                 open    open      open    open   open   open    open      open

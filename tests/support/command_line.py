@@ -15,6 +15,7 @@ from typing import TextIO
 import pytest
 
 from bot.__main__ import cli
+from bot.logs import CHATTY, OURS
 from bot.sandbox.secmaster import SecMasterSandbox
 from bot.sandbox.slack import SlackSandbox
 
@@ -124,13 +125,15 @@ def _surroundings(folder: Path, environment: dict[str, str]) -> Iterator[None]:
 def _own_logging() -> Iterator[None]:
     """Let a command set up its logging, which would otherwise end that of the test."""
     root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    handlers = root.handlers[:]
+    levels = {name: logging.getLogger(name).level for name in ("", *OURS, *CHATTY)}
     root.handlers.clear()
     try:
         yield
     finally:
         root.handlers[:] = handlers
-        root.setLevel(level)
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
 
 
 def _content(file: TextIO) -> str:
