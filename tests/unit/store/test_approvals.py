@@ -3,7 +3,6 @@
 import random
 import shutil
 import tempfile
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -379,14 +378,6 @@ class ApprovalMachine(RuleBasedStateMachine):
 
 TestApprovals = ApprovalMachine.TestCase
 TestApprovals.settings = examples(100, stateful_step_count=30)
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    engine = connect(database_url)
-    migrate(engine)
-    yield Store(engine)
-    engine.dispose()
 
 
 def claim(store: Store, operation: Operation, at: datetime = START) -> Claim:

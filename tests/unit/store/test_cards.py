@@ -1,6 +1,5 @@
 """Cards on record: who posted one knows more of it than who pressed its button."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from bot.domain.objects import Ref
 from bot.domain.ordering import most_urgent_first
 from bot.domain.tracking import ListedObject
 from bot.secmaster import Task
-from bot.store import Store, close, connect, migrate
+from bot.store import Store, close, connect
 from tests.support.databases import Databases, both_databases
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -25,14 +24,6 @@ POSTED = Card(
     escalated_from="soc",
     late_since=NOW,
 )
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    engine = connect(database_url)
-    migrate(engine)
-    yield Store(engine)
-    close(engine)
 
 
 @pytest.mark.parametrize("pressed_first", [True, False], ids=["pressed first", "posted first"])

@@ -1,6 +1,5 @@
 """What the brake counts, and which retries hold one another up."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,7 +17,7 @@ from bot.domain.run_results import RunResult, RunStatus
 from bot.domain.slack import Actor, SlackLocation
 from bot.domain.snapshots import StoredSnapshot
 from bot.domain.stages import one_stage
-from bot.store import Store, close, connect, migrate
+from bot.store import Store
 from bot.store.approvals import lock_object
 from tests.support.databases import both_databases
 
@@ -26,14 +25,6 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SEEN = StoredSnapshot(fingerprint="d" * 32, snapshot="{}")
 WITHIN = 3600
 TERMS = PolicyTerms(failure_group="workflow", brake_retries=2, brake_within=WITHIN)
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    engine = connect(database_url)
-    migrate(engine)
-    yield Store(engine)
-    close(engine)
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,7 @@
 """What is stored around an object is part of whatever is loaded of it, by one query a list."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-import pytest
 import sqlalchemy as sa
 
 from bot.domain.cards import Card
@@ -12,7 +10,7 @@ from bot.domain.objects import Ref
 from bot.domain.snapshots import Reading
 from bot.domain.tracking import ListedObject
 from bot.secmaster import Evidence, Finding, Task, Unread
-from bot.store import Store, close, connect, migrate
+from bot.store import Store
 from tests.support.databases import both_databases
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -21,14 +19,6 @@ REF = Ref(kind="task", id="t0")
 TASK = Task(id="t0", name="Isolate", status="waiting")
 
 pytestmark = both_databases
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    engine = connect(database_url)
-    migrate(engine)
-    yield Store(engine)
-    close(engine)
 
 
 def test_whatever_is_loaded_of_an_object_has_its_evidence(store: Store) -> None:

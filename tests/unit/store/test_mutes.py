@@ -1,6 +1,5 @@
 """What a mute holds back, since when it counts, and what has nothing to do with it any more."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,7 +11,7 @@ from bot.domain.objects import Ref
 from bot.domain.slack import Destination
 from bot.domain.tracking import ListedObject, TrackedObject
 from bot.secmaster import Instance, Task, WorkflowRef
-from bot.store import RequestedChange, RequestedChanges, Store, close, connect, migrate
+from bot.store import RequestedChange, RequestedChanges, Store
 from tests.support.databases import both_databases
 
 NOW = datetime(2026, 3, 1, 9, tzinfo=UTC)
@@ -22,14 +21,6 @@ RUN, TASK = Ref(kind="instance", id="run-1"), Ref(kind="task", id="t1")
 SOC = Destination.parse("C0SOC")
 
 pytestmark = both_databases
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    engine = connect(database_url)
-    migrate(engine)
-    yield Store(engine)
-    close(engine)
 
 
 def mute(store: Store, at: datetime, until: datetime) -> None:

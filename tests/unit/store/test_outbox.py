@@ -1,14 +1,11 @@
 """What quiet hours hold back, and somebody wants at once: it is posted now, and once."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
-import pytest
-
 from bot.domain.notifications import NotificationEnvelope, OutboxEntry
 from bot.domain.slack import Destination
-from bot.store import RequestedChange, RequestedChanges, Store, close, connect, migrate
+from bot.store import RequestedChange, RequestedChanges, Store
 from tests.support.databases import both_databases
 
 NOW = datetime(2026, 3, 1, 23, tzinfo=UTC)
@@ -16,14 +13,6 @@ MORNING = NOW + timedelta(hours=8)
 ONCALL, FALLBACK = Destination.parse("C0ONCALL"), Destination.parse("C0SOC")
 
 pytestmark = both_databases
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    engine = connect(database_url)
-    migrate(engine)
-    yield Store(engine)
-    close(engine)
 
 
 def card(cause: str, held_until: datetime | None = None) -> OutboxEntry:

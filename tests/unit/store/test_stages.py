@@ -2,12 +2,10 @@
 
 import itertools
 import uuid
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
@@ -19,7 +17,7 @@ from bot.domain.operations import Operation, PolicyTerms
 from bot.domain.slack import Actor, SlackLocation
 from bot.domain.snapshots import StoredSnapshot
 from bot.domain.stages import Stage, Stages, one_stage
-from bot.store import Store, connect, migrate
+from bot.store import Store, connect
 from tests.support.databases import both_databases
 from tests.support.examples import examples
 
@@ -69,14 +67,6 @@ class People:
     def approved(self) -> list[tuple[str, int]]:
         requests = self.store.claims.approval_requests(self.ref, START)
         return [(each.actor.id, each.stage) for request in requests for each in request.approvals]
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    engine = connect(database_url)
-    migrate(engine)
-    yield Store(engine)
-    engine.dispose()
 
 
 def reason_of(claim: Claim) -> str:

@@ -1,30 +1,19 @@
 """What is known of SecMaster's objects: when something was settled, and what is forgotten."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import product
-
-import pytest
 
 from bot.domain.cards import Card
 from bot.domain.objects import Ref
 from bot.domain.ordering import most_urgent_first
 from bot.domain.tracking import ListedObject
 from bot.secmaster import Evidence, Instance, Task, Unread
-from bot.store import RequestedChange, RequestedChanges, Store, close, connect, migrate
+from bot.store import RequestedChange, RequestedChanges, Store
 from tests.support.databases import both_databases
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(days=120)
 REF = Ref(kind="instance", id="run-1")
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    engine = connect(database_url)
-    migrate(engine)
-    yield Store(engine)
-    close(engine)
 
 
 def run(status: str, ended: datetime = LONG_AGO) -> Instance:
