@@ -102,7 +102,7 @@ class ReminderNotification(RoutedNotification):
             and now - self.scheduled_at < JUST_POSTED
         )
         mentions = () if is_repeated else self.mentions
-        if not others:
+        if mentions and not others:
             find = services.store.claims.approval_requests
             requests = await asyncio.to_thread(find, self.ref, now)
             # Whoever has approved waits for others, who are called for that.

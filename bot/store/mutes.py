@@ -150,6 +150,17 @@ def _hold(
     move_cards(connection, names, until)
 
 
+def release_cards(connection: sa.Connection, names: Collection[str], at: datetime) -> None:
+    """Have the cards posted now that a mute holds of these objects, in the caller's transaction.
+
+    What was never muted waits for something else, and goes on waiting.
+    """
+    was_muted = tracked_objects.c.ref.in_(names) & (tracked_objects.c.mute_key != "")
+    muted = sa.select(tracked_objects.c.ref).where(was_muted)
+    if names:
+        move_cards(connection, set(connection.execute(muted).scalars()), at)
+
+
 def move_cards(connection: sa.Connection, names: Collection[str], until: datetime) -> None:
     """Have the cards of these objects that wait posted at a time, in the caller's transaction.
 

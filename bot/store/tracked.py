@@ -210,8 +210,8 @@ class TrackedObjects(Repository):
                         **_silence_columns(mutes_now, listed.ref, listed.snapshot, at),
                     )
                 )
-            unmuted = [str(each.ref) for each in objects if _auto_approves(each.snapshot)]
-            mutes.move_cards(connection, unmuted, at)
+            exempt = [str(each.ref) for each in objects if _auto_approves(each.snapshot)]
+            mutes.release_cards(connection, exempt, at)
 
     def update_read(self, ref: Ref, snapshot: Snapshot | None, at: datetime) -> None:
         """Record an object as it was read; None if it does not exist any more."""

@@ -161,3 +161,19 @@ def test_a_task_that_silence_approves_from_now_on_is_muted_no_longer(
     store.tracked.update_read(TASK, task(due_handle).snapshot, NOW + HOUR)
     assert posted_by(store, NOW + HOUR) == ([] if is_held else ["card"])
     assert tracked(store, TASK).muted_until == NOW + (4 if is_held else 1) * HOUR
+
+
+def test_its_card_comes_also_where_it_was_read_before_the_list_said_so(store: Store) -> None:
+    mute(store, NOW, NOW + 4 * HOUR)
+    store.tracked.add([task("INTERRUPT")], [entry("card")], NOW)
+    store.tracked.update_read(TASK, task("CONTINUE").snapshot, NOW + HOUR)
+    store.tracked.update_listed([task("CONTINUE")], NOW + HOUR)
+    assert posted_by(store, NOW + HOUR) == ["card"]
+
+
+def test_a_card_that_waits_for_something_else_goes_on_waiting(store: Store) -> None:
+    later = entry("card").model_copy(update={"not_before": NOW + 2 * HOUR})
+    store.tracked.add([task("INTERRUPT")], [later], NOW)
+    store.tracked.update_listed([task("CONTINUE")], NOW + HOUR)
+    assert posted_by(store, NOW + HOUR) == []
+    assert posted_by(store, NOW + 2 * HOUR) == ["card"]
